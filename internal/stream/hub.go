@@ -1,0 +1,209 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Hub brings what is committed to a Log to its readers. It holds the newest
+// items of each feed in memory (the windows) and wakes who waits.
+type Hub struct {
+	log      Log
+	openings []Opening
+	windows  *windows
+	wakes    *waker
+
+	drain    sync.Once
+	draining chan struct{}
+}
+
+// HubOptions sets the bounds of a Hub. The zero value is usable.
+type HubOptions struct {
+	// WindowBytes bounds the memory for the windows of all feeds together.
+	// 0: 64 MiB.
+	WindowBytes int64
+}
+
+// NewHub starts a hub on a log that nobody watches yet. Close ends it; the log
+// is the caller's to close, before the hub.
+func NewHub(log Log, opts HubOptions) *Hub {
+	if opts.WindowBytes == 0 {
+		opts.WindowBytes = 64 << 20
+	}
+	h := &Hub{
+		log:      log,
+		openings: log.Openings(),
+		wakes:    newWaker(),
+		draining: make(chan struct{}),
+	}
+	h.windows = newWindows(opts.WindowBytes)
+	h.windows.start(log.Watch(h.committed))
+	return h
+}
+
+// committed takes in a commit: windows, then head, then wakes. The log calls
+// it from one goroutine at a time, and answers the publishers after it.
+func (h *Hub) committed(c Commit) {
+	h.windows.apply(&c)
+	h.wakes.wake(c.Items)
+}
+
+// Publish checks the batch and commits it (P2, P7). Whoever reads after it
+// returned finds the items. Errors: ErrInvalid and those of Log.Append.
+func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
+	if err := b.Check(); err != nil {
+		return Receipt{}, fmt.Errorf("publish: %w", err)
+	}
+	r, err := h.log.Append(ctx, b)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("publish %s: %w", b.Feed, err)
+	}
+	return r, nil
+}
+
+// Head returns the newest position: nothing above it was shown to anyone.
+func (h *Hub) Head() ID { return h.windows.newest() }
+
+// Next returns what lies between the cursor and the head, within the bounds.
+// It never waits for new items: a cursor at the head gets an empty Delivery.
+func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
+	if !c.foreign {
+		if d, ok := h.windows.deliver(c, b, time.Now()); ok {
+			return d, nil
+		}
+	}
+	head := h.Head()
+	page, err := h.log.Read(ctx, Query{
+		Select: c.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, Told: c.told,
+	})
+	if err != nil {
+		return Delivery{}, fmt.Errorf("read %s after %s: %w", c.sel, c.after, err)
+	}
+	d := Delivery{Through: page.Through, More: page.More, Entries: wrap(page.Items), atHead: !page.More}
+	if c.foreign {
+		d.Gap, err = h.foreignGap(ctx, c, page.Loss, head)
+		if err != nil {
+			return Delivery{}, err
+		}
+	} else if l := page.Loss; l != nil {
+		d.Gap = &Gap{
+			After: c.after.String(), Through: l.Through, Oldest: l.Oldest,
+			Reason: l.Reason, Feeds: l.Feeds, ID: l.Resume,
+		}
+	}
+	return d, nil
+}
+
+// foreignGap tells a reader that this store did not give its position, and of
+// what was lost since the position where reading goes on.
+func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap, error) {
+	g := &Gap{After: c.presented, Through: c.after, Reason: Unknown, ID: c.after}
+	if l != nil {
+		g.Through, g.Oldest, g.Feeds, g.ID = l.Through, l.Oldest, l.Feeds, l.Resume
+		return g, nil
+	}
+	page, err := h.log.Read(ctx, Query{Select: c.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
+	if err != nil {
+		return nil, fmt.Errorf("read %s after %s: %w", c.sel, c.after, err)
+	}
+	if len(page.Items) > 0 {
+		g.Oldest = page.Items[0].ID
+	}
+	return g, nil
+}
+
+// Before returns the newest items of the selection with an id below before (0:
+// the newest of all), within the bounds and ascending; whether there are older
+// ones; and the position below which they were taken: whoever reads on from
+// there misses nothing.
+func (h *Hub) Before(ctx context.Context, sel Selection, before ID, b Bounds) (items []*Entry, more bool, at ID, err error) {
+	at = h.Head()
+	if before > 0 && before <= at {
+		if at, err = h.floor(ctx, before-1, at); err != nil {
+			return nil, false, 0, fmt.Errorf("read %s before %s: %w", sel, before, err)
+		}
+	}
+	var pages [][]Item
+	found, bytes := 0, 0
+	more, err = h.backward(ctx, sel, at, b, func(page []Item) bool {
+		pages = append(pages, page)
+		found += len(page)
+		for i := range page {
+			bytes += page[i].Size()
+		}
+		return found < b.Items && bytes < b.Bytes
+	})
+	if err != nil {
+		return nil, false, 0, fmt.Errorf("read %s before %s: %w", sel, before, err)
+	}
+	for i := len(pages) - 1; i >= 0; i-- {
+		items = append(items, wrap(pages[i])...)
+	}
+	if extra := len(items) - b.Items; extra > 0 {
+		return items[extra:], true, at, nil
+	}
+	return items, more, at, nil
+}
+
+// backward reads pages from upTo down, each ascending, as long as next says
+// so. It reports whether there is more below; that may turn out to be nothing.
+func (h *Hub) backward(ctx context.Context, sel Selection, upTo ID, b Bounds, next func([]Item) bool) (more bool, err error) {
+	q := Query{Select: sel, UpTo: upTo, Backward: true, Items: b.Items + 1, Bytes: min(b.Bytes, 1<<20)}
+	for {
+		page, err := h.log.Read(ctx, q)
+		if err != nil || !next(page.Items) || !page.More {
+			return page.More, err
+		}
+		q.UpTo = page.Through
+	}
+}
+
+// Item returns one item, or nil where there is none.
+func (h *Hub) Item(ctx context.Context, feed string, id ID) (*Item, error) {
+	if id <= 0 || id > h.Head() {
+		return nil, nil
+	}
+	if err := CheckFeed(feed); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	sel, err := ParseSelector(feed, 1)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	page, err := h.log.Read(ctx, Query{Select: sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})
+	if err != nil {
+		return nil, fmt.Errorf("read %s/%s: %w", feed, id, err)
+	}
+	if len(page.Items) == 0 {
+		return nil, nil
+	}
+	return &page.Items[0], nil
+}
+
+// Drain tells every reader to go (P9): see Draining.
+func (h *Hub) Drain() { h.drain.Do(func() { close(h.draining) }) }
+
+// Draining is closed once readers shall end and no new ones are taken.
+func (h *Hub) Draining() <-chan struct{} { return h.draining }
+
+// Close ends the hub's goroutine. The log must be closed before.
+func (h *Hub) Close() {
+	h.Drain()
+	h.wakes.close()
+}
+
+// wrap makes entries of items that are not shared.
+func wrap(items []Item) []*Entry {
+	if len(items) == 0 {
+		return nil
+	}
+	entries := make([]Entry, len(items))
+	list := make([]*Entry, len(items))
+	for i := range items {
+		entries[i].Item = items[i]
+		list[i] = &entries[i]
+	}
+	return list
+}

@@ -1,0 +1,235 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// What a caller of a Log decides on. Errors wrap one of these where it
+// applies; any other error of Append, Delete or Purge means that nothing was
+// changed.
+var (
+	// ErrInvalid: the batch or the position asked for is not well-formed.
+	ErrInvalid = errors.New("invalid")
+	// ErrKeyReused: the key was used in this feed with another batch.
+	ErrKeyReused = errors.New("the Idempotency-Key was used with another body, event or ttl")
+	// ErrFull: the disk or the configured store size has no room.
+	ErrFull = errors.New("the store is full")
+	// ErrTooManyFeeds: the batch would make one feed more than configured.
+	ErrTooManyFeeds = errors.New("the store has as many feeds as it may have")
+	// ErrOutcomeUnknown: the store failed in the middle of a commit, so the
+	// batch may be stored or not. A retry with the same key settles it.
+	ErrOutcomeUnknown = errors.New("the store failed in the middle of a commit")
+	// ErrClosed: the log or hub was closed.
+	ErrClosed = errors.New("the store is closed")
+)
+
+// Log is an ordered, durable sequence of items over many feeds. It is all that
+// a Hub needs of an engine; package streamtest holds the suite that every Log
+// must pass. All methods may be called from any goroutine.
+type Log interface {
+	// Append commits the batch and returns its receipt. It returns nil only
+	// when the batch is committed as the engine's durability says (P2).
+	//
+	// A batch with a Key that was committed before, within the log's bounds on
+	// age and number of keys, is not stored again: the first receipt is
+	// returned with Replayed set (P7), or ErrKeyReused when its drafts differ.
+	// That holds also while the first is not committed yet: the repeat waits
+	// for it, and shares its outcome.
+	//
+	// When ctx ends, Append stops waiting and returns its error; the batch may
+	// still be committed.
+	Append(ctx context.Context, b Batch) (Receipt, error)
+
+	// Read returns a page, answered from one snapshot of the log.
+	Read(ctx context.Context, q Query) (Page, error)
+
+	// Floor returns the largest position at or below id that the log knows, or
+	// the first opening where there is none.
+	Floor(ctx context.Context, id ID) (ID, error)
+
+	// Openings returns each opening of the store, oldest first, the present
+	// one last. They do not change while the log is open.
+	Openings() []Opening
+
+	// Watch sets the function that is told of each commit, and returns the
+	// newest position at that moment. It is called once, before the first
+	// Append. The log calls fn from one goroutine at a time, in the order of
+	// commits, after the commit and before its Append returns. fn must not
+	// block and must not call the log.
+	Watch(fn func(Commit)) ID
+
+	// Close ends the log: batches that were taken are committed and answered,
+	// later calls fail with ErrClosed. A second Close does nothing.
+	Close() error
+}
+
+// Keeper is the upkeep of a store: what its operator asks of it, beyond what
+// publishing and reading need.
+type Keeper interface {
+	// Feeds returns the state of every feed that matches, by name.
+	Feeds(ctx context.Context, match Selection) ([]FeedInfo, error)
+	// Delete removes one item; that is no loss (P4). It reports whether there
+	// was one.
+	Delete(ctx context.Context, feed string, id ID) (bool, error)
+	// Purge removes every item that the feed has now, and records the loss. It
+	// returns how many there were.
+	Purge(ctx context.Context, feed string) (int, error)
+	// SetRetention sets the retention of one feed, above what the configuration
+	// says; nil takes that back. It may make the feed.
+	SetRetention(ctx context.Context, feed string, r *Retention) error
+	// Probe commits something, and so proves that publishing works.
+	Probe(ctx context.Context) error
+	// Usage returns how much the store holds.
+	Usage() Usage
+}
+
+// Engine is what an implementation of the store provides.
+type Engine interface {
+	Log
+	Keeper
+	// Durability says what an acknowledgement means: "fsync" (on disk) or
+	// "memory" (gone with the process).
+	Durability() string
+}
+
+// Query asks for the items that Select matches, above After and at or below
+// UpTo.
+type Query struct {
+	Select Selection
+	After  ID
+	UpTo   ID
+	// Backward asks for the newest such items rather than the oldest. The page
+	// is ascending all the same.
+	Backward bool
+	// Items and Bytes bound the page: at most Items items of together at most
+	// Bytes (data and event names), but one item is returned whatever its
+	// size. Both are above 0.
+	Items, Bytes int
+	// Told is the loss that the reader knows of: Page.Loss is nil unless there
+	// is one above both Told and After.
+	Told ID
+}
+
+// Page is the answer to a Query. No items with More set is legal: the log
+// looked at as many as it does at a time, and none matched.
+type Page struct {
+	Items []Item // ascending by id; expired items are left out
+	// Through is how far the log looked: every item that was selected in
+	// (After, Through] is in Items; it is a position, or After, or UpTo. With
+	// Backward the range is (Through, UpTo], and Through any number in it.
+	Through ID
+	// More says that the log stopped before the end of the range: ask again
+	// from Through.
+	More bool
+	// Loss tells of items selected after After that are gone. It is not looked
+	// for with Backward. Event names do not count in it.
+	Loss *Loss
+}
+
+// Loss says what was lost to a selection, all seen in the page's snapshot.
+type Loss struct {
+	Through ID     // the highest id that was lost to a selected feed
+	Reason  Reason // of that one
+	Oldest  ID     // the first retained item above After, 0 for none
+	// Resume is where a reader stands once it was told: the highest loss below
+	// Oldest, so that nothing retained of another feed is skipped; After where
+	// there is none.
+	Resume ID
+	// Feeds names the feeds that lost something after After, at most
+	// MaxGapFeeds, sorted. It may be empty: the feed itself was forgotten.
+	Feeds []string
+}
+
+// MaxGapFeeds is how many feeds a loss or gap names at most.
+const MaxGapFeeds = 16
+
+// Reason says why items are gone.
+type Reason string
+
+const (
+	Trimmed Reason = "trimmed" // by retention
+	Purged  Reason = "purged"  // by an operator
+	Unknown Reason = "unknown" // the position was not given by this store
+)
+
+// Opening records that a store was opened: ids strictly between Last and Time
+// were not given by it. So a position in that hole comes from another store,
+// or from this one before an older copy was restored.
+type Opening struct {
+	Last ID // the newest position before the opening, 0 for none
+	Time ID // the opening's own position
+}
+
+// Commit tells what one commit changed. Its items are shared and immutable.
+type Commit struct {
+	Items []Item // ascending by id
+	// Before holds, for each of Items, an id below it such that nothing of its
+	// feed lies, or lay, strictly between: that of the item before it in the
+	// feed, retained or not, or 0 for the first ever. An engine that does not
+	// know gives Items[i].ID - 1.
+	Before []ID
+	// Trimmed and Purged say that a feed's items up to an id are gone, by
+	// retention or by an operator's will; Removed that single items are
+	// (deleted or expired).
+	Trimmed []Removal
+	Purged  []Removal
+	Removed []Removal
+}
+
+// Removal names one item, or with Commit.Trimmed and Commit.Purged all of a
+// feed up to it.
+type Removal struct {
+	Feed string
+	ID   ID
+}
+
+// Retention bounds the backlog of a feed. A bound of 0 is none.
+type Retention struct {
+	MaxItems int           // at most this many items
+	MaxBytes int64         // of together at most this many bytes (Item.Size); the newest item always stays
+	MaxAge   time.Duration // none older than this
+}
+
+// FeedInfo is the state of a feed.
+type FeedInfo struct {
+	Name   string
+	Items  int
+	Bytes  int64
+	Oldest ID // 0: the feed is empty
+	Newest ID // of the newest item ever, retained or not
+	Lost   ID // the highest id that was lost, 0 for none
+	// Retention is in force; Own says that it was set for this feed alone, with
+	// SetRetention.
+	Retention Retention
+	Own       bool
+}
+
+// Usage is how much a store holds.
+type Usage struct {
+	Feeds int
+	Items int
+	Keys  int   // idempotency keys
+	Bytes int64 // on disk, or in memory: what StoreOptions.Bytes bounds
+}
+
+// StoreOptions is what every engine takes. The zero value has no bounds.
+type StoreOptions struct {
+	// Retention returns the configured retention of a feed; nil: no bounds.
+	Retention func(feed string) Retention
+	// KeyAge and Keys bound the idempotency keys that are remembered. 0: no
+	// bound.
+	KeyAge time.Duration
+	Keys   int
+	// Feeds and Bytes bound the store: ErrTooManyFeeds, ErrFull. 0: no bound.
+	Feeds int
+	Bytes int64
+	// Now is the clock, time.Now where nil. Tests set it.
+	Now func() time.Time
+	// BeforeCommit and AfterCommit are called by the committer around each
+	// commit that has items; an error makes the commit fail before anything is
+	// written, or after everything is. Tests set them, to hold a batch open or
+	// to lie about it.
+	BeforeCommit, AfterCommit func() error
+}

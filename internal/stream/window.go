@@ -1,0 +1,293 @@
+package stream
+
+import (
+	"sort"
+	"sync"
+	"time"
+)
+
+// scanEntries is how many entries a delivery looks at before it returns what
+// it has: a sparse filter must not hold the lock for the whole window.
+const scanEntries = 4096
+
+// windows holds the newest items of all feeds: once in the order of ids, for
+// readers of patterns, and once by feed. It is a cache of the backlogs' tails.
+// Eviction is in the order of ids over all feeds, so that everything above
+// base is here.
+//
+// Two floors decide who may read here. A live reader, one that has been at the
+// head, may read down to floor: below it entries were evicted or purged. It
+// may read what retention has trimmed meanwhile, so that a burst larger than a
+// small backlog reaches those who were there. A reader that resumes must be
+// told of everything that is gone from the store, and may read down to exact
+// only.
+type windows struct {
+	// mu guards everything here. It is held to link and unlink entries and to
+	// copy pointers, never while encoding or waiting.
+	mu    sync.RWMutex
+	head  ID // the newest position that may be read
+	base  ID // floor of the tail: entries at or below it may be missing
+	exact ID // exact floor of the tail: the highest of base and all trims
+	tail  queue
+	feeds map[string]*window
+	bytes int64 // sum of the entries' costs
+	dead  int64 // of which entries that are gone but still in the tail
+	max   int64
+}
+
+// window holds the newest entries of one feed.
+type window struct {
+	entries queue
+	floor   ID
+	exact   ID
+}
+
+// queue is a list of entries in the order of ids, taken from the front.
+type queue struct {
+	list []*Entry
+	off  int // list[:off] was taken
+}
+
+func (q *queue) all() []*Entry { return q.list[q.off:] }
+func (q *queue) push(e *Entry) { q.list = append(q.list, e) }
+func (q *queue) pop() {
+	q.list[q.off] = nil
+	q.off++
+	if q.off > 64 && q.off > len(q.list)/2 {
+		q.list = append([]*Entry(nil), q.all()...)
+		q.off = 0
+	}
+}
+
+// above returns the entries with an id above after.
+func (q *queue) above(after ID) []*Entry {
+	all := q.all()
+	if n := len(all); n == 0 || all[n-1].ID <= after {
+		return nil
+	}
+	return all[sort.Search(len(all), func(i int) bool { return all[i].ID > after }):]
+}
+
+func newWindows(maxBytes int64) *windows {
+	return &windows{max: maxBytes, feeds: make(map[string]*window)}
+}
+
+// start sets the position from which on everything will be here.
+func (w *windows) start(head ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.head, w.base, w.exact = head, head, head
+}
+
+// apply takes in a commit: it fills all windows and only then moves the head,
+// so that nobody sees a part of it.
+func (w *windows) apply(c *Commit) {
+	entries := make([]Entry, len(c.Items))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range c.Items {
+		e := &entries[i]
+		e.Item, e.before, e.shared = c.Items[i], c.Before[i], true
+		w.linkLocked(e)
+	}
+	for _, r := range c.Trimmed {
+		w.exact = max(w.exact, r.ID)
+		if f := w.feeds[r.Feed]; f != nil {
+			f.exact = max(f.exact, r.ID)
+		}
+	}
+	for _, r := range c.Purged {
+		w.purgeLocked(r)
+	}
+	for _, r := range c.Removed {
+		w.removeLocked(r)
+	}
+	w.evictLocked()
+	if n := len(c.Items); n > 0 {
+		w.head = c.Items[n-1].ID
+	}
+}
+
+func (w *windows) linkLocked(e *Entry) {
+	f := w.feeds[e.Feed]
+	if f == nil {
+		f = &window{floor: e.before, exact: e.before}
+		w.feeds[e.Feed] = f
+	}
+	f.entries.push(e)
+	w.tail.push(e)
+	w.bytes += e.cost()
+}
+
+// purgeLocked takes out what was purged. Whoever has not read it yet is below
+// the floor now, and learns of the loss from the store.
+func (w *windows) purgeLocked(r Removal) {
+	w.base, w.exact = max(w.base, r.ID), max(w.exact, r.ID)
+	f := w.feeds[r.Feed]
+	if f == nil {
+		return
+	}
+	f.floor, f.exact = max(f.floor, r.ID), max(f.exact, r.ID)
+	for _, e := range f.entries.all() {
+		if e.ID > r.ID {
+			break
+		}
+		f.entries.pop()
+		w.buryLocked(e)
+	}
+	w.dropEmptyLocked(r.Feed, f)
+	w.compactLocked()
+}
+
+// removeLocked takes out a single item; that is no loss, so no floor moves.
+func (w *windows) removeLocked(r Removal) {
+	f := w.feeds[r.Feed]
+	if f == nil {
+		return
+	}
+	all := f.entries.all()
+	i := sort.Search(len(all), func(i int) bool { return all[i].ID >= r.ID })
+	if i == len(all) || all[i].ID != r.ID {
+		return
+	}
+	w.buryLocked(all[i])
+	rest := make([]*Entry, 0, len(all)-1)
+	f.entries = queue{list: append(append(rest, all[:i]...), all[i+1:]...)}
+	w.dropEmptyLocked(r.Feed, f)
+	w.compactLocked()
+}
+
+func (w *windows) dropEmptyLocked(feed string, f *window) {
+	if len(f.entries.all()) == 0 {
+		delete(w.feeds, feed)
+	}
+}
+
+func (w *windows) buryLocked(e *Entry) {
+	e.gone = true
+	w.dead += e.cost()
+}
+
+// compactLocked gives back the memory of gone entries once they are the most
+// of the tail.
+func (w *windows) compactLocked() {
+	if w.dead < 1<<20 || w.dead < w.bytes/2 {
+		return
+	}
+	var alive []*Entry
+	for _, e := range w.tail.all() {
+		if !e.gone {
+			alive = append(alive, e)
+		}
+	}
+	w.tail = queue{list: alive}
+	w.bytes -= w.dead
+	w.dead = 0
+}
+
+func (w *windows) evictLocked() {
+	for w.bytes > w.max {
+		e := w.tail.all()[0]
+		w.tail.pop()
+		w.bytes -= e.cost()
+		w.base, w.exact = max(w.base, e.ID), max(w.exact, e.ID)
+		if e.gone {
+			w.dead -= e.cost()
+			continue
+		}
+		f := w.feeds[e.Feed]
+		f.entries.pop()
+		f.floor, f.exact = max(f.floor, e.ID), max(f.exact, e.ID)
+		w.dropEmptyLocked(e.Feed, f)
+	}
+}
+
+// newest returns the head.
+func (w *windows) newest() ID {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.head
+}
+
+// deliver returns what the cursor has before it, or false where the windows do
+// not reach back far enough and the log must be asked.
+func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	d := Delivery{Through: w.head, atHead: true}
+	if c.after >= w.head {
+		d.Through = c.after
+		return d, true
+	}
+	names, plain := c.names, c.plain
+	switch {
+	case plain && len(names) == 1:
+		from, ok := w.feedLocked(names[0], c)
+		if !ok {
+			return Delivery{}, false
+		}
+		take(&d, c, b, now, nil, from)
+	case plain:
+		lists := make([][]*Entry, 0, len(names))
+		for _, name := range names {
+			from, ok := w.feedLocked(name, c)
+			if !ok {
+				return Delivery{}, false
+			}
+			if len(from) > 0 {
+				lists = append(lists, from)
+			}
+		}
+		take(&d, c, b, now, nil, lists...)
+	default:
+		if c.after < w.base || !c.live && c.after < w.exact {
+			return Delivery{}, false
+		}
+		take(&d, c, b, now, c.sel.Has, w.tail.above(c.after))
+	}
+	return d, true
+}
+
+// feedLocked returns the feed's entries above the cursor, or false where the
+// cursor is below the floor that holds for it.
+func (w *windows) feedLocked(name string, c *Cursor) ([]*Entry, bool) {
+	f := w.feeds[name]
+	if f == nil {
+		// Whatever the feed has above base would be here.
+		return nil, c.after >= w.base && (c.live || c.after >= w.exact)
+	}
+	if c.after < f.floor || !c.live && c.after < f.exact {
+		return nil, false
+	}
+	return f.entries.above(c.after), true
+}
+
+// take merges the lists in the order of ids into the delivery, as far as the
+// bounds allow.
+func take(d *Delivery, c *Cursor, b Bounds, now time.Time, has func(feed string) bool, lists ...[]*Entry) {
+	bytes, through := 0, c.after
+	for scanned := 0; ; scanned++ {
+		next := -1
+		for i, l := range lists {
+			if len(l) > 0 && (next < 0 || l[0].ID < lists[next][0].ID) {
+				next = i
+			}
+		}
+		if next < 0 {
+			return
+		}
+		e := lists[next][0]
+		skip := e.gone || has != nil && !has(e.Feed) || !c.sel.HasEvent(e.Event) || e.Expired(now)
+		n := len(d.Entries)
+		if scanned == scanEntries || !skip && (n == b.Items || n > 0 && bytes+e.Size() > b.Bytes) {
+			d.Through, d.More, d.atHead = through, true, false
+			return
+		}
+		lists[next] = lists[next][1:]
+		through = e.ID
+		if !skip {
+			bytes += e.Size()
+			d.Entries = append(d.Entries, e)
+		}
+	}
+}
