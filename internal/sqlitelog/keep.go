@@ -1,0 +1,105 @@
+package sqlitelog
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"feedd/internal/stream"
+)
+
+// purgeRows is how many rows a purge takes in one transaction, so that
+// publishes go on between.
+const purgeRows = 500
+
+// Feeds implements stream.Keeper.
+func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
+	if l.closed.Load() {
+		return nil, stream.ErrClosed
+	}
+	var list []stream.FeedInfo
+	l.mu.RLock()
+	for _, f := range l.feeds {
+		if !match.Has(f.name) {
+			continue
+		}
+		list = append(list, stream.FeedInfo{
+			Name: f.name, Items: f.items, Bytes: f.bytes, Oldest: f.oldest, Newest: f.newest, Lost: f.lost,
+			Retention: f.retention(&f.state), Own: f.own != nil,
+		})
+	}
+	l.mu.RUnlock()
+	slices.SortFunc(list, func(a, b stream.FeedInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// Delete implements stream.Keeper.
+func (l *Log) Delete(ctx context.Context, feed string, id stream.ID) (bool, error) {
+	var found bool
+	err := l.do(ctx, &op{do: func(t *tx) (err error) {
+		found, err = t.remove(id, feed)
+		return err
+	}})
+	return found && err == nil, err
+}
+
+// Purge implements stream.Keeper. It takes the items in several commits, the
+// oldest first, each with its loss: a reader meanwhile sees what a trimmed
+// feed would show it. When ctx ends, the rest stays.
+func (l *Log) Purge(ctx context.Context, name string) (int, error) {
+	l.mu.RLock()
+	var through stream.ID
+	if f := l.feeds[name]; f != nil {
+		through = f.newest
+	}
+	l.mu.RUnlock()
+	for total, n := 0, 0; ; total += n {
+		err := l.do(ctx, &op{do: func(t *tx) (err error) {
+			n, err = t.purge(name, through)
+			return err
+		}})
+		if err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
+// purge takes some of a feed's items at or below through.
+func (t *tx) purge(name string, through stream.ID) (int, error) {
+	f, s := t.feed(name)
+	if f == nil || s.oldest == 0 || s.oldest > through {
+		return 0, nil
+	}
+	lost, n, err := t.takeOldest(f, s, purgeRows, func(next stream.ID) bool { return next <= through })
+	if lost > 0 {
+		s.lost, s.reason = lost, stream.Purged
+		t.tells.Purged = append(t.tells.Purged, stream.Removal{Feed: name, ID: lost})
+	}
+	return n, err
+}
+
+// SetRetention implements stream.Keeper.
+func (l *Log) SetRetention(ctx context.Context, name string, r *stream.Retention) error {
+	return l.do(ctx, &op{do: func(t *tx) error {
+		if f, s := t.feed(name); r == nil {
+			if f != nil {
+				s.own = nil
+			}
+			return nil
+		}
+		_, s, err := t.needFeed(name)
+		if err != nil {
+			return err
+		}
+		own := *r
+		s.own = &own
+		return nil
+	}})
+}
+
+// Probe implements stream.Keeper.
+func (l *Log) Probe(ctx context.Context) error {
+	return l.do(ctx, &op{do: func(t *tx) error {
+		return t.mark(markProbe, stream.IDAt(t.now))
+	}})
+}

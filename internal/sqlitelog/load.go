@@ -1,0 +1,152 @@
+package sqlitelog
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"feedd/internal/stream"
+)
+
+// maxOpenings bounds the table of openings. When older ones go, a position
+// from before them is no longer recognised as another store's.
+const maxOpenings = 10_000
+
+// load reads the feeds, openings and marks.
+func (l *Log) load() error {
+	var items, bytes int64
+	err := query(l.w.conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
+		f := &feed{no: s.ColumnInt64(0), name: s.ColumnText(1), state: state{
+			items:  s.ColumnInt(2),
+			bytes:  s.ColumnInt64(3),
+			oldest: stream.ID(s.ColumnInt64(4)),
+			newest: stream.ID(s.ColumnInt64(5)),
+			lost:   stream.ID(s.ColumnInt64(6)),
+			reason: stream.Reason(s.ColumnText(7)),
+		}}
+		if l.opts.Retention != nil {
+			f.configured = l.opts.Retention(f.name)
+		}
+		if !s.ColumnIsNull(8) {
+			own, err := decodeRetention(s.ColumnText(8))
+			if err != nil {
+				return fmt.Errorf("feed %s: %w", f.name, err)
+			}
+			f.own = own
+		}
+		f.mayLost = f.lost
+		items += int64(f.items)
+		bytes += f.bytes
+		l.feeds[f.name], l.byNo[f.no] = f, f
+		l.w.last = max(l.w.last, f.newest)
+		l.w.nextNo = max(l.w.nextNo, f.no)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = query(l.w.conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
+		o := stream.Opening{Time: stream.ID(s.ColumnInt64(0)), Last: stream.ID(s.ColumnInt64(1))}
+		l.openings = append(l.openings, o)
+		l.w.last = max(l.w.last, o.Time)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = query(l.w.conn, "SELECT name, value FROM mark", func(s *sqlite.Stmt) error {
+		id := stream.ID(s.ColumnInt64(1))
+		switch s.ColumnText(0) {
+		case markLast:
+			l.w.last = max(l.w.last, id)
+		case markForgotten:
+			l.forgotten = id
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// The newest item is the one row whose damage would break a promise
+	// unseen: an id below it must not be given again.
+	newest, err := query1(l.w.conn, "SELECT max(id) FROM item")
+	if err != nil {
+		return err
+	}
+	l.w.last = max(l.w.last, stream.ID(newest))
+	keys, err := query1(l.w.conn, "SELECT count(*) FROM key")
+	if err != nil {
+		return err
+	}
+	l.usage.items.Store(items)
+	l.usage.keys.Store(keys)
+	return nil
+}
+
+// recordOpening writes down the hole before this opening: no id between the
+// last one known here and now was given by this store, so whoever presents
+// one had it from another store, or from this one before it was restored from
+// an older copy (assumed: the clock does not step back across that).
+func (l *Log) recordOpening() error {
+	o := stream.Opening{Last: l.w.last, Time: max(l.w.last+1, stream.IDAt(l.opts.Now()))}
+	if o.Time > stream.MaxID {
+		return fmt.Errorf("the ids are used up: the next would be %s", o.Time)
+	}
+	err := sqlitex.ExecuteTransient(l.w.conn, "INSERT INTO opening (time, last) VALUES (?, ?)", &sqlitex.ExecOptions{
+		Args: []any{int64(o.Time), int64(o.Last)},
+	})
+	if err != nil {
+		return err
+	}
+	l.openings = append(l.openings, o)
+	l.w.last = o.Time
+	if old := len(l.openings) - maxOpenings; old > 0 {
+		err := sqlitex.ExecuteTransient(l.w.conn, "DELETE FROM opening WHERE time < ?", &sqlitex.ExecOptions{
+			Args: []any{int64(l.openings[old].Time)},
+		})
+		if err != nil {
+			return err
+		}
+		l.openings = append([]stream.Opening(nil), l.openings[old:]...)
+	}
+	return nil
+}
+
+// retentionRow is a feed's own retention as the store keeps it.
+type retentionRow struct {
+	MaxItems int           `json:"max_items"`
+	MaxBytes int64         `json:"max_bytes"`
+	MaxAge   time.Duration `json:"max_age_ns"`
+}
+
+func encodeRetention(r stream.Retention) string {
+	b, err := json.Marshal(retentionRow(r))
+	if err != nil {
+		panic(err) // three numbers
+	}
+	return string(b)
+}
+
+func decodeRetention(s string) (*stream.Retention, error) {
+	var row retentionRow
+	if err := json.Unmarshal([]byte(s), &row); err != nil {
+		return nil, fmt.Errorf("its retention: %w", err)
+	}
+	r := stream.Retention(row)
+	return &r, nil
+}
+
+func query(conn *sqlite.Conn, q string, each func(*sqlite.Stmt) error) error {
+	return sqlitex.ExecuteTransient(conn, q, &sqlitex.ExecOptions{ResultFunc: each})
+}
+
+func query1(conn *sqlite.Conn, q string) (n int64, err error) {
+	err = query(conn, q, func(s *sqlite.Stmt) error {
+		n = s.ColumnInt64(0)
+		return nil
+	})
+	return n, err
+}

@@ -1,0 +1,411 @@
+package sqlitelog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedd/internal/stream"
+)
+
+const (
+	// scanRows is how many rows a page looks at: a sparse filter must not hold
+	// the read gate for a whole store.
+	scanRows = 10_000
+	// mergeFeeds is up to how many feeds are read by merging them. Above it
+	// the whole store is scanned in the order of ids.
+	mergeFeeds = 256
+)
+
+// reader is a reading connection. One page at a time uses it.
+type reader struct {
+	conn *sqlite.Conn
+
+	begin, end              *sqlite.Stmt
+	feedUp, feedDown        *sqlite.Stmt // items of one feed
+	allUp, allDown          *sqlite.Stmt // items of all feeds
+	idsUp, idsDown          *sqlite.Stmt // ids of one feed
+	item, lost, mark, floor *sqlite.Stmt
+}
+
+func newReader(path string) (*reader, error) {
+	conn, err := connect(path, "PRAGMA query_only = ON", "PRAGMA cache_size = -8000")
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{conn: conn}
+	const cols = "SELECT id, feed, json, event, expires, data FROM item "
+	for _, p := range []struct {
+		stmt **sqlite.Stmt
+		sql  string
+	}{
+		{&r.begin, "BEGIN"},
+		{&r.end, "COMMIT"},
+		{&r.feedUp, cols + "INDEXED BY item_feed WHERE id > ?1 AND id <= ?2 AND feed = ?3 ORDER BY id"},
+		{&r.feedDown, cols + "INDEXED BY item_feed WHERE id > ?1 AND id <= ?2 AND feed = ?3 ORDER BY id DESC"},
+		{&r.allUp, cols + "NOT INDEXED WHERE id > ?1 AND id <= ?2 ORDER BY id"},
+		{&r.allDown, cols + "NOT INDEXED WHERE id > ?1 AND id <= ?2 ORDER BY id DESC"},
+		{&r.idsUp, "SELECT id FROM item INDEXED BY item_feed WHERE id > ?1 AND id <= ?2 AND feed = ?3 ORDER BY id LIMIT ?4"},
+		{&r.idsDown, "SELECT id FROM item INDEXED BY item_feed WHERE id > ?1 AND id <= ?2 AND feed = ?3 ORDER BY id DESC LIMIT ?4"},
+		{&r.item, cols + "WHERE id = ?"},
+		{&r.lost, "SELECT lost, reason FROM feed WHERE no = ?"},
+		{&r.mark, "SELECT value FROM mark WHERE name = ?"},
+		{&r.floor, "SELECT max(id) FROM item WHERE id <= ?"},
+	} {
+		if *p.stmt, err = conn.Prepare(p.sql); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// page runs fn with a reader, in one transaction under the read gate.
+func (l *Log) page(ctx context.Context, fn func(*reader) error) error {
+	if l.closed.Load() {
+		return stream.ErrClosed
+	}
+	var r *reader
+	select {
+	case r = <-l.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return stream.ErrClosed
+	}
+	defer func() { l.readers <- r }()
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if err := run(r.begin); err != nil {
+		return fmt.Errorf("%s: %w", l.path, explain(err))
+	}
+	err := fn(r)
+	if e := run(r.end); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.path, explain(err))
+	}
+	return nil
+}
+
+// Read implements stream.Log.
+func (l *Log) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
+	s := &scan{q: q, now: l.opts.Now(), bytes: q.Bytes}
+	err := l.page(ctx, func(r *reader) error {
+		// The first row that is read fixes the snapshot; see choose.
+		r.mark.BindText(1, markForgotten)
+		forgotten, err := number(r.mark)
+		if err != nil {
+			return err
+		}
+		s.forgotten = stream.ID(forgotten)
+		l.choose(s)
+		if err := s.read(r); err != nil {
+			return err
+		}
+		return s.losses(r)
+	})
+	if err != nil {
+		return stream.Page{}, err
+	}
+	return s.page(), nil
+}
+
+// scan is one Read.
+type scan struct {
+	q   stream.Query
+	now time.Time
+
+	// feeds are all that may hold something in the range, and suspects those
+	// that may have lost something.
+	feeds    []source
+	merge    bool // read feeds one by one, merged; else scan all items
+	names    map[int64]string
+	suspects []source
+	// forgotten is the mark of forgotten feeds, 0 where the selection cannot
+	// have held one.
+	forgotten stream.ID
+
+	items  []stream.Item
+	bytes  int // left
+	rows   int
+	seen   stream.ID // the last id looked at, 0 for none
+	oldest stream.ID // the first that had not expired, 0 for none
+	full   bool      // stopped before the end of the range
+	loss   *stream.Loss
+}
+
+type source struct {
+	no   int64
+	name string
+}
+
+// choose finds the feeds to look at in the registry. It is called after the
+// snapshot was fixed, and the registry may be ahead of that. So it uses only
+// what can never leave out too much: a feed's newest id never falls, mayLost
+// is raised before the commit that makes it true, and a feed is forgotten only
+// while no page is read. A feed that is not in the registry yet has only items
+// above UpTo.
+func (l *Log) choose(s *scan) {
+	q := &s.q
+	told := max(q.After, q.Told)
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	consider := func(f *feed) {
+		if f.newest > q.After {
+			s.feeds = append(s.feeds, source{f.no, f.name})
+		}
+		if !q.Backward && f.mayLost > told {
+			s.suspects = append(s.suspects, source{f.no, f.name})
+		}
+	}
+	absent := false // whether a forgotten feed may have been selected
+	names, plain := q.Select.Names()
+	if plain {
+		for _, name := range names {
+			if f := l.feeds[name]; f != nil {
+				consider(f)
+			} else {
+				absent = true
+			}
+		}
+	} else {
+		absent = true
+		for _, f := range l.feeds {
+			if q.Select.Has(f.name) {
+				consider(f)
+			}
+		}
+	}
+	if !absent || q.Backward {
+		s.forgotten = 0
+	}
+	s.merge = plain || len(s.feeds) <= mergeFeeds
+	s.names = make(map[int64]string, len(s.feeds))
+	for _, f := range s.feeds {
+		s.names[f.no] = f.name
+	}
+}
+
+// read collects the items of the page.
+func (s *scan) read(r *reader) error {
+	switch {
+	case len(s.feeds) == 0 || s.q.UpTo <= s.q.After:
+		return nil
+	case !s.merge:
+		return s.step(pick(s.q.Backward, r.allDown, r.allUp), false)
+	case len(s.feeds) == 1:
+		stmt := pick(s.q.Backward, r.feedDown, r.feedUp)
+		stmt.BindInt64(3, s.feeds[0].no)
+		return s.step(stmt, false)
+	}
+	return s.mergeFeeds(r)
+}
+
+func pick(backward bool, down, up *sqlite.Stmt) *sqlite.Stmt {
+	if backward {
+		return down
+	}
+	return up
+}
+
+// step takes the rows of a statement until the page is full.
+func (s *scan) step(stmt *sqlite.Stmt, one bool) error {
+	if !one {
+		stmt.BindInt64(1, int64(s.q.After))
+		stmt.BindInt64(2, int64(s.q.UpTo))
+	}
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return reset(stmt, err)
+		}
+		if !s.take(stmt) {
+			return stmt.Reset()
+		}
+	}
+}
+
+// take looks at a row, and reports whether to go on.
+func (s *scan) take(row *sqlite.Stmt) bool {
+	if s.rows == scanRows {
+		s.full = true
+		return false
+	}
+	id := stream.ID(row.ColumnInt64(0))
+	name, selected := s.names[row.ColumnInt64(1)]
+	var expires time.Time
+	if !row.ColumnIsNull(4) {
+		expires = time.UnixMicro(row.ColumnInt64(4)).UTC()
+		selected = selected && s.now.Before(expires)
+	}
+	if selected && s.oldest == 0 {
+		s.oldest = id
+	}
+	event := ""
+	if !row.ColumnIsNull(3) {
+		event = row.ColumnText(3)
+	}
+	if selected && s.q.Select.HasEvent(event) {
+		size := row.ColumnLen(5) + len(event)
+		if n := len(s.items); n == s.q.Items || n > 0 && size > s.bytes {
+			s.full = true
+			return false
+		}
+		s.bytes -= size
+		s.items = append(s.items, stream.Item{
+			ID: id, Feed: name, Event: event, Time: id.Time(), Expires: expires,
+			JSON: row.ColumnBool(2), Data: bytesOf(row.ColumnText(5)),
+		})
+	}
+	s.rows++
+	s.seen = id
+	return true
+}
+
+// bytesOf gives the bytes of a string that nobody else holds; they are never
+// written to.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// mergeFeeds reads several feeds in the order of ids: it merges their ids,
+// fetched a few at a time, and looks up the items one by one.
+func (s *scan) mergeFeeds(r *reader) error {
+	stmt := pick(s.q.Backward, r.idsDown, r.idsUp)
+	chunk := min(max(2*s.q.Items/len(s.feeds), 4), 256)
+	lists := make([]idList, len(s.feeds))
+	for i, f := range s.feeds {
+		lists[i] = idList{no: f.no, after: s.q.After, upTo: s.q.UpTo, backward: s.q.Backward, chunk: chunk}
+		if err := lists[i].fill(stmt); err != nil {
+			return err
+		}
+	}
+	for {
+		next := -1
+		for i := range lists {
+			if len(lists[i].ids) == 0 {
+				continue
+			}
+			if next < 0 || (lists[i].ids[0] < lists[next].ids[0]) != s.q.Backward {
+				next = i
+			}
+		}
+		if next < 0 {
+			return nil
+		}
+		r.item.BindInt64(1, int64(lists[next].ids[0]))
+		if err := s.step(r.item, true); err != nil || s.full {
+			return err
+		}
+		if err := lists[next].pop(stmt); err != nil {
+			return err
+		}
+	}
+}
+
+// idList is the ids of one feed in a range, in the order of reading.
+type idList struct {
+	no          int64
+	after, upTo stream.ID
+	backward    bool
+	chunk       int
+	ids         []stream.ID // the next ones; empty at the end
+}
+
+func (l *idList) fill(stmt *sqlite.Stmt) error {
+	stmt.BindInt64(1, int64(l.after))
+	stmt.BindInt64(2, int64(l.upTo))
+	stmt.BindInt64(3, l.no)
+	stmt.BindInt64(4, int64(l.chunk))
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return reset(stmt, err)
+		}
+		l.ids = append(l.ids, stream.ID(stmt.ColumnInt64(0)))
+	}
+}
+
+func (l *idList) pop(stmt *sqlite.Stmt) error {
+	id := l.ids[0]
+	l.ids = l.ids[1:]
+	if len(l.ids) > 0 {
+		return nil
+	}
+	if l.backward {
+		l.upTo = id - 1
+	} else {
+		l.after = id
+	}
+	return l.fill(stmt)
+}
+
+// losses finds what the selection lost, as this snapshot knows it.
+func (s *scan) losses(r *reader) error {
+	told := max(s.q.After, s.q.Told)
+	var all []stream.ID // every loss above After
+	loss := &stream.Loss{}
+	add := func(id stream.ID, reason stream.Reason, name string) {
+		if id <= s.q.After {
+			return
+		}
+		all = append(all, id)
+		if name != "" {
+			loss.Feeds = append(loss.Feeds, name)
+		}
+		if id > loss.Through {
+			loss.Through, loss.Reason = id, reason
+		}
+	}
+	for _, f := range s.suspects {
+		r.lost.BindInt64(1, f.no)
+		row, err := r.lost.Step()
+		if err == nil && row {
+			add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.name)
+		}
+		if err := reset(r.lost, err); err != nil {
+			return err
+		}
+	}
+	add(s.forgotten, stream.Trimmed, "")
+	if loss.Through <= told {
+		return nil
+	}
+	loss.Oldest = s.oldest
+	loss.Resume = s.q.After
+	for _, id := range all {
+		// Below the first retained one; where none was found, nothing retained
+		// lies up to where the scan came.
+		if id < s.oldest || s.oldest == 0 && (!s.full || id <= s.seen) {
+			loss.Resume = max(loss.Resume, id)
+		}
+	}
+	slices.Sort(loss.Feeds)
+	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
+	s.loss = loss
+	return nil
+}
+
+// page is the answer.
+func (s *scan) page() stream.Page {
+	p := stream.Page{Items: s.items, Loss: s.loss, More: s.full}
+	switch {
+	case s.q.Backward && s.full:
+		// The row that did not fit is at or below seen-1.
+		p.Through = max(s.seen-1, s.q.After)
+	case s.q.Backward:
+		p.Through = s.q.After
+	case s.full:
+		p.Through = s.seen
+	default:
+		p.Through = max(s.q.UpTo, s.q.After)
+	}
+	if s.q.Backward {
+		slices.Reverse(p.Items)
+	}
+	return p
+}

@@ -1,0 +1,398 @@
+package sqlitelog
+
+import (
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedd/internal/stream"
+)
+
+const (
+	// upkeepEvery is how often age, ttls and keys are looked at.
+	upkeepEvery = time.Second
+	// forgetEvery is how often feeds to forget are looked for.
+	forgetEvery = time.Minute
+	// busyBudget and idleBudget bound the rows of upkeep in one transaction,
+	// beside publishes and without: a row is about 10 us.
+	busyBudget = 100
+	idleBudget = 500
+	// touchedSlack is how many rows a publish may trim beyond those that it
+	// brings, so that a feed above its bounds comes back to them.
+	touchedSlack = 256
+	// vacuumPages is how many free pages are given back at a time.
+	vacuumPages = 128
+	// walPages is how long the WAL may become: 8 MiB.
+	walPages = 8 << 20 / 4096
+)
+
+// upkeep is what the committer has yet to do, in small steps.
+type upkeep struct {
+	due        bool           // it is time to look at age, ttls and keys
+	over       map[*feed]bool // feeds that hold more than they may
+	expire     bool           // there may be items whose ttl ran out
+	keys       bool           // there may be keys that are too old
+	nextForget time.Time
+	retryAt    time.Time // no upkeep before this: the store failed
+	pages      int64     // of the database
+	free       int64     // of which hold nothing
+	vacuum     bool      // free pages are being given back
+	walTried   int64     // pages in the WAL when it could not be moved whole
+}
+
+// waits reports whether there is something to do.
+func (u *upkeep) waits() bool {
+	if !u.retryAt.IsZero() && time.Now().Before(u.retryAt) {
+		return false
+	}
+	return u.due || u.expire || u.keys || len(u.over) > 0
+}
+
+// failed puts upkeep off for a moment, so that a store that fails is not
+// tried without end.
+func (u *upkeep) failed() {
+	u.retryAt = time.Now().Add(upkeepEvery)
+}
+
+// doUpkeep does at most budget rows of what waits.
+func (t *tx) doUpkeep(budget int) error {
+	u := &t.w.upkeep
+	if !u.waits() {
+		return nil
+	}
+	if u.due {
+		u.due = false
+		u.expire, u.keys = true, true
+		t.lookForWork()
+	}
+	for f := range u.over {
+		if budget <= 0 {
+			return nil
+		}
+		n, more, err := t.trim(f, t.state(f), budget)
+		if err != nil {
+			return err
+		}
+		budget -= n
+		if !more {
+			delete(u.over, f)
+		}
+	}
+	if u.expire && budget > 0 {
+		n, err := t.expire(budget)
+		if err != nil {
+			return err
+		}
+		u.expire = n == budget
+		budget -= n
+	}
+	if u.keys && budget > 0 {
+		n, err := t.dropKeys(budget)
+		if err != nil {
+			return err
+		}
+		u.keys = n == budget
+	}
+	if now := time.Now(); now.After(u.nextForget) {
+		u.nextForget = now.Add(forgetEvery)
+		return t.forget(budget)
+	}
+	return nil
+}
+
+// lookForWork notes the feeds that age has brought above their bounds.
+func (t *tx) lookForWork() {
+	for _, f := range t.l.feeds {
+		s := &f.state
+		if c := t.states[f]; c != nil {
+			s = c
+		}
+		if over(f.retention(s), s, t.now) {
+			t.w.upkeep.over[f] = true
+		}
+	}
+}
+
+// retention is what bounds a feed in the given state: its own retention, or
+// the configured one.
+func (f *feed) retention(s *state) stream.Retention {
+	if s.own != nil {
+		return *s.own
+	}
+	return f.configured
+}
+
+// over reports whether a feed holds more than it may.
+func over(r stream.Retention, s *state, now time.Time) bool {
+	return r.MaxItems > 0 && s.items > r.MaxItems ||
+		r.MaxBytes > 0 && s.bytes > r.MaxBytes && s.items > 1 ||
+		r.MaxAge > 0 && s.oldest > 0 && s.oldest < stream.IDAt(now.Add(-r.MaxAge))
+}
+
+// trimTouched brings the feeds of this transaction back into their bounds, so
+// that no snapshot shows more than they may hold.
+func (t *tx) trimTouched() error {
+	for f, s := range t.states {
+		if _, _, err := t.trim(f, s, len(t.tells.Items)+touchedSlack); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim takes the oldest items of a feed that is above its bounds, at most
+// budget, and records the loss. It reports how many went and whether the feed
+// is still above them.
+func (t *tx) trim(f *feed, s *state, budget int) (n int, more bool, err error) {
+	r := f.retention(s)
+	if !over(r, s, t.now) {
+		return 0, false, nil
+	}
+	lost, n, err := t.takeOldest(f, s, budget, func(stream.ID) bool { return over(r, s, t.now) })
+	if lost > 0 {
+		s.lost, s.reason = lost, stream.Trimmed
+		t.tells.Trimmed = append(t.tells.Trimmed, stream.Removal{Feed: f.name, ID: lost})
+	}
+	return n, over(r, s, t.now), err
+}
+
+// takeOldest deletes the oldest items of a feed as long as more says so, at
+// most budget, and returns the highest id that was lost by that: of an item
+// whose own ttl had not run out.
+func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID) bool) (lost stream.ID, n int, err error) {
+	q := t.w.oldItems
+	q.BindInt64(1, f.no)
+	q.BindInt64(2, int64(budget)+1)
+	var last stream.ID
+	for {
+		row, err := q.Step()
+		if err != nil {
+			return 0, 0, reset(q, err)
+		}
+		if !row {
+			s.oldest = 0
+			break
+		}
+		s.oldest = stream.ID(q.ColumnInt64(0))
+		if n == budget || !more(s.oldest) {
+			break
+		}
+		last = s.oldest
+		if q.ColumnIsNull(2) || q.ColumnInt64(2) > t.now.UnixMicro() {
+			lost = last
+		}
+		s.items--
+		s.bytes -= q.ColumnInt64(1)
+		t.items--
+		n++
+	}
+	if err := q.Reset(); err != nil || n == 0 {
+		return 0, 0, err
+	}
+	t.dirty = true
+	t.w.dropItems.BindInt64(1, f.no)
+	t.w.dropItems.BindInt64(2, int64(last))
+	return lost, n, run(t.w.dropItems)
+}
+
+// expire deletes items whose own ttl ran out; that is no loss.
+func (t *tx) expire(budget int) (n int, err error) {
+	q := t.w.expired
+	q.BindInt64(1, t.now.UnixMicro())
+	q.BindInt64(2, int64(budget))
+	var ids []stream.ID
+	for {
+		row, err := q.Step()
+		if err != nil {
+			return 0, reset(q, err)
+		}
+		if !row {
+			break
+		}
+		ids = append(ids, stream.ID(q.ColumnInt64(0)))
+	}
+	if err := q.Reset(); err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if _, err := t.remove(id, ""); err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
+}
+
+// remove deletes one item, of the named feed only where feed is not "". It
+// reports whether it was there and had not expired.
+func (t *tx) remove(id stream.ID, feed string) (alive bool, err error) {
+	q := t.w.getItem
+	q.BindInt64(1, int64(id))
+	row, err := q.Step()
+	if err != nil || !row {
+		return false, reset(q, err)
+	}
+	f := t.byNo(q.ColumnInt64(0))
+	size := q.ColumnInt64(1)
+	alive = q.ColumnIsNull(2) || q.ColumnInt64(2) > t.now.UnixMicro()
+	if err := q.Reset(); err != nil || f == nil || feed != "" && f.name != feed {
+		return false, err
+	}
+	t.w.dropItem.BindInt64(1, int64(id))
+	if err := run(t.w.dropItem); err != nil {
+		return false, err
+	}
+	s := t.state(f)
+	s.items--
+	s.bytes -= size
+	t.items--
+	if s.oldest == id {
+		t.w.firstItem.BindInt64(1, f.no)
+		oldest, err := number(t.w.firstItem)
+		if err != nil {
+			return false, err
+		}
+		s.oldest = stream.ID(oldest)
+	}
+	t.tells.Removed = append(t.tells.Removed, stream.Removal{Feed: f.name, ID: id})
+	return alive, nil
+}
+
+func (t *tx) byNo(no int64) *feed {
+	if f := t.l.byNo[no]; f != nil {
+		return f
+	}
+	for _, f := range t.fresh {
+		if f.no == no {
+			return f
+		}
+	}
+	return nil
+}
+
+// dropKeys deletes idempotency keys that are too old.
+func (t *tx) dropKeys(budget int) (int, error) {
+	age := t.l.opts.KeyAge
+	if age <= 0 {
+		return 0, nil
+	}
+	t.w.oldKey.BindInt64(1, int64(stream.IDAt(t.now.Add(-age))))
+	t.w.oldKey.BindInt64(2, int64(budget))
+	n, err := number(t.w.oldKey)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	t.dirty = true
+	t.keys -= n
+	t.w.dropOldKeys.BindInt64(1, n)
+	return int(n), run(t.w.dropOldKeys)
+}
+
+// forget removes feeds that are empty, have no retention of their own, and
+// were not touched for their max age. Their loss goes into the mark.
+func (t *tx) forget(budget int) error {
+	for _, f := range t.l.feeds {
+		age := f.configured.MaxAge
+		if t.states[f] != nil || f.items > 0 || f.own != nil || age <= 0 || f.newest >= stream.IDAt(t.now.Add(-age)) {
+			continue
+		}
+		if budget--; budget < 0 {
+			return nil
+		}
+		t.dirty = true
+		t.gone[f] = true
+		t.forgotten = max(t.forgotten, f.lost)
+		t.w.dropFeed.BindInt64(1, f.no)
+		if err := run(t.w.dropFeed); err != nil {
+			return err
+		}
+	}
+	if len(t.gone) == 0 {
+		return nil
+	}
+	if err := t.mark(markForgotten, t.forgotten); err != nil {
+		return err
+	}
+	return t.mark(markLast, t.w.last)
+}
+
+func (t *tx) mark(name string, id stream.ID) error {
+	t.dirty = true
+	t.w.putMark.BindText(1, name)
+	t.w.putMark.BindInt64(2, int64(id))
+	return run(t.w.putMark)
+}
+
+// giveBack returns free pages to the file system, a few at a time, once they
+// are many; it reports whether it did something.
+func (l *Log) giveBack() bool {
+	u := &l.w.upkeep
+	free := u.free
+	if free > max(8*vacuumPages, u.pages/4) {
+		u.vacuum = true
+	}
+	if !u.vacuum || time.Now().Before(u.retryAt) {
+		return false
+	}
+	if err := run(l.w.vacuum); err != nil {
+		u.failed()
+		return false
+	}
+	l.measure()
+	if u.free <= vacuumPages || u.free >= free {
+		u.vacuum = false
+		l.moveWALNow() // only now does the file become shorter
+	} else {
+		l.moveWAL()
+	}
+	return true
+}
+
+// measure notes how much the database holds. Where that cannot be told, what
+// was noted last stands.
+func (l *Log) measure() {
+	pages, err := number(l.w.pages)
+	if err != nil {
+		return
+	}
+	free, err := number(l.w.freePages)
+	if err != nil {
+		return
+	}
+	l.w.upkeep.pages, l.w.upkeep.free = pages, free
+	l.usage.bytes.Store((pages - free) * l.w.pageSize)
+}
+
+// moveWAL moves the WAL into the database once it is long. It waits for the
+// pages that are being read, and lets no new one begin: only then can all of
+// it be moved, so that it starts again at its beginning.
+func (l *Log) moveWAL() {
+	pages, moved := wal(l.w.walSize)
+	if pages == moved {
+		l.w.upkeep.walTried = 0
+	}
+	// When somebody else reads (a sqlite3 tool) not all can be moved. Then try
+	// again only after it has grown.
+	if pages > walPages && pages > moved && pages > l.w.upkeep.walTried+walPages/8 {
+		l.moveWALNow()
+	}
+}
+
+func (l *Log) moveWALNow() {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	pages, moved := wal(l.w.walMove)
+	l.w.upkeep.walTried = 0
+	if moved < pages {
+		l.w.upkeep.walTried = pages
+	}
+}
+
+// wal runs a wal_checkpoint pragma: how many pages are in the WAL, and how
+// many of them are in the database already.
+func wal(stmt *sqlite.Stmt) (pages, moved int64) {
+	if row, err := stmt.Step(); err == nil && row {
+		pages, moved = stmt.ColumnInt64(1), stmt.ColumnInt64(2)
+	}
+	stmt.Reset()
+	return pages, moved
+}
