@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"feedd/internal/auth"
+	"feedd/internal/stream"
+)
+
+type principalKey struct{}
+
+// identify finds out who asks. A credential that is nobody's is refused
+// everywhere, also where none is needed: whoever sends one believes in it.
+func (s *Server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, known := r.Context().Value(principalKey{}).(auth.Principal); known {
+			next.ServeHTTP(w, r)
+			return
+		}
+		var p auth.Principal
+		if header := r.Header.Values("Authorization"); len(header) > 0 {
+			scheme, key, _ := strings.Cut(header[0], " ")
+			var ok bool
+			if len(header) == 1 && strings.EqualFold(scheme, "Bearer") {
+				p, ok = s.Auth.Identify(strings.TrimSpace(key))
+			}
+			if !ok {
+				s.writeProblem(w, r, unauthorized.with("the Authorization header has no valid key: it must be Bearer and the key"))
+				return
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
+	})
+}
+
+func principal(r *http.Request) auth.Principal {
+	p, _ := r.Context().Value(principalKey{}).(auth.Principal)
+	return p
+}
+
+// refuse is the answer to somebody who may not: 401 without a credential, 403
+// with one, the same whether the feed exists or not.
+func refuse(p auth.Principal, what string) error {
+	if p.Anonymous() {
+		return unauthorized.with("%s needs an Authorization header: Bearer and the key", what)
+	}
+	return forbidden.with("%s is not allowed with this key", what)
+}
+
+func needAdmin(r *http.Request, what string) error {
+	if p := principal(r); !p.Admin() {
+		return refuse(p, what)
+	}
+	return nil
+}
+
+// selection parses the path's selector and reduces it to what the principal
+// may read.
+func (s *Server) selection(r *http.Request) (stream.Selection, error) {
+	text, err := pathParam(r, "feed")
+	if err != nil {
+		return stream.Selection{}, badSelector.because(err)
+	}
+	return s.selectionOf(r, text)
+}
+
+func (s *Server) selectionOf(r *http.Request, text string) (stream.Selection, error) {
+	sel, err := stream.ParseSelector(text, s.MaxSelectorTerms)
+	if err != nil {
+		return stream.Selection{}, badSelector.because(err)
+	}
+	p := principal(r)
+	if names, plain := sel.Names(); plain {
+		for _, name := range names {
+			if !s.Auth.MayRead(p, name) {
+				return stream.Selection{}, refuse(p, "reading "+name)
+			}
+		}
+		return sel, nil
+	}
+	// Plain terms beside patterns are asked for by name as well.
+	for _, term := range sel.Terms() {
+		if !strings.Contains(term, "*") && !s.Auth.MayRead(p, term) {
+			return stream.Selection{}, refuse(p, "reading "+term)
+		}
+	}
+	if p.Admin() {
+		return sel, nil
+	}
+	return sel.Allowing(func(feed string) bool { return s.Auth.MayRead(p, feed) }), nil
+}
+
+// feedName returns the path's feed name.
+func feedName(r *http.Request) (string, error) {
+	name, err := pathParam(r, "feed")
+	if err == nil {
+		err = stream.CheckFeed(name)
+	}
+	if err != nil {
+		return "", badFeed.because(err)
+	}
+	return name, nil
+}
+
+// pathParam returns a part of the path, percent-decoded once. Where a path has
+// escapes that matter, chi matches its raw form and gives raw parts.
+func pathParam(r *http.Request, name string) (string, error) {
+	v := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return v, nil
+	}
+	return url.PathUnescape(v)
+}
+
+// hostName returns the host of a Host header, lower case, without port and
+// brackets.
+func hostName(hostport string) string {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// fromLoopback reports whether the request came from this machine: over
+// loopback, or over a socket.
+func fromLoopback(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return true // a unix socket has no address
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

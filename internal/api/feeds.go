@@ -1,0 +1,227 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"feedd/internal/stream"
+	"feedd/internal/wire"
+)
+
+// settingsBytes is how large the JSON of a feed's settings may be.
+const settingsBytes = 64 << 10
+
+// feedRow is one feed in the list.
+type feedRow struct {
+	Feed        string `json:"feed"`
+	Count       int    `json:"count"`
+	Bytes       int64  `json:"bytes"`
+	Oldest      string `json:"oldest,omitempty"`
+	Newest      string `json:"newest,omitempty"`
+	Subscribers int    `json:"subscribers"`
+}
+
+// listFeeds answers GET /feeds: the feeds that the principal may read, by
+// name. match is a selector, after a name to go on from.
+func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	limit, err := number(query, "limit", 1, 10_000, 1000)
+	if err != nil {
+		return err
+	}
+	match := query.Get("match")
+	if match == "" {
+		match = "**"
+	}
+	sel, err := s.selectionOf(r, match)
+	if err != nil {
+		return err
+	}
+	feeds, err := s.Engine.Feeds(r.Context(), sel)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Feeds []feedRow `json:"feeds"`
+		More  bool      `json:"more"`
+	}{Feeds: []feedRow{}}
+	for _, f := range feeds {
+		if f.Name <= query.Get("after") {
+			continue
+		}
+		if len(answer.Feeds) == limit {
+			answer.More = true
+			break
+		}
+		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: s.Hub.ReadersOf(f.Name)}
+		if f.Oldest > 0 {
+			row.Oldest = f.Oldest.String()
+		}
+		if f.Newest > 0 {
+			row.Newest = f.Newest.String()
+		}
+		answer.Feeds = append(answer.Feeds, row)
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// purge answers DELETE /feeds/{feed}.
+func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
+	feed, err := feedName(r)
+	if err != nil {
+		return err
+	}
+	if err := needAdmin(r, "purging "+feed); err != nil {
+		return err
+	}
+	// A purge that was begun is finished, whoever still waits for it.
+	n, err := s.Engine.Purge(context.WithoutCancel(r.Context()), feed)
+	if err != nil {
+		return err
+	}
+	s.log.Info("feed purged", "feed", feed, "items", n)
+	return writeJSON(w, http.StatusOK, struct {
+		Feed   string `json:"feed"`
+		Purged int    `json:"purged"`
+	}{feed, n})
+}
+
+// itemOf returns the feed and id that the path names.
+func itemOf(r *http.Request) (feed string, id stream.ID, err error) {
+	if feed, err = feedName(r); err != nil {
+		return "", 0, err
+	}
+	text, err := pathParam(r, "id")
+	if err != nil {
+		return "", 0, badQuery.because(err)
+	}
+	id, ok := stream.ParseID(text)
+	if !ok {
+		return "", 0, notFound.with("%q is no id", text)
+	}
+	return feed, id, nil
+}
+
+// getItem answers GET /feeds/{feed}/items/{id} with the item's envelope: never
+// with its raw data, which a browser might take for a page.
+func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
+	feed, id, err := itemOf(r)
+	if err != nil {
+		return err
+	}
+	if p := principal(r); !s.Auth.MayRead(p, feed) {
+		return refuse(p, "reading "+feed)
+	}
+	it, err := s.Hub.Item(r.Context(), feed, id)
+	if err != nil {
+		return err
+	}
+	if it == nil {
+		return notFound.with("%s has no item %s", feed, id)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.Write(wire.AppendLine(nil, it))
+	return nil
+}
+
+// deleteItem answers DELETE /feeds/{feed}/items/{id}.
+func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
+	feed, id, err := itemOf(r)
+	if err != nil {
+		return err
+	}
+	if err := needAdmin(r, "deleting from "+feed); err != nil {
+		return err
+	}
+	found, err := s.Engine.Delete(r.Context(), feed, id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return notFound.with("%s has no item %s", feed, id)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// getSettings answers GET /feeds/{feed}/settings: what is in force.
+func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
+	feed, err := feedName(r)
+	if err != nil {
+		return err
+	}
+	if err := needAdmin(r, "reading the settings of "+feed); err != nil {
+		return err
+	}
+	return s.writeSettings(w, r, feed)
+}
+
+func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed string) error {
+	sel, err := stream.ParseSelector(feed, 1)
+	if err != nil {
+		return badFeed.because(err)
+	}
+	feeds, err := s.Engine.Feeds(r.Context(), sel)
+	if err != nil {
+		return err
+	}
+	retention := s.BaseRetention(feed)
+	if len(feeds) > 0 {
+		retention = feeds[0].Retention
+	}
+	return writeJSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
+}
+
+// putSettings answers PUT /feeds/{feed}/settings: what the body leaves out
+// comes from the configuration.
+func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
+	feed, err := feedName(r)
+	if err != nil {
+		return err
+	}
+	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
+		return err
+	}
+	if t := r.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "application/json") {
+		return badType.with("settings are application/json, not %s", t)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, settingsBytes))
+	if err != nil {
+		return err
+	}
+	retention, err := s.ParseRetention(body, s.BaseRetention(feed))
+	if err != nil {
+		return badSettings.because(err)
+	}
+	if err := s.Engine.SetRetention(r.Context(), feed, &retention); err != nil {
+		return err
+	}
+	s.log.Info("settings changed", "feed", feed, "settings", string(s.FormatRetention(retention)))
+	return s.writeSettings(w, r, feed)
+}
+
+// deleteSettings answers DELETE /feeds/{feed}/settings: the configuration
+// holds again.
+func (s *Server) deleteSettings(w http.ResponseWriter, r *http.Request) error {
+	feed, err := feedName(r)
+	if err != nil {
+		return err
+	}
+	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
+		return err
+	}
+	if err := s.Engine.SetRetention(r.Context(), feed, nil); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// readyFor is how long a commit proves that publishing works.
+const readyFor = 5 * time.Second
+
+// readiness knows whether publishing works, from the last commit or the last
+// probe.
+type readiness struct {
+	probing sync.Mutex // held during a probe: there is one at a time
+
+	mu  sync.Mutex // guards the fields below
+	at  time.Time  // of the last commit or probe
+	err error      // of the last probe
+}
+
+// committed notes that a publish was committed.
+func (r *readiness) committed(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at, r.err = now, nil
+}
+
+func (r *readiness) known(now time.Time) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Sub(r.at) < readyFor, r.err
+}
+
+// check returns nil when publishing works; it probes at most once in five
+// seconds, however many ask.
+func (r *readiness) check(ctx context.Context, probe func(context.Context) error) error {
+	if known, err := r.known(time.Now()); known {
+		return err
+	}
+	r.probing.Lock()
+	defer r.probing.Unlock()
+	if known, err := r.known(time.Now()); known {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyFor)
+	defer cancel()
+	err := probe(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at, r.err = time.Now(), err
+	return err
+}
+
+// healthz says that the process is alive.
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
+	return writeOK(w)
+}
+
+// readyz says whether publishing works.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
+	if s.draining() {
+		return &draining
+	}
+	if err := s.ready.check(r.Context(), s.Engine.Probe); err != nil {
+		return err
+	}
+	return writeOK(w)
+}
+
+func writeOK(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	io.WriteString(w, "ok\n")
+	return nil
+}

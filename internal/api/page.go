@@ -1,0 +1,153 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"feedd/internal/stream"
+	"feedd/internal/wire"
+)
+
+const (
+	// maxPageItems is how many items a page has at most.
+	maxPageItems = 1000
+	// pageBytes is how large a page becomes; it has at least one item.
+	pageBytes = 4 << 20
+	// maxWait is how long a page may wait for an item.
+	maxWait = time.Minute
+)
+
+// readPage answers with one JSON page.
+func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection) error {
+	limit, err := number(query, "limit", 1, maxPageItems, 100)
+	if err != nil {
+		return err
+	}
+	wait, err := duration(query, "wait", maxWait)
+	if err != nil {
+		return err
+	}
+	start, given, err := startOf(r, query, maxPageItems)
+	if err != nil {
+		return err
+	}
+	before := stream.ID(0)
+	if v := query.Get("before"); v != "" {
+		var ok bool
+		if before, ok = stream.ParseID(v); !ok {
+			return badQuery.with("before is an id, not %q", v)
+		}
+		if wait > 0 {
+			return badQuery.with("wait does not go with before: there is nothing to wait for")
+		}
+	}
+	var page wire.Page
+	switch {
+	case before > 0 || !given && wait == 0:
+		page, err = s.pageBack(r, sel, before, limit)
+	default:
+		if r.Method == http.MethodHead {
+			wait = 0
+		}
+		page, err = s.pageFrom(r, sel, start, limit, wait)
+	}
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	s.metrics.delivered.Add(float64(len(page.Items)))
+	w.Write(wire.AppendPage(nil, page))
+	return nil
+}
+
+// pageBack returns the newest items, or those below an id.
+func (s *Server) pageBack(r *http.Request, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
+	items, older, at, err := s.Hub.Before(r.Context(), sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
+	if err != nil {
+		return wire.Page{}, err
+	}
+	page := wire.Page{Cursor: at, More: older && before > 0}
+	page.Items = appendItems(page.Items, items)
+	return page, nil
+}
+
+// pageFrom returns the items after a start. When there are none it waits for
+// the first one that comes.
+func (s *Server) pageFrom(r *http.Request, sel stream.Selection, start stream.Start, limit int, wait time.Duration) (wire.Page, error) {
+	ctx := r.Context()
+	var waiter *stream.Waiter
+	if wait > 0 {
+		if p := s.admit(); p != nil {
+			return wire.Page{}, p
+		}
+		defer s.leave()
+		waiter = s.Hub.Watch(sel)
+		defer waiter.Close()
+	}
+	cur, err := s.Hub.Open(ctx, sel, start)
+	if err != nil {
+		return wire.Page{}, err
+	}
+	page, err := s.collect(r, cur, limit)
+	if err != nil || wait == 0 || page.Gap != nil {
+		return page, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for len(page.Items) == 0 && page.Gap == nil {
+		select {
+		case <-waiter.C:
+		case <-timer.C:
+			return page, nil
+		case <-s.Hub.Draining():
+			return page, nil
+		case <-ctx.Done():
+			return page, ctx.Err()
+		}
+		if page, err = s.collect(r, cur, limit); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}
+
+// collect fills a page from the cursor on, as far as there are items.
+func (s *Server) collect(r *http.Request, cur *stream.Cursor, limit int) (wire.Page, error) {
+	page := wire.Page{Cursor: cur.Position()}
+	bytes := 0
+	for {
+		d, err := s.Hub.Next(r.Context(), cur, stream.Bounds{Items: limit - len(page.Items), Bytes: pageBytes - bytes})
+		if err != nil {
+			return page, err
+		}
+		if d.Gap != nil {
+			if page.Gap != nil || len(page.Items) > 0 {
+				// A second loss meanwhile: the next page tells of it first.
+				page.More = true
+				return page, nil
+			}
+			page.Gap = d.Gap
+			s.metrics.gaps.Inc()
+		}
+		cur.Advance(&d)
+		page.Cursor = cur.Position()
+		page.Items = appendItems(page.Items, d.Entries)
+		for _, e := range d.Entries {
+			bytes += e.Size()
+		}
+		page.More = d.More
+		if !d.More || len(page.Items) == limit || bytes >= pageBytes {
+			return page, nil
+		}
+	}
+}
+
+func appendItems(items []*stream.Item, entries []*stream.Entry) []*stream.Item {
+	for _, e := range entries {
+		items = append(items, &e.Item)
+	}
+	return items
+}

@@ -1,0 +1,260 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"feedd/internal/stream"
+	"feedd/internal/wire"
+)
+
+// bodyTimeout is how long a publisher may take to send a body.
+const bodyTimeout = time.Minute
+
+// bodyKind is how the body of a publish is read.
+type bodyKind struct {
+	batch bool
+	text  bool // what is wrong with it is not JSON
+	parse func(s *Server, body []byte) ([]stream.Draft, error)
+}
+
+func one(text bool, parse func([]byte) (stream.Draft, error)) bodyKind {
+	return bodyKind{text: text, parse: func(_ *Server, body []byte) ([]stream.Draft, error) {
+		d, err := parse(body)
+		return []stream.Draft{d}, err
+	}}
+}
+
+func many(parse func([]byte, int) ([]stream.Draft, error)) bodyKind {
+	return bodyKind{batch: true, parse: func(s *Server, body []byte) ([]stream.Draft, error) {
+		return parse(body, s.MaxBatchItems)
+	}}
+}
+
+// bodyKinds are the content types that may be published.
+var bodyKinds = map[string]bodyKind{
+	"":                                  one(true, wire.ParseText),
+	"text/plain":                        one(true, wire.ParseText),
+	"application/json":                  one(false, wire.ParseJSON),
+	"application/x-www-form-urlencoded": one(true, wire.ParseForm),
+	"application/x-ndjson":              many(wire.ParseLines),
+	"application/vnd.feedd+ndjson":      many(wire.ParseEnvelopes),
+}
+
+// publish answers POST /feeds/{feed}.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
+	begin := time.Now()
+	feed, err := feedName(r)
+	if err != nil {
+		return err
+	}
+	if p := principal(r); !s.Auth.MayPublish(p, feed) {
+		return refuse(p, "publishing to "+feed)
+	}
+	if s.draining() {
+		return &draining
+	}
+	params, err := publishParams(r)
+	if err != nil {
+		return err
+	}
+	kind, err := kindOf(r.Header)
+	if err != nil {
+		return err
+	}
+	body, err := s.body(w, r, kind.batch)
+	if err != nil {
+		return err
+	}
+	drafts, err := kind.parse(s, body)
+	if syntax := new(wire.SyntaxError); kind.text && errors.As(err, &syntax) {
+		p := badText.because(syntax)
+		p.Offset = syntax.Offset
+		return p
+	} else if err != nil {
+		return err
+	}
+	if err := s.complete(drafts, params); err != nil {
+		return err
+	}
+	receipt, err := s.Hub.Publish(r.Context(), stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
+	if err != nil {
+		return err
+	}
+	s.ready.committed(time.Now())
+	s.metrics.published(receipt, time.Since(begin))
+	return s.writeReceipt(w, receipt, kind.batch)
+}
+
+// params is what a publish says beside its body.
+type params struct {
+	event string
+	ttl   time.Duration
+	key   string
+}
+
+func publishParams(r *http.Request) (p params, err error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return p, badQuery.because(err)
+	}
+	for name, values := range query {
+		if name != "event" && name != "ttl" {
+			return p, badQuery.with("%q is no parameter of a publish: there are event and ttl", name)
+		}
+		if len(values) > 1 {
+			return p, badQuery.with("%s is given %d times", name, len(values))
+		}
+	}
+	if query.Has("event") {
+		p.event = query.Get("event")
+		if err := stream.CheckEvent(p.event); err != nil {
+			return p, badQuery.because(err)
+		}
+	}
+	if query.Has("ttl") {
+		if p.ttl, err = wire.ParseTTL(query.Get("ttl")); err != nil {
+			return p, badQuery.with("ttl: %s", err)
+		}
+	}
+	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 0 {
+		p.key = keys[0]
+		if len(keys) > 1 {
+			return p, badKey.with("there are %d of them", len(keys))
+		}
+		if err := stream.CheckKey(p.key); err != nil {
+			return p, badKey.because(err)
+		}
+	}
+	return p, nil
+}
+
+// kindOf chooses by the content type. Text in another character set than UTF-8
+// would be stored damaged, and a compressed body as rubbish: both are refused.
+func kindOf(h http.Header) (bodyKind, error) {
+	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return bodyKind{}, badType.with("content encoding %q is not supported", enc)
+	}
+	header := h.Get("Content-Type")
+	if header == "" {
+		return bodyKinds[""], nil
+	}
+	name, attrs, err := mime.ParseMediaType(header)
+	if err != nil {
+		return bodyKind{}, badType.with("content type %q: %s", header, err)
+	}
+	kind, ok := bodyKinds[name]
+	if !ok {
+		return bodyKind{}, badType.with("%q is none of %s", name, strings.Join(typeNames(), ", "))
+	}
+	switch charset := strings.ToLower(attrs["charset"]); charset {
+	case "", "utf-8", "utf8", "us-ascii":
+		return kind, nil
+	default:
+		return bodyKind{}, badType.with("the character set must be UTF-8, not %s", charset)
+	}
+}
+
+func typeNames() []string {
+	var names []string
+	for name := range bodyKinds {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// body reads the body, no more of it than allowed: one that says to be larger
+// is refused without being read.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, batch bool) ([]byte, error) {
+	limit, setting := s.MaxItemBytes, "max_item_bytes"
+	if batch {
+		limit, setting = s.MaxBodyBytes, "max_body_bytes"
+	}
+	large := tooLarge.hit(setting)
+	if r.ContentLength > limit {
+		return nil, large.with("%d bytes are more than %s allows: %d", r.ContentLength, setting, limit)
+	}
+	// A slow body must not hold the connection for ever. The deadline is taken
+	// back for what follows on the connection.
+	rc := http.NewResponseController(w)
+	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	rc.SetReadDeadline(time.Time{})
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, large.with("the body is larger than %s allows: %d bytes", setting, limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, timeout.with("after %s", bodyTimeout)
+	case err != nil:
+		return nil, badRequest.with("the body broke off: %s", err)
+	}
+	return body, nil
+}
+
+// complete gives the drafts what the query says, and checks their sizes.
+func (s *Server) complete(drafts []stream.Draft, p params) error {
+	for i := range drafts {
+		d := &drafts[i]
+		if d.Event == "" {
+			d.Event = p.event
+		}
+		if d.TTL == 0 {
+			d.TTL = p.ttl
+		}
+		if n := int64(len(d.Data)); n > s.MaxItemBytes {
+			return tooLarge.hit("max_item_bytes").with("item %d has %d bytes, more than max_item_bytes allows: %d", i+1, n, s.MaxItemBytes)
+		}
+	}
+	return nil
+}
+
+// writeReceipt answers a publish.
+func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch bool) error {
+	h := w.Header()
+	h.Set("Feedd-Durability", s.Engine.Durability())
+	status := http.StatusCreated
+	if r.Replayed {
+		h.Set("Idempotent-Replay", "true")
+		status = http.StatusOK
+	}
+	if batch {
+		return writeJSON(w, status, struct {
+			Feed  string `json:"feed"`
+			Count int    `json:"count"`
+			First string `json:"first"`
+			Last  string `json:"last"`
+		}{r.Feed, r.Count, r.First.String(), r.Last.String()})
+	}
+	h.Set("Location", "/feeds/"+r.Feed+"/items/"+r.First.String())
+	return writeJSON(w, status, struct {
+		ID   string `json:"id"`
+		Feed string `json:"feed"`
+		Time string `json:"time"`
+	}{r.First.String(), r.Feed, string(wire.AppendTime(nil, r.Time))})
+}
+
+// writeJSON answers with a value.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(append(body, '\n'))
+	return nil
+}

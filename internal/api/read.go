@@ -1,0 +1,68 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+
+	"feedd/internal/stream"
+)
+
+// maxLast is how many of the newest items a stream begins with at most.
+const maxLast = 10_000
+
+// read answers GET /feeds/{selector}, in the format that the client wants.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	f, err := negotiate(r, query)
+	if err != nil {
+		return err
+	}
+	if f == formatHTML {
+		return s.pages["/"].serve(w, r)
+	}
+	sel, err := s.selection(r)
+	if err != nil {
+		return err
+	}
+	events, err := eventsOf(query)
+	if err != nil {
+		return err
+	}
+	sel = sel.Only(events)
+	if f == formatJSON {
+		return s.readPage(w, r, query, sel)
+	}
+	return s.readStream(w, r, query, sel, f)
+}
+
+// readStream answers with a live stream.
+func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection, f format) error {
+	enc := &ndjson
+	if f == formatSSE {
+		envelope, err := flag(query, "envelope")
+		if err != nil {
+			return err
+		}
+		enc = &sse
+		if envelope {
+			enc = &sseEnvelope
+		}
+	}
+	start, _, err := startOf(r, query, maxLast)
+	if err != nil {
+		return err
+	}
+	enc.setHeader(w.Header())
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if p := s.admit(); p != nil {
+		return s.refuseStream(w, r, query, enc, p)
+	}
+	defer s.leave()
+	return s.follow(w, r, sel, start, enc)
+}

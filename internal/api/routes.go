@@ -1,0 +1,57 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// routes is the table of contents.
+func (s *Server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(s.recoverPanic, middleware.GetHead, s.identify)
+	r.NotFound(s.handle(func(w http.ResponseWriter, r *http.Request) error { return &notFound }))
+	r.MethodNotAllowed(s.handle(func(w http.ResponseWriter, req *http.Request) error { return notAllowedFor(r, req) }))
+
+	r.Get("/feeds", s.handle(s.listFeeds))
+	r.Post("/feeds/{feed}", s.handle(s.publish))
+	r.Get("/feeds/{feed}", s.handle(s.read))
+	r.Delete("/feeds/{feed}", s.handle(s.purge))
+	r.Get("/feeds/{feed}/items/{id}", s.handle(s.getItem))
+	r.Delete("/feeds/{feed}/items/{id}", s.handle(s.deleteItem))
+	r.Get("/feeds/{feed}/settings", s.handle(s.getSettings))
+	r.Put("/feeds/{feed}/settings", s.handle(s.putSettings))
+	r.Delete("/feeds/{feed}/settings", s.handle(s.deleteSettings))
+
+	r.Get("/healthz", s.handle(s.healthz))
+	r.Get("/readyz", s.handle(s.readyz))
+	r.Get("/metrics", s.handle(s.serveMetrics))
+
+	for path, page := range s.pages {
+		r.Get(path, s.handle(page.serve))
+	}
+	return r
+}
+
+// notAllowedFor says which methods the path does have.
+func notAllowedFor(routes chi.Routes, r *http.Request) error {
+	var allowed []string
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+		match := method
+		if match == "HEAD" {
+			match = "GET"
+		}
+		if routes.Match(chi.NewRouteContext(), match, path) {
+			allowed = append(allowed, method)
+		}
+	}
+	p := notAllowed
+	p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
+	return &p
+}

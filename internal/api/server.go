@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"feedd/internal/auth"
+	"feedd/internal/stream"
+)
+
+// Options is what a Server needs. All fields are required but those that say
+// otherwise.
+type Options struct {
+	Hub    *stream.Hub
+	Engine stream.Engine // the hub's log
+	Auth   *auth.Authority
+	Pages  fs.FS // index.html and what it loads
+	Log    *slog.Logger
+
+	// Hosts are the names, without a port, that requests must be addressed to;
+	// nil: any. A server on loopback sets it, or any page could reach it
+	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
+	Hosts []string
+
+	Heartbeat        time.Duration
+	StallTimeout     time.Duration
+	MaxItemBytes     int64
+	MaxBodyBytes     int64
+	MaxBatchItems    int
+	MaxSelectorTerms int
+	MaxSubscribers   int
+
+	// ParseRetention reads the JSON of a feed's settings; what it leaves out
+	// comes from base. FormatRetention is its reverse.
+	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
+	FormatRetention func(r stream.Retention) []byte
+	// BaseRetention is the configured retention of a feed.
+	BaseRetention func(feed string) stream.Retention
+}
+
+// Server answers feedd's HTTP requests.
+type Server struct {
+	Options
+	log     *slog.Logger
+	pages   map[string]page
+	metrics *metrics
+	ready   readiness
+	handler http.Handler
+
+	// subscribers counts streams and waiting pages.
+	subscribers atomic.Int64
+}
+
+// New returns a server. It fails when a page is missing.
+func New(opts Options) (*Server, error) {
+	s := &Server{Options: opts, log: opts.Log}
+	s.metrics = newMetrics(s)
+	pages, err := loadPages(opts.Pages)
+	if err != nil {
+		return nil, err
+	}
+	s.pages = pages
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler returns the handler for the network.
+func (s *Server) Handler() http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		return crossOrigin.with("the request comes from a page of another origin")
+	}))
+	return s.secure(s.checkHost(guard.Handler(s.handler)))
+}
+
+// LocalHandler returns the handler for a socket that only the owner of the
+// data can reach: whoever comes there is the administrator.
+func (s *Server) LocalHandler() http.Handler {
+	return s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := context.WithValue(r.Context(), principalKey{}, s.Auth.Administrator())
+		s.handler.ServeHTTP(w, r.WithContext(ctx))
+	}))
+}
+
+// handle makes an http.HandlerFunc of a handler that returns its error.
+func (s *Server) handle(fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := fn(w, r); err != nil {
+			s.writeProblem(w, r, err)
+		}
+	}
+}
+
+// secure sets the headers that every answer has.
+func (s *Server) secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// checkHost refuses requests for other hosts.
+func (s *Server) checkHost(next http.Handler) http.Handler {
+	if s.Hosts == nil {
+		return next
+	}
+	allowed := make(map[string]bool)
+	for _, h := range s.Hosts {
+		allowed[h] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host := hostName(r.Host); !allowed[host] {
+			s.writeProblem(w, r, misdirected.with("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanic turns a panic into an answer, and lets http.ErrAbortHandler
+// through.
+func (s *Server) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			s.log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
+			s.writeProblem(w, r, &internal)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,68 @@
+// Package auth decides what a credential may do (P8). It knows keys and rules
+// on feed names; where a credential stands in a request is the caller's
+// business.
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+
+	"feedd/internal/stream"
+)
+
+// Principal is who asks. The zero Principal is somebody without a credential.
+type Principal struct{ admin bool }
+
+// Anonymous reports whether the principal gave no credential.
+func (p Principal) Anonymous() bool { return !p.admin }
+
+// Admin reports whether the principal may do everything.
+func (p Principal) Admin() bool { return p.admin }
+
+// Rules say which feeds are open to everybody. Both may be called from any
+// goroutine, with any feed name.
+type Rules struct {
+	Read    func(feed string) bool
+	Publish func(feed string) bool
+}
+
+// Authority knows the credentials and the rules. It is immutable.
+type Authority struct {
+	admin [sha256.Size]byte
+	rules Rules
+}
+
+// New returns an authority whose one credential is the admin key, which must
+// not be empty.
+func New(adminKey string, rules Rules) *Authority {
+	if adminKey == "" {
+		panic("auth: the admin key is empty")
+	}
+	return &Authority{admin: sha256.Sum256([]byte(adminKey)), rules: rules}
+}
+
+// Administrator returns the principal that may do everything, for a caller
+// that needs no key, such as the owner of the data directory.
+func (a *Authority) Administrator() Principal { return Principal{admin: true} }
+
+// Identify returns whose key it is, false for nobody's.
+func (a *Authority) Identify(key string) (Principal, bool) {
+	// Digests are of one length, so that the comparison tells nothing.
+	sum := sha256.Sum256([]byte(key))
+	if subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
+		return Principal{admin: true}, true
+	}
+	return Principal{}, false
+}
+
+// MayRead reports whether the principal may read the feed, whether it exists
+// or not.
+func (a *Authority) MayRead(p Principal, feed string) bool {
+	return p.admin || !stream.Internal(feed) && a.rules.Read(feed)
+}
+
+// MayPublish reports whether the principal may publish to the feed. Feeds of
+// feedd's own are nobody's to publish to.
+func (a *Authority) MayPublish(p Principal, feed string) bool {
+	return !stream.Internal(feed) && (p.admin || a.rules.Publish(feed))
+}
