@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"feedd/internal/api"
+	"feedd/internal/auth"
+	"feedd/internal/config"
+	"feedd/internal/memlog"
+	"feedd/internal/sqlitelog"
+	"feedd/internal/stream"
+	"feedd/public"
+)
+
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+	// spareFiles are descriptors kept for other things than subscribers: the
+	// database, listeners, publishers.
+	spareFiles = 256
+)
+
+func newServeCmd() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server.
+
+Settings come from the command line, else from the environment (FEEDD_LISTEN,
+FEEDD_RETENTION_MAX_ITEMS, ...), else from the file given with --config, else
+they are the defaults, which config.yaml lists.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags := make(map[string]string)
+			for _, name := range []string{"listen", "data", "store"} {
+				if f := cmd.Flags().Lookup(name); f.Changed {
+					flags[name] = f.Value.String()
+				}
+			}
+			cfg, err := config.Load(file, os.Environ(), flags)
+			if err != nil {
+				return usageError{err}
+			}
+			return serve(cmd.Context(), &cfg, cmd.OutOrStdout(), newLogger(&cfg, cmd.ErrOrStderr()))
+		},
+	}
+	markUsage(cmd, cobra.NoArgs)
+	def := config.Default()
+	cmd.Flags().StringVar(&file, "config", os.Getenv("FEEDD_CONFIG"), "read settings from `FILE`")
+	cmd.Flags().String("listen", def.Listen, "serve on `ADDRESS`, host:port")
+	cmd.Flags().String("data", def.Data, "keep everything in `DIR`")
+	cmd.Flags().String("store", string(def.Store), "keep items in `ENGINE`: sqlite or memory")
+	return cmd
+}
+
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.Log.Level.Slog()}
+	if cfg.Log.Format == config.JSON {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// serve runs a server until ctx ends, then stops it in this order (P9): it
+// takes no new streams and tells the subscribers to come back, answers the
+// publishes in flight, and closes the store. What it opens it closes in
+// reverse, whatever fails.
+func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Logger) (err error) {
+	dir, err := openDataDir(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, dir.close)
+	key := string(cfg.AdminKey)
+	if key == "" {
+		if key, err = dir.adminKey(log); err != nil {
+			return err
+		}
+	}
+	engine, err := openEngine(cfg, dir)
+	if err != nil {
+		return err
+	}
+	hub := stream.NewHub(engine, stream.HubOptions{WindowBytes: int64(cfg.Limits.MaxWindowBytes)})
+	defer hub.Close()
+	defer closing(&err, engine.Close)
+
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	defer listener.Close()
+	server, err := newServer(cfg, key, hub, engine, listener.Addr(), log)
+	if err != nil {
+		return err
+	}
+	servers := &serverGroup{log: log, failed: make(chan error, 2)}
+	servers.start(listener, server.Handler())
+	if admin, err := dir.listenAdmin(); err != nil {
+		log.Warn("there is no admin socket", "err", err)
+	} else {
+		servers.start(admin, server.LocalHandler())
+	}
+	address := listener.Addr().String()
+	welcome(out, cfg, dir, address)
+	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())
+
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-servers.failed:
+	}
+	hub.Drain()
+	servers.stop(time.Duration(cfg.ShutdownTimeout))
+	log.Info("stopped")
+	return err
+}
+
+// closing closes something on the way out, and keeps the first error.
+func closing(err *error, close func() error) {
+	if e := close(); *err == nil {
+		*err = e
+	}
+}
+
+func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
+	opts := stream.StoreOptions{
+		Retention: cfg.RetentionFor,
+		KeyAge:    time.Duration(cfg.Idempotency.MaxAge),
+		Keys:      cfg.Idempotency.MaxKeys,
+		Feeds:     cfg.Limits.MaxFeeds,
+		Bytes:     int64(cfg.Limits.MaxStoreBytes),
+	}
+	if cfg.Store == config.Memory {
+		return memlog.Open(opts), nil
+	}
+	return sqlitelog.Open(dir.path, opts)
+}
+
+func newServer(cfg *config.Config, key string, hub *stream.Hub, engine stream.Engine, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+	return api.New(api.Options{
+		Hub:              hub,
+		Engine:           engine,
+		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen}),
+		Pages:            public.Files,
+		Log:              log,
+		Hosts:            loopbackHosts(cfg, addr),
+		Heartbeat:        time.Duration(cfg.Heartbeat),
+		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
+		MaxItemBytes:     int64(cfg.Limits.MaxItemBytes),
+		MaxBodyBytes:     int64(cfg.Limits.MaxBodyBytes),
+		MaxBatchItems:    cfg.Limits.MaxBatchItems,
+		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
+		MaxSubscribers:   maxSubscribers(cfg.Limits.MaxSubscribers, log),
+		ParseRetention:   config.ParseSettings,
+		FormatRetention:  func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
+		BaseRetention:    cfg.RetentionFor,
+	})
+}
+
+// loopbackHosts returns the names that a listener on loopback answers to, nil
+// (any) for another one.
+func loopbackHosts(cfg *config.Config, addr net.Addr) []string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsLoopback() {
+		return nil
+	}
+	return append([]string{"localhost", "127.0.0.1", "::1", tcp.IP.String()}, cfg.Hosts...)
+}
+
+// maxSubscribers returns the configured bound, or what the descriptors allow.
+// The Go runtime has raised the soft limit to the hard one.
+func maxSubscribers(configured int, log *slog.Logger) int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		log.Warn("the limit of descriptors is not known", "err", err)
+		limit.Cur = 1024
+	}
+	files := int(min(limit.Cur, 1<<30))
+	most := max(files-spareFiles, files/2)
+	if configured > 0 && configured <= most {
+		return configured
+	}
+	if configured > 0 {
+		log.Warn("max_subscribers is more than the descriptors allow", "max_subscribers", configured, "used", most, "descriptors", files)
+	}
+	return most
+}
+
+// serverGroup runs one http.Server for each listener.
+type serverGroup struct {
+	log     *slog.Logger
+	servers []*http.Server
+	failed  chan error
+}
+
+func (g *serverGroup) start(l net.Listener, h http.Handler) {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	g.servers = append(g.servers, s)
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			g.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+	}()
+}
+
+// stop waits for the requests in flight, at most so long; then it cuts them.
+func (g *serverGroup) stop(most time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	done := make(chan struct{})
+	for _, s := range g.servers {
+		go func() {
+			if err := s.Shutdown(ctx); err != nil {
+				g.log.Warn("requests were cut", "after", most.String())
+				s.Close()
+			}
+			done <- struct{}{}
+		}()
+	}
+	for range g.servers {
+		<-done
+	}
+}
+
+// welcome tells a new user what to type. It never prints the key.
+func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
+	url := "http://" + address
+	if host, port, err := net.SplitHostPort(address); err == nil && (host == "::" || host == "0.0.0.0") {
+		url = "http://localhost:" + port
+	}
+	key := "$(cat " + shellWord(dir.file("admin.key")) + ")"
+	if cfg.AdminKey != "" {
+		key = "$FEEDD_ADMIN_KEY"
+	}
+	fmt.Fprintf(out, `feedd is ready: %[1]s
+
+  watch     open %[1]s/ in a browser, or:
+            curl -N %[1]s/feeds/main
+  publish   curl -H "Authorization: Bearer %[2]s" -d 'hello' %[1]s/feeds/main
+
+`, url, key)
+}
+
+// shellWord quotes a word for a shell where it needs it.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("/._-+:@%", r) || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
