@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Loopback reports whether the server listens only to its own machine: the
+// host of Listen is localhost or a loopback address.
+func (c *Config) Loopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// checkListen reports why s is no address to listen on.
+func checkListen(s string) error {
+	if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/") {
+		return fmt.Errorf("%q: a unix socket is not served; write host:port", s)
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is no host:port, as in 127.0.0.1:8001 or :8001", s)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q: %q is no port from 0 to 65535", s, port)
+	}
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		return nil
+	}
+	if err := checkHostname(host); err != nil {
+		return fmt.Errorf("%q: %w", s, err)
+	}
+	return nil
+}
+
+// checkHost reports why s is no name (or address) that a browser may send as
+// the host, its port aside.
+func checkHost(s string) error {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return nil
+	}
+	switch host, _, err := net.SplitHostPort(s); {
+	case s == "":
+		return errors.New("the name is empty")
+	case strings.Contains(s, "/"):
+		return fmt.Errorf("%q: write only the name, not a URL", s)
+	case err == nil && host != "":
+		return fmt.Errorf("%q: write the name without the port, %s", s, plain(host))
+	}
+	if err := checkHostname(s); err != nil {
+		return fmt.Errorf("%q: %w", s, err)
+	}
+	return nil
+}
+
+// checkHostname checks the form of a name (RFC 1123, section 2.1), with _ as
+// container networks use it. A last label of digits would be part of an
+// address.
+func checkHostname(s string) error {
+	if len(s) > 253 {
+		return errors.New("the name has more than 253 characters")
+	}
+	for r := range strings.SplitSeq(s, ".") {
+		if r == "" || len(r) > 63 || r[0] == '-' || r[len(r)-1] == '-' || strings.ContainsFunc(r, notHost) {
+			return errors.New("no host name: letters, digits and - in parts joined by dots (others as xn--)")
+		}
+	}
+	if last := s[strings.LastIndexByte(s, '.')+1:]; isNumber(last) {
+		return errors.New("no host name and no IP address")
+	}
+	return nil
+}
+
+func notHost(r rune) bool {
+	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+}

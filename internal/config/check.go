@@ -1,0 +1,123 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// What a bound without an upper limit may be at most.
+const (
+	anyInt  = math.MaxInt
+	anySize = Size(math.MaxInt64)
+)
+
+// checkAll checks the bounds of every setting, and what they must be together.
+func (l *loader) checkAll() {
+	c := &l.cfg
+	second, hour := Duration(time.Second), Duration(time.Hour)
+
+	l.checkWith("listen", checkListen(c.Listen))
+	for i, host := range c.Hosts {
+		l.checkWith(fmt.Sprintf("hosts[%d]", i), checkHost(host))
+	}
+	if c.Data == "" || strings.ContainsRune(c.Data, 0) {
+		l.add(l.origin("data"), "%q is no directory", c.Data)
+	}
+	l.checkWith(adminKey, checkKey(c.AdminKey))
+
+	l.checkRetention("retention", c.Retention, Retention{})
+	for i := range c.Feeds {
+		l.checkRetention(fmt.Sprintf("feeds[%d].retention", i), c.Feeds[i].Retention, c.Retention)
+	}
+	noneOr(l, "idempotency.max_age", c.Idempotency.MaxAge, second)
+	noneOr(l, "idempotency.max_keys", c.Idempotency.MaxKeys, 1)
+	within(l, "heartbeat", c.Heartbeat, second, Duration(10*time.Minute))
+	within(l, "shutdown_timeout", c.ShutdownTimeout, second, hour)
+
+	m := &c.Limits
+	within(l, "limits.max_item_bytes", m.MaxItemBytes, 1, anySize)
+	within(l, "limits.max_body_bytes", m.MaxBodyBytes, 1, GiB)
+	within(l, "limits.max_batch_items", m.MaxBatchItems, 1, 1_000_000)
+	within(l, "limits.max_selector_terms", m.MaxSelectorTerms, 1, 10_000)
+	within(l, "limits.max_feeds", m.MaxFeeds, 1, anyInt)
+	within(l, "limits.max_store_bytes", m.MaxStoreBytes, MiB, anySize)
+	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
+	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
+	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
+	l.checkItemFitsBody()
+}
+
+// checkRetention checks bounds that are not those of base: these were checked.
+func (l *loader) checkRetention(path string, r, base Retention) {
+	if r.MaxItems != base.MaxItems {
+		noneOr(l, path+".max_items", r.MaxItems, 1)
+	}
+	if r.MaxAge != base.MaxAge {
+		noneOr(l, path+".max_age", r.MaxAge, Duration(time.Second))
+	}
+}
+
+// checkItemFitsBody reports an item that is larger than a body, at whichever of
+// the two was said by the stronger source.
+func (l *loader) checkItemFitsBody() {
+	const item, body = "limits.max_item_bytes", "limits.max_body_bytes"
+	m := &l.cfg.Limits
+	if m.MaxItemBytes <= m.MaxBodyBytes || l.bad[item] || l.bad[body] {
+		return
+	}
+	strength := func(path string) int {
+		if _, said := l.origins[path]; !said {
+			return -1
+		}
+		return int(l.origins[path].source)
+	}
+	if strength(item) >= strength(body) {
+		l.add(l.origin(item), "%s is more than %s (%s)", m.MaxItemBytes, body, m.MaxBodyBytes)
+	} else {
+		l.add(l.origin(body), "%s is less than %s (%s)", m.MaxBodyBytes, item, m.MaxItemBytes)
+	}
+}
+
+// within reports a value that is not between least and most.
+func within[T int | Size | Duration](l *loader, path string, v, least, most T) {
+	switch {
+	case v < 0:
+		l.fail(path, l.origin(path), "%v is negative", v)
+	case v < least:
+		l.fail(path, l.origin(path), "%v is less than %v", v, least)
+	case v > most:
+		l.fail(path, l.origin(path), "%v is more than %v", v, most)
+	}
+}
+
+// noneOr reports a value that is neither 0, which means no bound, nor at least
+// least.
+func noneOr[T int | Size | Duration](l *loader, path string, v, least T) {
+	switch {
+	case v < 0:
+		l.fail(path, l.origin(path), "%v is negative; 0 means no bound", v)
+	case v != 0 && v < least:
+		l.fail(path, l.origin(path), "%v is less than %v; 0 means no bound", v, least)
+	}
+}
+
+func (l *loader) checkWith(path string, err error) {
+	if err != nil && !l.bad[path] {
+		l.add(l.origin(path), "%w", err)
+	}
+}
+
+// checkKey does not show the key, not even one that is wrong.
+func checkKey(key Secret) error {
+	if len(key) > 512 {
+		return fmt.Errorf("the key has %d characters, more than 512", len(key))
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return fmt.Errorf("the key has a character that is not printable ASCII, or a space, at %d", i+1)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package config_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+
+	"feedd/internal/config"
+)
+
+const shipped = "../../config.yaml"
+
+// paths returns the path of every setting that the struct has.
+func paths(t reflect.Type, path string) []string {
+	var all []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("yaml")
+		if name == "-" {
+			continue
+		}
+		if sub := strings.TrimPrefix(path+"."+name, "."); f.Type.Kind() == reflect.Struct {
+			all = append(all, paths(f.Type, sub)...)
+		} else {
+			all = append(all, sub)
+		}
+	}
+	return all
+}
+
+func TestConfigYAMLSaysTheDefaults(t *testing.T) {
+	got, err := config.Load(shipped, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(config.Default(), got, same); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestConfigYAMLSaysEverySetting(t *testing.T) {
+	data, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(data, &tree); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths(reflect.TypeFor[config.Config](), "") {
+		var v any = tree
+		for name := range strings.SplitSeq(path, ".") {
+			group, _ := v.(map[string]any)
+			v = group[name]
+		}
+		if v == nil {
+			t.Errorf("%s is not in config.yaml", path)
+		}
+	}
+	above := ""
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if line != "" && line[0] != '#' && !strings.HasPrefix(above, "#") {
+			t.Errorf("%q has no comment above it, but %q", line, above)
+		}
+		above = line
+	}
+	if !strings.Contains(string(data), "FEEDD_ADMIN_KEY") {
+		t.Error("config.yaml does not say where the admin key comes from")
+	}
+}
+
+func TestTheExampleInConfigYAMLIsTaken(t *testing.T) {
+	data, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(data), "# feeds:\n")
+	example, _, ok2 := strings.Cut(example, "feeds: []")
+	if !ok || !ok2 {
+		t.Fatal("there is no example of rules")
+	}
+	example = "feeds:\n" + regexp.MustCompile(`(?m)^# `).ReplaceAllString(example, "")
+	c := load(t, example, nil, nil)
+	if len(c.Feeds) != 3 {
+		t.Errorf("%d rules", len(c.Feeds))
+	}
+	for i := range reflect.TypeFor[config.Rule]().NumField() {
+		if name := reflect.TypeFor[config.Rule]().Field(i).Tag.Get("yaml"); !strings.Contains(example, name+":") {
+			t.Errorf("the example does not show %s", name)
+		}
+	}
+}
+
+func TestEverySettingHasAVariableAndAFlag(t *testing.T) {
+	for _, path := range paths(reflect.TypeFor[config.Config](), "") {
+		if path == "feeds" {
+			continue
+		}
+		name := "FEEDD_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+		const bad = "\x00" // no value of any setting
+		_, err := config.Load("", []string{name + "=" + bad}, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), name+": ") || strings.Contains(err.Error(), "unknown") {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, err = config.Load("", nil, map[string]string{path: bad})
+		if err == nil || !strings.HasPrefix(err.Error(), "--"+path+": ") || strings.Contains(err.Error(), "unknown") {
+			t.Errorf("--%s: %v", path, err)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// Config is all that a server can be told. The yaml tags are the words of its
+// settings. A Config that Load or Default returned is valid; it is not changed
+// afterwards, so that any goroutine may read it.
+type Config struct {
+	// Listen is the TCP address to serve on, host:port. Port 0 takes a free
+	// one; without a host it is every address of the machine.
+	Listen string `yaml:"listen"`
+	// Hosts are further names, lower case and without a port, that a server on
+	// a loopback address answers to.
+	Hosts []string `yaml:"hosts"`
+	// Data is the directory of the store. Store memory does not use it.
+	Data string `yaml:"data"`
+	// Store is the engine that keeps the items.
+	Store Store `yaml:"store"`
+	// Retention bounds the backlog of each feed that no rule says more about.
+	Retention Retention `yaml:"retention"`
+	// Feeds are rules for certain feeds: the first that matches counts, see
+	// RetentionFor, ReadOpen and PublishOpen. Only the file can set them.
+	Feeds []Rule `yaml:"feeds"`
+	// Idempotency bounds what is remembered of Idempotency-Keys.
+	Idempotency Idempotency `yaml:"idempotency"`
+	// Heartbeat is how long a stream may be silent before it gets a sign of
+	// life, 1s to 10m.
+	Heartbeat Duration `yaml:"heartbeat"`
+	// Limits bound what one request, and what the whole server, may take.
+	Limits Limits `yaml:"limits"`
+	// ShutdownTimeout is how long a stopping server waits for the publishes in
+	// flight and for its streams to end, 1s to 1h.
+	ShutdownTimeout Duration `yaml:"shutdown_timeout"`
+	// Log says what is logged, and how.
+	Log Log `yaml:"log"`
+	// AdminKey is the credential of the administrator, empty for none. It
+	// comes only from the environment, FEEDD_ADMIN_KEY, so that no file with
+	// settings holds a secret.
+	AdminKey Secret `yaml:"-"`
+}
+
+// Retention bounds the backlog of a feed. A bound of 0 is none.
+type Retention struct {
+	// MaxItems is how many items are kept.
+	MaxItems int `yaml:"max_items" json:"max_items"`
+	// MaxBytes is how much the kept items may weigh together: data and event
+	// names, in bytes. The newest item always stays.
+	MaxBytes Size `yaml:"max_bytes" json:"max_bytes"`
+	// MaxAge is how long an item is kept, 0 or at least 1s.
+	MaxAge Duration `yaml:"max_age" json:"max_age"`
+}
+
+// Idempotency bounds what the store remembers of Idempotency-Keys. A bound of
+// 0 is none.
+type Idempotency struct {
+	// MaxAge is how long a key is remembered, 0 or at least 1s.
+	MaxAge Duration `yaml:"max_age"`
+	// MaxKeys is how many keys are remembered, over all feeds.
+	MaxKeys int `yaml:"max_keys"`
+}
+
+// Limits bound what one request, and what the whole server, may take.
+type Limits struct {
+	// MaxItemBytes is the largest item: its data and event name, in bytes. It
+	// is at least 1 and at most MaxBodyBytes.
+	MaxItemBytes Size `yaml:"max_item_bytes"`
+	// MaxBodyBytes is the largest body of a request, up to 1GiB: it is held in
+	// memory.
+	MaxBodyBytes Size `yaml:"max_body_bytes"`
+	// MaxBatchItems is how many items one publish may bring, 1 to 1,000,000.
+	MaxBatchItems int `yaml:"max_batch_items"`
+	// MaxSelectorTerms is how many terms a selector may have, 1 to 10,000.
+	MaxSelectorTerms int `yaml:"max_selector_terms"`
+	// MaxFeeds is how many feeds the store may have, at least 1.
+	MaxFeeds int `yaml:"max_feeds"`
+	// MaxStoreBytes is how large the store may grow, on disk or, with store
+	// memory, in memory; at least 1MiB. When it is reached publishing stops.
+	MaxStoreBytes Size `yaml:"max_store_bytes"`
+	// MaxWindowBytes is the memory for the newest items of all feeds together,
+	// from which live readers are served; at least 1MiB.
+	MaxWindowBytes Size `yaml:"max_window_bytes"`
+	// MaxSubscribers is how many subscribers may be connected. 0: as many as
+	// the process may have descriptors for.
+	MaxSubscribers int `yaml:"max_subscribers"`
+	// StallTimeout is how long a subscriber may take nothing of what waits for
+	// it before it is cut, 1s to 1h.
+	StallTimeout Duration `yaml:"stall_timeout"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	// Level is the least level that is logged.
+	Level Level `yaml:"level"`
+	// Format is how a record is written.
+	Format Format `yaml:"format"`
+}
+
+// Default returns the settings of a server that was told nothing. The file
+// config.yaml says the same.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8001",
+		Data:   "./data",
+		Store:  SQLite,
+		Retention: Retention{
+			MaxItems: 10_000,
+			MaxBytes: 64 * MiB,
+			MaxAge:   30 * Day,
+		},
+		Idempotency: Idempotency{
+			MaxAge:  Day,
+			MaxKeys: 1_000_000,
+		},
+		Heartbeat: Duration(15 * time.Second),
+		Limits: Limits{
+			MaxItemBytes:     MiB,
+			MaxBodyBytes:     16 * MiB,
+			MaxBatchItems:    10_000,
+			MaxSelectorTerms: 256,
+			MaxFeeds:         100_000,
+			MaxStoreBytes:    16 * GiB,
+			MaxWindowBytes:   64 * MiB,
+			StallTimeout:     Duration(30 * time.Second),
+		},
+		ShutdownTimeout: Duration(20 * time.Second),
+		Log:             Log{Level: LevelInfo, Format: Text},
+	}
+}
+
+// Stream returns the retention as the core takes it.
+func (r Retention) Stream() stream.Retention {
+	return stream.Retention{MaxItems: r.MaxItems, MaxBytes: int64(r.MaxBytes), MaxAge: time.Duration(r.MaxAge)}
+}
+
+// RetentionOf returns the core's retention as settings.
+func RetentionOf(r stream.Retention) Retention {
+	return Retention{MaxItems: r.MaxItems, MaxBytes: Size(r.MaxBytes), MaxAge: Duration(r.MaxAge)}
+}

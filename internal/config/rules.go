@@ -1,0 +1,60 @@
+package config
+
+import "feedd/internal/stream"
+
+// Rule is what the settings say about certain feeds.
+type Rule struct {
+	// Match selects the feeds, as a reader would: names and patterns, joined by
+	// commas. A pattern matches no name that starts with an underscore.
+	Match stream.Selection `yaml:"match"`
+	// Retention is complete: the bounds that the rule left out are those of
+	// Config.Retention.
+	Retention Retention `yaml:"retention"`
+	// Read says who may read the feeds. Left out: anyone, except for feeds of
+	// feedd's own.
+	Read Access `yaml:"read"`
+	// Publish says who may publish to the feeds. Left out: only who has a
+	// credential for it.
+	Publish Access `yaml:"publish"`
+}
+
+// maxRuleTerms is how many terms the selector of a rule may have. It is not
+// limits.max_selector_terms, which is about requests.
+const maxRuleTerms = 1000
+
+// RetentionFor returns the retention that the settings give a feed.
+func (c *Config) RetentionFor(feed string) stream.Retention {
+	if r := c.rule(feed); r != nil {
+		return r.Retention.Stream()
+	}
+	return c.Retention.Stream()
+}
+
+// ReadOpen reports whether anyone may read the feed without a credential. That
+// is so unless a rule says otherwise. Only for feeds of feedd's own a rule must
+// say that it is so: no pattern reaches them, so that a rule for ** which closes
+// reading would leave them open.
+func (c *Config) ReadOpen(feed string) bool {
+	if r := c.rule(feed); r != nil && r.Read != "" {
+		return r.Read == Anyone
+	}
+	return !stream.Internal(feed)
+}
+
+// PublishOpen reports whether anyone may publish to the feed without a
+// credential. That is so only where a rule says it, and never for a feed of
+// feedd's own.
+func (c *Config) PublishOpen(feed string) bool {
+	r := c.rule(feed)
+	return r != nil && r.Publish == Anyone && !stream.Internal(feed)
+}
+
+// rule returns the first rule that matches, or nil. It does not allocate.
+func (c *Config) rule(feed string) *Rule {
+	for i := range c.Feeds {
+		if c.Feeds[i].Match.Has(feed) {
+			return &c.Feeds[i]
+		}
+	}
+	return nil
+}
