@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"feedd/internal/client"
+)
+
+const (
+	maxBatchLines = 500
+	maxBatchBytes = 256 << 10
+	// linger is how long a line waits for others to share its batch.
+	linger = 100 * time.Millisecond
+	// grace is how long an interrupted publish may take to be answered.
+	grace = 5 * time.Second
+)
+
+// inputLine is one line of the input, or the error that ended it.
+type inputLine struct {
+	number int // from 1
+	data   []byte
+	size   int // in the input, in bytes
+	err    error
+}
+
+// lineError names the line of the input that could not be published.
+type lineError struct {
+	number int
+	err    error
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.number, e.err) }
+func (e *lineError) Unwrap() error { return e.err }
+
+var errInterrupted = errors.New("interrupted")
+
+// linePublisher publishes lines in batches. All of it belongs to the goroutine
+// of the command.
+type linePublisher struct {
+	*publishing
+	client   *client.Client
+	in       <-chan inputLine
+	progress *progress
+	most     int        // lines of a batch: less after the server found one too large
+	held     *inputLine // read, but in no batch yet
+	items    int        // published
+}
+
+// publishLines publishes every line of the input. It has one goroutine, which
+// reads the input. It ends with the input; a read that waits for more cannot be
+// taken back, so when something else ends the command, it ends with its next
+// line or with the process.
+func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error {
+	begin := time.Now()
+	stderr := cmd.ErrOrStderr()
+	bar := newProgress(stderr, cmd.InOrStdin())
+	defer bar.clear()
+	c, err := p.target.client(func(err error, wait time.Duration) {
+		bar.clear()
+		fmt.Fprintf(stderr, "publishing again in %s: %v\n", seconds(wait), err)
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	in := make(chan inputLine)
+	go readLines(reading, cmd.InOrStdin(), in)
+
+	lp := &linePublisher{publishing: p, client: c, in: in, progress: bar, most: maxBatchLines}
+	err = lp.run(ctx)
+	bar.clear()
+	if err != nil {
+		return fmt.Errorf("%w; %s before", err, count(lp.items))
+	}
+	fmt.Fprintln(stderr, summary(lp.items, time.Since(begin)))
+	return nil
+}
+
+// readLines sends the lines that are not blank, and at the end closes out.
+func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
+	defer close(out)
+	br := bufio.NewReaderSize(r, 64<<10)
+	for number := 1; ; number++ {
+		data, err := readLine(br)
+		if len(bytes.TrimSpace(data)) > 0 {
+			select {
+			case out <- inputLine{number: number, data: trimNewline(data), size: len(data)}:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			select {
+			case out <- inputLine{number: number, err: err}:
+			case <-ctx.Done():
+			}
+			return
+		}
+	}
+}
+
+// readLine reads a line with its end.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := br.ReadSlice('\n')
+		if len(line)+len(part) > maxInput {
+			return nil, errInputTooLarge
+		}
+		line = append(line, part...)
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
+	}
+}
+
+func (lp *linePublisher) run(ctx context.Context) error {
+	for {
+		batch, err := lp.gather(ctx)
+		if len(batch) > 0 {
+			if err := lp.publish(ctx, batch); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// numbered is an item with the line that it comes from.
+type numbered struct {
+	client.Draft
+	line int
+	size int // of the line, in bytes
+}
+
+// gather returns the next batch, once it is full or has waited long enough.
+// With an error, io.EOF at the end of the input, the batch may have items still
+// to be published before it.
+func (lp *linePublisher) gather(ctx context.Context) ([]numbered, error) {
+	var batch []numbered
+	var bytes int
+	var late <-chan time.Time
+	for len(batch) < lp.most {
+		line, err := lp.next(ctx, late)
+		if err == errLate {
+			return batch, nil
+		}
+		if err != nil {
+			return batch, err
+		}
+		if len(batch) > 0 && bytes+line.size > maxBatchBytes {
+			lp.held = &line
+			return batch, nil
+		}
+		d, err := lp.draft(line.data, lp.json || !lp.text && looksJSON(line.data))
+		if err != nil {
+			return batch, &lineError{line.number, err}
+		}
+		batch = append(batch, numbered{d, line.number, line.size})
+		bytes += line.size
+		if late == nil {
+			timer := time.NewTimer(linger)
+			defer timer.Stop()
+			late = timer.C
+		}
+	}
+	return batch, nil
+}
+
+var errLate = errors.New("the batch has waited long enough")
+
+func (lp *linePublisher) next(ctx context.Context, late <-chan time.Time) (inputLine, error) {
+	if lp.held != nil {
+		line := *lp.held
+		lp.held = nil
+		return line, nil
+	}
+	select {
+	case line, more := <-lp.in:
+		switch {
+		case ctx.Err() != nil:
+			return line, errInterrupted
+		case !more:
+			return line, io.EOF
+		case line.err != nil:
+			return line, &lineError{line.number, line.err}
+		}
+		return line, nil
+	case <-late:
+		return inputLine{}, errLate
+	case <-ctx.Done():
+		return inputLine{}, errInterrupted
+	}
+}
+
+// publish publishes a batch. Where the server refuses it for what is in it, the
+// batch is divided until the line is found; the lines before it are published.
+func (lp *linePublisher) publish(ctx context.Context, batch []numbered) error {
+	err := lp.send(ctx, batch)
+	var refused *client.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest && refused.Status != http.StatusRequestEntityTooLarge {
+		return err
+	}
+	if len(batch) == 1 {
+		return &lineError{batch[0].line, err}
+	}
+	half := len(batch) / 2
+	if refused.Status == http.StatusRequestEntityTooLarge {
+		lp.most = half
+	}
+	if err := lp.publish(ctx, batch[:half]); err != nil {
+		return err
+	}
+	return lp.publish(ctx, batch[half:])
+}
+
+func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
+	drafts := make([]client.Draft, len(batch))
+	var size int
+	for i := range batch {
+		drafts[i] = batch[i].Draft
+		size += batch[i].size
+	}
+	// What was read is published also when the command was interrupted, if the
+	// server takes it soon.
+	sending, cancel := lp.limit(context.WithoutCancel(ctx))
+	defer cancel()
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	defer unwatch()
+	if _, err := lp.client.PublishBatch(sending, lp.feed, drafts, ""); err != nil {
+		return err
+	}
+	lp.items += len(batch)
+	lp.progress.add(len(batch), size)
+	return nil
+}
+
+func count(items int) string {
+	if items == 1 {
+		return "1 item was published"
+	}
+	return fmt.Sprintf("%d items were published", items)
+}
+
+func summary(items int, took time.Duration) string {
+	noun := "items"
+	if items == 1 {
+		noun = "item"
+	}
+	rate := float64(items) / max(took.Seconds(), 0.001)
+	return fmt.Sprintf("published %d %s in %.1f s (%.0f/s)", items, noun, took.Seconds(), rate)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this binary as feedd: testscript starts it
+// again under that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"feedd": main})
+}
+
+// TestScripts runs the command as a user does: see testdata/*.txt.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "root":
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeport": scriptFreePort,
+			"await":    scriptAwait,
+			"damage":   scriptDamage,
+			"smalldisk": func(ts *testscript.TestScript, neg bool, args []string) {
+				dir := ts.MkAbs(args[0])
+				ts.Check(os.Mkdir(dir, 0o755))
+				if err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+args[1], "tmpfs", dir).Run(); err != nil {
+					ts.Logf("no small disk can be mounted here: %v", err)
+					ts.Setenv("NODISK", "1")
+					return
+				}
+				ts.Defer(func() { exec.Command("umount", "-l", dir).Run() })
+			},
+		},
+	})
+}
+
+// scriptFreePort sets variables to addresses that nobody listens on.
+func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, l.Addr().String())
+	}
+}
+
+// scriptAwait waits until the server at an address is ready, or with ! until
+// nobody listens there.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		resp, err := http.Get("http://" + args[0] + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+		}
+		if !neg && err == nil && resp.StatusCode == http.StatusOK || neg && err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ts.Fatalf("await %s: %v", args[0], err)
+		}
+	}
+}
+
+// scriptDamage overwrites the beginning of a file.
+func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+	ts.Check(err)
+	defer f.Close()
+	_, err = f.WriteAt([]byte("this is no database any more, whatever it was before......"), 0)
+	ts.Check(err)
+}

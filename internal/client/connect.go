@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/r3labs/sse/v2"
+)
+
+// connection makes one connection with a library client of its own and reads
+// it to its end, whose cause it returns, never nil.
+func (f *follower) connection(parent context.Context) error {
+	ctx, end := context.WithCancelCause(parent)
+	defer end(nil)
+
+	silence := 2 * f.opt.Heartbeat
+	idle := time.AfterFunc(silence, func() { end(errStalled) })
+	idle.Stop()
+	defer idle.Stop()
+
+	most := f.opt.MaxEventBytes + blockSlack
+	lib := sse.NewClient(f.url(), sse.ClientMaxBufferSize(2*most))
+	tr := &streamTransport{next: f.client.transport, idle: idle, silence: silence, most: most}
+	lib.Connection = &http.Client{Transport: tr, CheckRedirect: f.client.checkRedirect}
+	lib.ReconnectStrategy = once{}
+	lib.ResponseValidator = validate
+	if f.position != "" {
+		lib.LastEventID.Store([]byte(f.position))
+	}
+
+	var ended error
+	err := lib.SubscribeRawWithContext(ctx, func(ev *sse.Event) {
+		if ended != nil || parent.Err() != nil {
+			return
+		}
+		ended = f.event(string(ev.Event), string(ev.ID), string(ev.Retry), ev.Data)
+		if ended != nil {
+			end(ended)
+		}
+	})
+	var refused *Error
+	switch {
+	case ended != nil:
+		return ended
+	case errors.As(err, &refused):
+		return refused
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return bare(err)
+	}
+	return errEnded
+}
+
+// once is the library's reconnect strategy that makes none: it answers what
+// the strategy's package calls Stop.
+type once struct{}
+
+func (once) NextBackOff() time.Duration { return -1 }
+func (once) Reset()                     {}
+
+// validate is what the library asks about the answer. Where it fails, the
+// library leaves the body open.
+func validate(_ *sse.Client, resp *http.Response) error {
+	err := checkStream(resp)
+	if err != nil {
+		resp.Body.Close()
+	}
+	return err
+}
+
+func checkStream(resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp, time.Now())
+	}
+	if !isStream(resp) {
+		kind := resp.Header.Get("Content-Type")
+		return fmt.Errorf("%w: its Content-Type is %q, not text/event-stream", errNotFeedd, printable(kind))
+	}
+	return nil
+}
+
+func isStream(resp *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind == "text/event-stream"
+}
+
+// streamTransport gives the library bodies that it can read safely, and bounds
+// how long an answer may take to begin, or, where it is no stream, to end.
+type streamTransport struct {
+	next    http.RoundTripper
+	idle    *time.Timer
+	silence time.Duration
+	most    int
+}
+
+func (t *streamTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.idle.Reset(t.silence)
+	resp, err := t.next.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusOK && isStream(resp) {
+		t.idle.Stop()
+		resp.Body = newBlocks(resp.Body, t.idle, t.silence, t.most)
+	}
+	return resp, err
+}

@@ -1,0 +1,30 @@
+// Package client publishes to a feedd server and follows its feeds over HTTP.
+//
+// # Publishing
+//
+// [Client.Publish] and [Client.PublishBatch] return nil only when the server
+// has acknowledged the commit. A try that fails in a way that may pass (no
+// connection, a lost answer, 429, 502, 503, 504) is repeated with the same
+// Idempotency-Key until the context ends, so that a server that restarts
+// neither loses an item nor stores it twice.
+//
+// # Following
+//
+// [Client.Follow] hands every selected item to its handler, once and in order,
+// over any number of connections. It stands at a position: the id of the last
+// block that came whole and that the handler took. Each reconnect presents
+// that position, and the server goes on from there; where something is gone
+// the handler gets the gap first. Refusals that will not pass end Follow.
+//
+// # The key
+//
+// The key is sent to the origin (scheme, host and port) of the server that the
+// Client was made for and to no other, whatever redirects say. A publish
+// follows a redirect only within that origin and only where the method stays.
+//
+// # Goroutines
+//
+// Follow has one for each connection, the library's read loop, and it has
+// ended when the next connection is made and when Follow returns. Idle
+// connections belong to the transport; [Client.Close] closes them.
+package client
