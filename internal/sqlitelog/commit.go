@@ -98,7 +98,6 @@ func (l *Log) do(ctx context.Context, o *op) error {
 // run is the committer.
 func (l *Log) run() {
 	defer close(l.done)
-	l.measure()
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	l.w.upkeep.due = true
@@ -173,13 +172,13 @@ func (l *Log) transact(ops []*op, budget int) {
 	if err != nil {
 		l.w.upkeep.failed()
 	}
+	l.measure()
 	for _, o := range ops {
 		if err != nil {
 			o.err = err
 		}
 		close(o.done)
 	}
-	l.measure()
 	l.moveWAL()
 }
 

@@ -53,29 +53,31 @@ func (l *Log) Purge(ctx context.Context, name string) (int, error) {
 		through = f.newest
 	}
 	l.mu.RUnlock()
-	for total, n := 0, 0; ; total += n {
+	for total := 0; ; {
+		var took taken
 		err := l.do(ctx, &op{do: func(t *tx) (err error) {
-			n, err = t.purge(name, through)
+			took, err = t.purge(name, through)
 			return err
 		}})
-		if err != nil || n == 0 {
+		if err != nil || took.rows == 0 {
 			return total, err
 		}
+		total += took.alive
 	}
 }
 
 // purge takes some of a feed's items at or below through.
-func (t *tx) purge(name string, through stream.ID) (int, error) {
+func (t *tx) purge(name string, through stream.ID) (took taken, err error) {
 	f, s := t.feed(name)
 	if f == nil || s.oldest == 0 || s.oldest > through {
-		return 0, nil
+		return took, nil
 	}
-	lost, n, err := t.takeOldest(f, s, purgeRows, func(next stream.ID) bool { return next <= through })
-	if lost > 0 {
-		s.lost, s.reason = lost, stream.Purged
-		t.tells.Purged = append(t.tells.Purged, stream.Removal{Feed: name, ID: lost})
+	took, err = t.takeOldest(f, s, purgeRows, func(next stream.ID) bool { return next <= through })
+	if took.lost > 0 {
+		s.lost, s.reason = took.lost, stream.Purged
+		t.tells.Purged = append(t.tells.Purged, stream.Removal{Feed: name, ID: took.lost})
 	}
-	return n, err
+	return took, err
 }
 
 // SetRetention implements stream.Keeper.

@@ -129,6 +129,7 @@ func (l *Log) open() error {
 	if err := l.recordOpening(); err != nil {
 		return err
 	}
+	l.measure()
 	for range readers {
 		r, err := newReader(l.path)
 		if err != nil {

@@ -25,11 +25,11 @@ const (
 type reader struct {
 	conn *sqlite.Conn
 
-	begin, end              *sqlite.Stmt
-	feedUp, feedDown        *sqlite.Stmt // items of one feed
-	allUp, allDown          *sqlite.Stmt // items of all feeds
-	idsUp, idsDown          *sqlite.Stmt // ids of one feed
-	item, lost, mark, floor *sqlite.Stmt
+	begin, end                     *sqlite.Stmt
+	feedUp, feedDown               *sqlite.Stmt // items of one feed
+	allUp, allDown                 *sqlite.Stmt // items of all feeds
+	idsUp, idsDown                 *sqlite.Stmt // ids of one feed
+	item, lost, mark, floor, first *sqlite.Stmt
 }
 
 func newReader(path string) (*reader, error) {
@@ -54,6 +54,7 @@ func newReader(path string) (*reader, error) {
 		{&r.item, cols + "WHERE id = ?"},
 		{&r.lost, "SELECT lost, reason FROM feed WHERE no = ?"},
 		{&r.mark, "SELECT value FROM mark WHERE name = ?"},
+		{&r.first, "SELECT id FROM item INDEXED BY item_feed WHERE id > ?1 AND feed = ?2 AND (expires IS NULL OR expires > ?3) ORDER BY id LIMIT 1"},
 		{&r.floor, "SELECT max(id) FROM item WHERE id <= ?"},
 	} {
 		if *p.stmt, err = conn.Prepare(p.sql); err != nil {
@@ -127,6 +128,7 @@ type scan struct {
 	merge    bool // read feeds one by one, merged; else scan all items
 	names    map[int64]string
 	suspects []source
+	due      bool // one of them may have lost something that the reader was not told of
 	// forgotten is the mark of forgotten feeds, 0 where the selection cannot
 	// have held one.
 	forgotten stream.ID
@@ -135,6 +137,7 @@ type scan struct {
 	bytes  int // left
 	rows   int
 	seen   stream.ID // the last id looked at, 0 for none
+	next   stream.ID // where the page was full, the id that comes after it
 	oldest stream.ID // the first that had not expired, 0 for none
 	full   bool      // stopped before the end of the range
 	loss   *stream.Loss
@@ -160,8 +163,9 @@ func (l *Log) choose(s *scan) {
 		if f.newest > q.After {
 			s.feeds = append(s.feeds, source{f.no, f.name})
 		}
-		if !q.Backward && f.mayLost > told {
+		if !q.Backward && f.mayLost > q.After {
 			s.suspects = append(s.suspects, source{f.no, f.name})
+			s.due = s.due || f.mayLost > told
 		}
 	}
 	absent := false // whether a forgotten feed may have been selected
@@ -185,6 +189,7 @@ func (l *Log) choose(s *scan) {
 	if !absent || q.Backward {
 		s.forgotten = 0
 	}
+	s.due = s.due || s.forgotten > told
 	s.merge = plain || len(s.feeds) <= mergeFeeds
 	s.names = make(map[int64]string, len(s.feeds))
 	for _, f := range s.feeds {
@@ -233,11 +238,11 @@ func (s *scan) step(stmt *sqlite.Stmt, one bool) error {
 
 // take looks at a row, and reports whether to go on.
 func (s *scan) take(row *sqlite.Stmt) bool {
+	id := stream.ID(row.ColumnInt64(0))
 	if s.rows == scanRows {
-		s.full = true
+		s.full, s.next = true, id
 		return false
 	}
-	id := stream.ID(row.ColumnInt64(0))
 	name, selected := s.names[row.ColumnInt64(1)]
 	var expires time.Time
 	if !row.ColumnIsNull(4) {
@@ -254,7 +259,7 @@ func (s *scan) take(row *sqlite.Stmt) bool {
 	if selected && s.q.Select.HasEvent(event) {
 		size := row.ColumnLen(5) + len(event)
 		if n := len(s.items); n == s.q.Items || n > 0 && size > s.bytes {
-			s.full = true
+			s.full, s.next = true, id
 			return false
 		}
 		s.bytes -= size
@@ -346,6 +351,9 @@ func (l *idList) pop(stmt *sqlite.Stmt) error {
 
 // losses finds what the selection lost, as this snapshot knows it.
 func (s *scan) losses(r *reader) error {
+	if !s.due {
+		return nil
+	}
 	told := max(s.q.After, s.q.Told)
 	var all []stream.ID // every loss above After
 	loss := &stream.Loss{}
@@ -375,12 +383,14 @@ func (s *scan) losses(r *reader) error {
 	if loss.Through <= told {
 		return nil
 	}
-	loss.Oldest = s.oldest
-	loss.Resume = s.q.After
+	if s.oldest == 0 { // the scan ended before the first retained item
+		if err := s.findOldest(r); err != nil {
+			return err
+		}
+	}
+	loss.Oldest, loss.Resume = s.oldest, s.q.After
 	for _, id := range all {
-		// Below the first retained one; where none was found, nothing retained
-		// lies up to where the scan came.
-		if id < s.oldest || s.oldest == 0 && (!s.full || id <= s.seen) {
+		if id < s.oldest || s.oldest == 0 {
 			loss.Resume = max(loss.Resume, id)
 		}
 	}
@@ -390,13 +400,29 @@ func (s *scan) losses(r *reader) error {
 	return nil
 }
 
+// findOldest looks for the first retained item above After, feed by feed.
+func (s *scan) findOldest(r *reader) error {
+	for _, f := range s.feeds {
+		r.first.BindInt64(1, int64(s.q.After))
+		r.first.BindInt64(2, f.no)
+		r.first.BindInt64(3, s.now.UnixMicro())
+		n, err := number(r.first)
+		if err != nil {
+			return err
+		}
+		if id := stream.ID(n); id > 0 && (s.oldest == 0 || id < s.oldest) {
+			s.oldest = id
+		}
+	}
+	return nil
+}
+
 // page is the answer.
 func (s *scan) page() stream.Page {
 	p := stream.Page{Items: s.items, Loss: s.loss, More: s.full}
 	switch {
 	case s.q.Backward && s.full:
-		// The row that did not fit is at or below seen-1.
-		p.Through = max(s.seen-1, s.q.After)
+		p.Through = s.next
 	case s.q.Backward:
 		p.Through = s.q.After
 	case s.full:

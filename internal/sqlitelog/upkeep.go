@@ -11,8 +11,6 @@ import (
 const (
 	// upkeepEvery is how often age, ttls and keys are looked at.
 	upkeepEvery = time.Second
-	// forgetEvery is how often feeds to forget are looked for.
-	forgetEvery = time.Minute
 	// busyBudget and idleBudget bound the rows of upkeep in one transaction,
 	// beside publishes and without: a row is about 10 us.
 	busyBudget = 100
@@ -28,16 +26,16 @@ const (
 
 // upkeep is what the committer has yet to do, in small steps.
 type upkeep struct {
-	due        bool           // it is time to look at age, ttls and keys
-	over       map[*feed]bool // feeds that hold more than they may
-	expire     bool           // there may be items whose ttl ran out
-	keys       bool           // there may be keys that are too old
-	nextForget time.Time
-	retryAt    time.Time // no upkeep before this: the store failed
-	pages      int64     // of the database
-	free       int64     // of which hold nothing
-	vacuum     bool      // free pages are being given back
-	walTried   int64     // pages in the WAL when it could not be moved whole
+	due      bool           // it is time to look at age, ttls and keys
+	over     map[*feed]bool // feeds that hold more than they may
+	expire   bool           // there may be items whose ttl ran out
+	keys     bool           // there may be keys that are too old
+	forget   bool           // there may be feeds to forget
+	retryAt  time.Time      // no upkeep before this: the store failed
+	pages    int64          // of the database
+	free     int64          // of which hold nothing
+	vacuum   bool           // free pages are being given back
+	walTried int64          // pages in the WAL when it could not be moved whole
 }
 
 // waits reports whether there is something to do.
@@ -45,7 +43,7 @@ func (u *upkeep) waits() bool {
 	if !u.retryAt.IsZero() && time.Now().Before(u.retryAt) {
 		return false
 	}
-	return u.due || u.expire || u.keys || len(u.over) > 0
+	return u.due || u.expire || u.keys || u.forget || len(u.over) > 0
 }
 
 // failed puts upkeep off for a moment, so that a store that fails is not
@@ -62,7 +60,7 @@ func (t *tx) doUpkeep(budget int) error {
 	}
 	if u.due {
 		u.due = false
-		u.expire, u.keys = true, true
+		u.expire, u.keys, u.forget = true, true, true
 		t.lookForWork()
 	}
 	for f := range u.over {
@@ -93,8 +91,8 @@ func (t *tx) doUpkeep(budget int) error {
 		}
 		u.keys = n == budget
 	}
-	if now := time.Now(); now.After(u.nextForget) {
-		u.nextForget = now.Add(forgetEvery)
+	if u.forget && budget > 0 {
+		u.forget = false
 		return t.forget(budget)
 	}
 	return nil
@@ -148,18 +146,24 @@ func (t *tx) trim(f *feed, s *state, budget int) (n int, more bool, err error) {
 	if !over(r, s, t.now) {
 		return 0, false, nil
 	}
-	lost, n, err := t.takeOldest(f, s, budget, func(stream.ID) bool { return over(r, s, t.now) })
-	if lost > 0 {
-		s.lost, s.reason = lost, stream.Trimmed
-		t.tells.Trimmed = append(t.tells.Trimmed, stream.Removal{Feed: f.name, ID: lost})
+	took, err := t.takeOldest(f, s, budget, func(stream.ID) bool { return over(r, s, t.now) })
+	if took.lost > 0 {
+		s.lost, s.reason = took.lost, stream.Trimmed
+		t.tells.Trimmed = append(t.tells.Trimmed, stream.Removal{Feed: f.name, ID: took.lost})
 	}
-	return n, over(r, s, t.now), err
+	return took.rows, over(r, s, t.now), err
+}
+
+// taken says what takeOldest has deleted.
+type taken struct {
+	rows  int
+	alive int       // of which their own ttl had not run out
+	lost  stream.ID // the highest id of those
 }
 
 // takeOldest deletes the oldest items of a feed as long as more says so, at
-// most budget, and returns the highest id that was lost by that: of an item
-// whose own ttl had not run out.
-func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID) bool) (lost stream.ID, n int, err error) {
+// most budget.
+func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID) bool) (took taken, err error) {
 	q := t.w.oldItems
 	q.BindInt64(1, f.no)
 	q.BindInt64(2, int64(budget)+1)
@@ -167,32 +171,33 @@ func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID)
 	for {
 		row, err := q.Step()
 		if err != nil {
-			return 0, 0, reset(q, err)
+			return took, reset(q, err)
 		}
 		if !row {
 			s.oldest = 0
 			break
 		}
 		s.oldest = stream.ID(q.ColumnInt64(0))
-		if n == budget || !more(s.oldest) {
+		if took.rows == budget || !more(s.oldest) {
 			break
 		}
 		last = s.oldest
+		took.rows++
 		if q.ColumnIsNull(2) || q.ColumnInt64(2) > t.now.UnixMicro() {
-			lost = last
+			took.alive++
+			took.lost = last
 		}
 		s.items--
 		s.bytes -= q.ColumnInt64(1)
 		t.items--
-		n++
 	}
-	if err := q.Reset(); err != nil || n == 0 {
-		return 0, 0, err
+	if err := q.Reset(); err != nil || took.rows == 0 {
+		return took, err
 	}
 	t.dirty = true
 	t.w.dropItems.BindInt64(1, f.no)
 	t.w.dropItems.BindInt64(2, int64(last))
-	return lost, n, run(t.w.dropItems)
+	return took, run(t.w.dropItems)
 }
 
 // expire deletes items whose own ttl ran out; that is no loss.
@@ -295,8 +300,9 @@ func (t *tx) forget(budget int) error {
 		if t.states[f] != nil || f.items > 0 || f.own != nil || age <= 0 || f.newest >= stream.IDAt(t.now.Add(-age)) {
 			continue
 		}
-		if budget--; budget < 0 {
-			return nil
+		if len(t.gone) == budget {
+			t.w.upkeep.forget = true
+			break
 		}
 		t.dirty = true
 		t.gone[f] = true
