@@ -1,0 +1,38 @@
+# What people expect: build, run, test, lint, fuzz, bench. `make test` installs
+# what it needs on a Debian machine with Go.
+
+GO ?= go
+# One fuzz target's time; CI gives less.
+FUZZTIME ?= 30s
+
+.PHONY: all build run test deps lint unit fuzz bench clean
+
+all: build
+
+build: ## the static binary, ./feedd
+	CGO_ENABLED=0 $(GO) build -trimpath -o feedd ./cmd/feedd
+
+run: ## serve on 127.0.0.1:8001, data in ./data
+	$(GO) run ./cmd/feedd serve
+
+test: deps lint unit ## everything that CI runs
+
+deps: ## what the tests need from Debian, where it is missing
+	./scripts/deps
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: the files above need it"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit:
+	$(GO) test -race -timeout 15m ./...
+
+fuzz: ## every fuzz target, FUZZTIME each
+	./scripts/fuzz $(FUZZTIME)
+
+bench: ## speed and memory of this machine, against the targets
+	$(GO) run ./bench/speed
+
+clean:
+	rm -rf feedd bin
