@@ -1,0 +1,119 @@
+package memlog
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// sweepEvery is how often the committer looks for what ran out by time.
+const sweepEvery = 500 * time.Millisecond
+
+// Log is a store in memory. All methods may be called from any goroutine.
+type Log struct {
+	// Immutable after Open.
+	opts    stream.StoreOptions
+	now     func() time.Time
+	opening stream.Opening
+	tasks   chan *task    // to the committer, unbuffered: what it took it finishes
+	closing chan struct{} // closed by Close
+	done    chan struct{} // closed when the committer has ended
+
+	close sync.Once
+
+	// mu guards the fields below. Only the committer writes them, holding mu;
+	// others read them holding mu. Nothing that blocks is done under it, and
+	// neither hooks nor the Watch function are called.
+	mu    sync.RWMutex
+	watch func(stream.Commit)
+	state
+}
+
+// state is what the store holds.
+type state struct {
+	last  stream.ID // the newest position
+	feeds map[string]*feed
+	all   []*entry // all feeds, by id; what was removed is marked and compacted later
+	live  int      // entries of all that are not removed
+	ttls  ttlHeap  // the live entries that run out by themselves
+	keys  keyTable
+	bytes int64 // what StoreOptions.Bytes bounds, see cost.go
+	// highest is the largest lost of all feeds and of forgotten: a reader above
+	// it lost nothing, whatever it selects.
+	highest stream.ID
+	// forgotten is the loss of feeds that are no longer known. It counts for
+	// every selection that may have held one of them.
+	forgotten mark
+}
+
+// mark is how far something was lost, and why. The zero mark is no loss.
+type mark struct {
+	id     stream.ID
+	reason stream.Reason
+}
+
+// raise moves the mark up to id.
+func (m *mark) raise(id stream.ID, reason stream.Reason) {
+	if id > m.id {
+		*m = mark{id, reason}
+	}
+}
+
+var _ stream.Engine = (*Log)(nil)
+
+// Open returns an empty store, which was opened now. Close ends its goroutine.
+func Open(opts stream.StoreOptions) *Log {
+	l := &Log{
+		opts:    opts,
+		now:     opts.Now,
+		tasks:   make(chan *task),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		state: state{
+			feeds: make(map[string]*feed),
+			keys:  newKeyTable(opts.Keys, opts.KeyAge),
+		},
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	l.opening = stream.Opening{Time: max(1, stream.IDAt(l.now()))}
+	l.last = l.opening.Time
+	go l.commit()
+	return l
+}
+
+// Durability implements [stream.Engine].
+func (l *Log) Durability() string { return "memory" }
+
+// Openings implements [stream.Log]: a store in memory is opened once.
+func (l *Log) Openings() []stream.Opening { return []stream.Opening{l.opening} }
+
+// Watch implements [stream.Log].
+func (l *Log) Watch(fn func(stream.Commit)) stream.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch = fn
+	return l.last
+}
+
+// Close implements [stream.Log]. What the committer has not taken yet
+// fails with ErrClosed; what it works on is finished and answered.
+func (l *Log) Close() error {
+	l.close.Do(func() { close(l.closing) })
+	<-l.done
+	return nil
+}
+
+// usable reports why a call cannot be answered: the log is closed, or ctx has
+// ended.
+func (l *Log) usable(ctx context.Context) error {
+	select {
+	case <-l.closing:
+		return stream.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
