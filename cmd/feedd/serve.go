@@ -154,7 +154,7 @@ func newServer(cfg *config.Config, key string, hub *stream.Hub, engine stream.En
 	return api.New(api.Options{
 		Hub:              hub,
 		Engine:           engine,
-		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen}),
+		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
 		Pages:            public.Files,
 		Log:              log,
 		Hosts:            loopbackHosts(cfg, addr),

@@ -19,11 +19,14 @@ func (p Principal) Anonymous() bool { return !p.admin }
 // Admin reports whether the principal may do everything.
 func (p Principal) Admin() bool { return p.admin }
 
-// Rules say which feeds are open to everybody. Both may be called from any
+// Rules say which feeds are open to everybody. They may be called from any
 // goroutine, with any feed name.
 type Rules struct {
 	Read    func(feed string) bool
 	Publish func(feed string) bool
+	// ReadAny says whether some feed that the selection can ever include is
+	// open to read.
+	ReadAny func(sel stream.Selection) bool
 }
 
 // Authority knows the credentials and the rules. It is immutable.
@@ -59,6 +62,12 @@ func (a *Authority) Identify(key string) (Principal, bool) {
 // or not.
 func (a *Authority) MayRead(p Principal, feed string) bool {
 	return p.admin || !stream.Internal(feed) && a.rules.Read(feed)
+}
+
+// MayReadAny reports whether there can be a feed in the selection that the
+// principal may read.
+func (a *Authority) MayReadAny(p Principal, sel stream.Selection) bool {
+	return p.admin || a.rules.ReadAny(sel)
 }
 
 // MayPublish reports whether the principal may publish to the feed. Feeds of

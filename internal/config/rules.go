@@ -58,3 +58,30 @@ func (c *Config) rule(feed string) *Rule {
 	}
 	return nil
 }
+
+// AnyReadOpen reports whether anyone may read some feed that the selection can
+// ever include.
+func (c *Config) AnyReadOpen(sel stream.Selection) bool {
+	for _, term := range sel.Each() {
+		if c.termOpen(term) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) termOpen(term stream.Selection) bool {
+	for i := range c.Feeds {
+		r := &c.Feeds[i]
+		if !r.Match.Meets(term) {
+			continue
+		}
+		if r.Read != Token {
+			return true
+		}
+		if r.Match.Covers(term) {
+			return false // no later rule is asked about any of its feeds
+		}
+	}
+	return true
+}

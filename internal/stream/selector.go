@@ -69,7 +69,7 @@ func parseTerm(s string) (term, error) {
 }
 
 func (t *term) matches(feed string) bool {
-	if t.tokens == nil && !t.open {
+	if !t.pattern() {
 		return t.text == feed
 	}
 	if Internal(feed) {
@@ -91,17 +91,18 @@ func (t *term) matches(feed string) bool {
 }
 
 // Only returns the selection reduced to items with one of the event names.
-// "message" stands for items without a name, as in a page. No names: all.
+// "message" stands for items without a name too: to a page they are the same.
+// No names: all.
 func (s Selection) Only(events []string) Selection {
 	s.events = nil
 	for _, name := range events {
-		if name == "message" {
-			name = ""
-		}
 		if s.events == nil {
 			s.events = make(map[string]bool)
 		}
 		s.events[name] = true
+		if name == "message" {
+			s.events[""] = true
+		}
 	}
 	return s
 }
@@ -120,6 +121,81 @@ func (s Selection) Has(feed string) bool {
 		}
 	}
 	return false
+}
+
+// Meets reports whether there can be a feed that both selections include.
+func (s Selection) Meets(o Selection) bool {
+	for i := range s.terms {
+		for j := range o.terms {
+			if s.terms[i].meets(&o.terms[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Covers reports whether every feed of o is one of a single term of s.
+func (s Selection) Covers(o Selection) bool {
+	for j := range o.terms {
+		if !slices.ContainsFunc(s.terms, func(t term) bool { return t.covers(&o.terms[j]) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *term) pattern() bool { return t.tokens != nil }
+
+func (t *term) meets(o *term) bool {
+	switch {
+	case !t.pattern():
+		return o.matches(t.text)
+	case !o.pattern():
+		return t.matches(o.text)
+	}
+	n := min(len(t.tokens), len(o.tokens))
+	for i := range n {
+		if a, b := t.tokens[i], o.tokens[i]; a != "*" && b != "*" && a != b {
+			return false
+		}
+	}
+	// What is longer needs the shorter one to be open for its other tokens.
+	switch {
+	case len(t.tokens) == len(o.tokens):
+		return t.open == o.open
+	case len(t.tokens) < len(o.tokens):
+		return t.open
+	default:
+		return o.open
+	}
+}
+
+func (t *term) covers(o *term) bool {
+	switch {
+	case !o.pattern():
+		return t.matches(o.text)
+	case !t.pattern() || len(t.tokens) > len(o.tokens):
+		return false
+	}
+	for i, tok := range t.tokens {
+		if tok != "*" && tok != o.tokens[i] {
+			return false
+		}
+	}
+	if len(t.tokens) == len(o.tokens) {
+		return t.open == o.open
+	}
+	return t.open
+}
+
+// Each returns the selection's terms as selections of their own.
+func (s Selection) Each() []Selection {
+	list := make([]Selection, len(s.terms))
+	for i, t := range s.terms {
+		list[i] = Selection{terms: []term{t}, plain: !t.pattern(), text: t.text}
+	}
+	return list
 }
 
 // HasEvent reports whether items with this event name ("" for none) pass.

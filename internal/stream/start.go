@@ -31,9 +31,10 @@ func StartAll() Start { return Start{kind: startAll} }
 
 // StartAfter begins above a position that a client presents. It may be any
 // text: what this store cannot have given is answered with a Gap, never with
-// an error, because an EventSource would stop for good. "0" means StartAll.
+// an error, because an EventSource would stop for good. "0" and "all" mean
+// StartAll.
 func StartAfter(position string) Start {
-	if position != "" && strings.Trim(position, "0") == "" {
+	if position == "all" || position != "" && strings.Trim(position, "0") == "" {
 		return StartAll()
 	}
 	return Start{kind: startAfter, text: position}

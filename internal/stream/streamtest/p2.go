@@ -203,6 +203,15 @@ func testP2CloseAnswers(t *testing.T, s Subject) {
 	queued := st.begin(context.Background(), text("f", "queued"))
 	closed := make(chan error, 1)
 	go func() { closed <- st.Close() }()
+	// That Close waits can only be seen by giving it the time not to.
+	hasty := time.NewTimer(20 * time.Millisecond)
+	defer hasty.Stop()
+	select {
+	case err := <-closed:
+		t.Errorf("Close returned (error %v) while a batch was being committed", err)
+		closed <- err
+	case <-hasty.C:
+	}
 	st.heal()
 	h.open()
 	var want []string

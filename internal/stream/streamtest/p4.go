@@ -46,6 +46,9 @@ func testP4TrimBetweenPages(t *testing.T, s Subject) {
 		Through: a.First + 2, Reason: stream.Trimmed, Oldest: a.Last, Resume: a.First + 2, Feeds: []string{"f"},
 	})
 	same(t, "and goes on with what is retained", data(p.Items), []string{"d"})
+	if p.Loss == nil {
+		t.FailNow()
+	}
 	q.Told, q.After, q.Items = p.Loss.Through, p.Loss.Resume, many
 	p = st.page(q)
 	same(t, "a reader that went on from Resume is not told again", p.Loss, nil)
@@ -228,7 +231,11 @@ func testP4NamesFeeds(t *testing.T, s Subject) {
 			t.Errorf("the loss names %s, which lost nothing", name)
 		}
 	}
-	same(t, "two feeds", st.loss("f03,f01,f00x", st.start, 0).Feeds, []string{"f01", "f03"})
+	if l := st.loss("f03,f01,f00x", st.start, 0); l != nil {
+		same(t, "two feeds", l.Feeds, []string{"f01", "f03"})
+	} else {
+		t.Error("two feeds lost an item, but there is no loss")
+	}
 }
 
 // Random histories with trims, purges, deletes and ttls: the loss of a page is
@@ -330,15 +337,26 @@ func testP4ForgottenFeed(t *testing.T, s Subject) {
 	if err := st.SetRetention(ctx, "kept", &stream.Retention{MaxItems: 10}); err != nil {
 		t.Fatalf("SetRetention: %v", err)
 	}
+	if err := st.SetRetention(ctx, "own", &stream.Retention{MaxAge: time.Minute}); err != nil {
+		t.Fatalf("SetRetention: %v", err)
+	}
 	kept := st.put("kept", "a")
 	gone := st.put("gone", "a", "b")
-	st.clock.move(3 * time.Hour)
+	st.clock.move(40 * time.Minute)
+	st.remove("touched", st.put("touched", "a").First) // a delete is no loss
+	st.clock.move(40 * time.Minute)
 	eventually(t, "a feed that is empty and was not touched for its MaxAge is forgotten", func() bool {
 		_, there := st.info("gone")
 		return !there
 	})
-	if _, there := st.info("kept"); !there {
-		t.Error("a feed with items and a retention of its own was forgotten")
+	for feed, why := range map[string]string{
+		"kept":    "it has an item",
+		"own":     "it is empty, but has a retention of its own",
+		"touched": "it is empty, but was touched since",
+	} {
+		if _, there := st.info(feed); !there {
+			t.Errorf("the feed %s was forgotten: %s", feed, why)
+		}
 	}
 	check := func() {
 		t.Helper()
@@ -347,6 +365,9 @@ func testP4ForgottenFeed(t *testing.T, s Subject) {
 		same(t, "a reader of names that are there is not told", st.loss("kept", start, 0), nil)
 		same(t, "a reader of another absent name above the mark is not told", st.loss("other", gone.Last, 0), nil)
 		same(t, "a reader that was told is not told again", st.loss("gone", start, gone.Last), nil)
+		if l := st.page(st.whole(stream.Selection{})).Loss; l != nil {
+			t.Errorf("the zero Selection selects nothing, so nothing was lost to it: got %+v", l)
+		}
 		want.Oldest, want.Resume = kept.First, start
 		same(t, "a reader of a pattern", st.loss("*", start, 0), want)
 		same(t, "a reader of the absent name among others", st.loss("gone,kept", start, 0), want)

@@ -1,0 +1,428 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// pageServer is a running feedd.
+type pageServer struct {
+	bin, data, address string
+	cmd                *exec.Cmd
+}
+
+// startForPage runs the binary on a free port of loopback, with a new data
+// directory, until the test ends.
+func startForPage(t *testing.T, bin string) *pageServer {
+	t.Helper()
+	s := &pageServer{bin: bin, data: filepath.Join(t.TempDir(), "data"), address: "127.0.0.1:0"}
+	s.start(t)
+	t.Cleanup(func() {
+		if s.cmd != nil {
+			s.stop(t, syscall.SIGKILL)
+		}
+	})
+	return s
+}
+
+// start runs the server, on its old port where it had one, and returns when it
+// serves.
+func (s *pageServer) start(t *testing.T) {
+	t.Helper()
+	s.cmd = exec.Command(s.bin, "serve", "--listen", s.address, "--data", s.data)
+	s.cmd.Stderr = t.Output()
+	out, err := s.cmd.StdoutPipe()
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok {
+			s.address = address
+			return
+		}
+	}
+	t.Fatal("the server does not get ready")
+}
+
+// stop ends the server with a signal.
+func (s *pageServer) stop(t *testing.T, how syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(how); err != nil {
+		t.Error(err)
+	}
+	s.cmd.Wait() // tells of the signal
+	s.cmd = nil
+}
+
+func (s *pageServer) url() string { return "http://" + s.address }
+
+// do makes a request with the admin key.
+func (s *pageServer) do(t *testing.T, method, path, contentType, body string) (status int, answer []byte) {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(s.data, "admin.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+string(bytes.TrimSpace(key)))
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}
+
+// publish stores an item and returns the row that a page for its feed alone
+// shows for it, when it is plain text.
+func (s *pageServer) publish(t *testing.T, feed, event, contentType, data string) pageRow {
+	t.Helper()
+	path := "/feeds/" + feed
+	if event != "" {
+		path += "?event=" + url.QueryEscape(event)
+	}
+	status, body := s.do(t, "POST", path, contentType, data)
+	var receipt struct{ ID string }
+	if err := json.Unmarshal(body, &receipt); err != nil || status != http.StatusCreated {
+		t.Fatalf("publish to %s: %d %s", feed, status, body)
+	}
+	return pageRow{ID: receipt.ID, Event: event, Text: data}
+}
+
+// front is a server before this one that answers requests for streams as the
+// test wants; attempt counts them from 1. It returns its URL.
+func (s *pageServer) front(t *testing.T, stream func(w http.ResponseWriter, r *http.Request, attempt int)) string {
+	t.Helper()
+	backend, err := url.Parse(s.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(backend)
+	var attempts atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept") == "application/x-ndjson" {
+			stream(w, r, int(attempts.Add(1)))
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
+
+// pass answers with at most limit bytes of the real server's answer. A handler
+// that returns then ends the stream well, one that panics breaks it; what the
+// page had not read of that one yet may be lost with it.
+func (s *pageServer) pass(w http.ResponseWriter, r *http.Request, limit int64) {
+	req := r.Clone(r.Context())
+	req.RequestURI = ""
+	req.URL.Scheme, req.URL.Host, req.Host = "http", s.address, s.address
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer resp.Body.Close()
+	for k, v := range resp.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(resp.StatusCode)
+	if resp.StatusCode != http.StatusOK {
+		io.Copy(w, resp.Body)
+		return
+	}
+	io.CopyN(crumbs{w, http.NewResponseController(w)}, resp.Body, limit)
+}
+
+// crumbs writes in pieces of a few bytes, which cut lines and letters.
+type crumbs struct {
+	io.Writer
+	rc *http.ResponseController
+}
+
+func (w crumbs) Write(p []byte) (n int, err error) {
+	for piece := range slices.Chunk(p, 7) {
+		m, err := w.Writer.Write(piece)
+		if n += m; err != nil {
+			return n, err
+		}
+		w.rc.Flush()
+	}
+	return n, nil
+}
+
+// browserForPage starts chromium. The pages are local, and so is all that it
+// may reach.
+func browserForPage(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("there is no chromium")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+	)
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(cancel)
+	ctx, _ := chromedp.NewContext(allocator)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("stop the browser: %v", err)
+		}
+	})
+	return ctx
+}
+
+// pageTab is a tab with a page.
+type pageTab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu   sync.Mutex // guards what follows
+	said []string   // errors and warnings, as the browser reports them
+}
+
+// pageRow is a row of the page.
+type pageRow struct {
+	ID, Feed, Event, Text string
+	Gap                   bool
+}
+
+const (
+	// pageHelpers are what the tests ask the page with. They note violations
+	// of the policy, though the console should tell of those, too.
+	pageHelpers = `
+		globalThis.state = () => document.querySelector("#state").textContent;
+		globalThis.rows = () => [...document.querySelectorAll("#items > li")].map(li => ({
+			id: li.dataset.id ?? "",
+			feed: li.querySelector(".feed")?.textContent ?? "",
+			event: li.querySelector(".event")?.textContent ?? "",
+			text: li.querySelector(".data, .gap p")?.textContent ?? li.textContent.trim(),
+			gap: li.classList.contains("gap"),
+		}));
+		addEventListener("securitypolicyviolation", e => console.error("violated: " + e.violatedDirective));`
+	// hastyClock makes a page wait a hundredth of what it means to.
+	hastyClock = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms / 100, ...args);
+	}`
+)
+
+// openPage opens a tab. The scripts run before the page's own.
+func openPage(t *testing.T, browser context.Context, address string, scripts ...string) *pageTab {
+	t.Helper()
+	tab := &pageTab{t: t}
+	var cancel context.CancelFunc
+	tab.ctx, cancel = chromedp.NewContext(browser, chromedp.WithListener(tab.listen))
+	t.Cleanup(cancel)
+	for _, script := range append(scripts, pageHelpers) {
+		tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+			return err
+		}))
+	}
+	tab.do(chromedp.Navigate(address))
+	return tab
+}
+
+// listen notes what a developer would see as wrong.
+func (tab *pageTab) listen(ev any) {
+	said := ""
+	switch ev := ev.(type) {
+	case *log.EventEntryAdded:
+		if ev.Entry.Level == log.EntryLevelError || ev.Entry.Level == log.EntryLevelWarning {
+			said = ev.Entry.Text
+		}
+	case *runtime.EventConsoleAPICalled:
+		for _, arg := range ev.Args {
+			said += string(arg.Value) + " "
+		}
+	case *runtime.EventExceptionThrown:
+		said = "exception: " + ev.ExceptionDetails.Text
+		if e := ev.ExceptionDetails.Exception; e != nil {
+			said += " " + e.Description
+		}
+	case *page.EventJavascriptDialogOpening:
+		said = "dialog: " + ev.Message
+	}
+	if said != "" {
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		tab.said = append(tab.said, said)
+	}
+}
+
+// do runs actions.
+func (tab *pageTab) do(steps ...chromedp.Action[chromedp.Void]) {
+	tab.t.Helper()
+	if tab.ctx.Value(tabStarted{}) == nil {
+		// The first run's context is the tab's life, so it has no timeout.
+		if err := chromedp.Do(tab.ctx); err != nil {
+			tab.t.Fatal(err)
+		}
+		tab.ctx = context.WithValue(tab.ctx, tabStarted{}, true)
+	}
+	ctx, cancel := context.WithTimeout(tab.ctx, pagePatience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		tab.t.Fatalf("%v\n%s", err, tab.describe())
+	}
+}
+
+type tabStarted struct{}
+
+// eval returns the value of an expression that is a string, or promises one.
+func (tab *pageTab) eval(expression string) string {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, pagePatience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		tab.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// wait waits until an expression is true.
+func (tab *pageTab) wait(expression string) {
+	tab.t.Helper()
+	tab.waitWithin(pagePatience, expression)
+}
+
+func (tab *pageTab) waitWithin(limit time.Duration, expression string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, limit)
+	defer cancel()
+	// Poll's own timeout goes by the page's clock, which may be a hasty one.
+	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(0))); err != nil {
+		tab.t.Fatalf("%s: %v\n%s", expression, err, tab.describe())
+	}
+}
+
+// waitRows waits until there are so many rows, or more.
+func (tab *pageTab) waitRows(n int) {
+	tab.t.Helper()
+	tab.wait(fmt.Sprintf("rows().length >= %d", n))
+}
+
+// rows returns the rows as they are on the page, the newest first.
+func (tab *pageTab) rows() []pageRow {
+	tab.t.Helper()
+	var rows []pageRow
+	if err := json.Unmarshal([]byte(tab.eval("JSON.stringify(rows())")), &rows); err != nil {
+		tab.t.Fatal(err)
+	}
+	return rows
+}
+
+// wantRows checks the rows against those wanted, which are the oldest first.
+func (tab *pageTab) wantRows(want []pageRow) {
+	tab.t.Helper()
+	got := tab.rows()
+	slices.Reverse(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		tab.t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+// wantUnharmed checks that nothing that was published became more than text.
+func (tab *pageTab) wantUnharmed() {
+	tab.t.Helper()
+	if got := tab.eval(`String(window.harmed)`); got != "undefined" {
+		tab.t.Errorf("published data ran: %s", got)
+	}
+	if got := tab.eval(`[...document.querySelectorAll("main :is(img, script, svg, style, b, [onerror], [onload], [href^=javascript])")].map(e => e.outerHTML).join()`); got != "" {
+		tab.t.Errorf("published data became %s", got)
+	}
+}
+
+// wantQuiet checks that the browser had nothing to say, but for the messages
+// expected.
+func (tab *pageTab) wantQuiet(expected ...string) {
+	tab.t.Helper()
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for _, said := range tab.said {
+		if len(expected) == 0 || !regexp.MustCompile(strings.Join(expected, "|")).MatchString(said) {
+			tab.t.Errorf("the browser says: %s", said)
+		}
+	}
+}
+
+// picture leaves a picture of the page among the test's artifacts: go test
+// -artifacts keeps them.
+func (tab *pageTab) picture(name string) {
+	tab.t.Helper()
+	png, err := chromedp.Run(tab.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(tab.t.ArtifactDir(), name+".png"), png, 0o644)
+	}
+	if err != nil {
+		tab.t.Error(err)
+	}
+}
+
+// describe is what a failed test shows.
+func (tab *pageTab) describe() string {
+	ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
+	defer cancel()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return fmt.Sprintf("the page:\n%.2000s\nthe console: %q", text, tab.said)
+}
