@@ -60,21 +60,20 @@ func needAdmin(r *http.Request, what string) error {
 	return nil
 }
 
-// selection parses the path's selector and reduces it to what the principal
-// may read.
-func (s *Server) selection(r *http.Request) (stream.Selection, error) {
+// selector parses the path's selector.
+func (s *Server) selector(r *http.Request) (sel stream.Selection, err error) {
 	text, err := pathParam(r, "feed")
-	if err != nil {
-		return stream.Selection{}, badSelector.because(err)
+	if err == nil {
+		sel, err = stream.ParseSelector(text, s.MaxSelectorTerms)
 	}
-	return s.selectionOf(r, text)
+	if err != nil {
+		return sel, badSelector.because(err)
+	}
+	return sel, nil
 }
 
-func (s *Server) selectionOf(r *http.Request, text string) (stream.Selection, error) {
-	sel, err := stream.ParseSelector(text, s.MaxSelectorTerms)
-	if err != nil {
-		return stream.Selection{}, badSelector.because(err)
-	}
+// readable reduces a selection to what the principal may read.
+func (s *Server) readable(r *http.Request, sel stream.Selection) (stream.Selection, error) {
 	p := principal(r)
 	if names, plain := sel.Names(); plain {
 		for _, name := range names {
@@ -92,6 +91,9 @@ func (s *Server) selectionOf(r *http.Request, text string) (stream.Selection, er
 	}
 	if p.Admin() {
 		return sel, nil
+	}
+	if !s.Auth.MayReadAny(p, sel) {
+		return stream.Selection{}, refuse(p, "reading "+sel.String())
 	}
 	return sel.Allowing(func(feed string) bool { return s.Auth.MayRead(p, feed) }), nil
 }
@@ -130,8 +132,14 @@ func hostName(hostport string) string {
 }
 
 // fromLoopback reports whether the request came from this machine: over
-// loopback, or over a socket.
+// loopback, or over a socket. One that a proxy here passed on came from
+// elsewhere.
 func fromLoopback(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-IP"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return true // a unix socket has no address

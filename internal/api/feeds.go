@@ -3,10 +3,9 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"io"
+	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -40,7 +39,11 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if match == "" {
 		match = "**"
 	}
-	sel, err := s.selectionOf(r, match)
+	sel, err := stream.ParseSelector(match, s.MaxSelectorTerms)
+	if err != nil {
+		return badSelector.because(err)
+	}
+	sel, err = s.readable(r, sel)
 	if err != nil {
 		return err
 	}
@@ -191,10 +194,13 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
-	if t := r.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "application/json") {
-		return badType.with("settings are application/json, not %s", t)
+	if stream.Internal(feed) {
+		return forbidden.with("%s is one of feedd's own feeds", feed)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, settingsBytes))
+	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
+	body, err := readBody(w, r, settingsBytes, "")
 	if err != nil {
 		return err
 	}
@@ -224,4 +230,15 @@ func (s *Server) deleteSettings(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// settingsType refuses what is not JSON by its label. That of curl -d is
+// forgiven, as for a publish.
+func settingsType(header string) error {
+	name, _, err := mime.ParseMediaType(header)
+	switch {
+	case header == "", err == nil && name == "application/json", err == nil && name == "application/x-www-form-urlencoded":
+		return nil
+	}
+	return badType.with("settings are application/json, not %s", header)
 }

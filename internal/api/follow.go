@@ -1,12 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +31,10 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // follow is the one subscribe path: it sends everything between the cursor and
 // the head, waits for more, and does so until the client goes or the server
 // does.
-func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selection, start stream.Start, enc *encoder) error {
+//
+// It fails before anything was written. presented is the id that the client
+// gave, 0 for none.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selection, start stream.Start, presented stream.ID, enc *encoder) error {
 	ctx := r.Context()
 	// Before the cursor: what is committed between the two must wake it.
 	waiter := s.Hub.Watch(sel)
@@ -42,8 +44,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 		return err
 	}
 	out := &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
+	defer func() { s.count(out) }()
 	told := cur.Position()
-	if !out.send(enc.opening(nil, told, retry)) {
+	if !out.send(enc.opening(nil, cmp.Or(presented, told), retry)) {
 		return nil
 	}
 	heartbeat := time.NewTimer(s.Heartbeat)
@@ -51,7 +54,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 	for {
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
-			s.log.Warn("stream ended", "selector", sel.String(), "err", err)
+			if ctx.Err() == nil {
+				s.log.Warn("stream ended", "selector", sel.String(), "err", err)
+			}
 			return nil // the client comes back with its position
 		}
 		if d.Gap != nil || len(d.Entries) > 0 {
@@ -105,12 +110,16 @@ func (s *Server) deliver(out *output, enc *encoder, d *stream.Delivery) bool {
 		*buf = b
 		buffers.Put(buf)
 	}
+	s.metrics.delivered.Add(float64(len(d.Entries)))
+	return ok
+}
+
+// count notes how a stream ended.
+func (s *Server) count(out *output) {
 	if out.stalled {
 		s.metrics.stalled.Inc()
 		s.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
 	}
-	s.metrics.delivered.Add(float64(len(d.Entries)))
-	return ok
 }
 
 // output writes to a client that may be slow.
@@ -174,8 +183,8 @@ func (s *Server) leave() { s.subscribers.Add(-1) }
 // refuseStream refuses for a while. A browser's EventSource stops for good on
 // any status but 200, so one gets a stream that says to come back and ends; it
 // does so by itself, with its position. Everyone else gets the error.
-func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, query url.Values, enc *encoder, p *problem) error {
-	if !onlySSE(r) {
+func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, presented stream.ID, enc *encoder, p *problem) error {
+	if enc.contentType != sse.contentType || !onlySSE(r) {
 		return p
 	}
 	if p.limit != "" {
@@ -184,12 +193,9 @@ func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, query url.
 	wait := jitter(retry)
 	var b []byte
 	closing := wire.Closing{Reason: p.Type, Retry: wait}
-	// The client's own position is told back as it is, whether it is one of
-	// this store's or not: that is for the stream it gets later to say.
-	id := lastEventID(r, query)
-	if at, ok := stream.ParseID(id); ok && strings.TrimLeft(id, "0") == id {
-		b = enc.opening(b, at, wait)
-		closing.Cursor = at
+	if presented > 0 {
+		b = enc.opening(b, presented, wait)
+		closing.Cursor = presented
 	}
 	out := &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
 	out.send(enc.closing(b, closing))

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"time"
@@ -15,25 +14,39 @@ import (
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page is one embedded file.
-type page struct {
-	name string
-	body []byte
-	etag string
+// contentTypes are those of the embedded files, by extension: not the
+// machine's, which may know others for the same files, or none.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".yaml": "application/yaml", // RFC 9512; it has no charset
 }
 
-// loadPages reads all files; index.html is the page at /.
+// page is one embedded file.
+type page struct {
+	name        string
+	contentType string
+	body        []byte
+	etag        string
+}
+
+// loadPages reads all files, by their path; index.html is the page at / too.
 func loadPages(files fs.FS) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".go" {
 			return err
 		}
+		contentType, ok := contentTypes[path.Ext(name)]
+		if !ok {
+			return fmt.Errorf("%s: no content type is known for it", name)
+		}
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		p := page{name: name, body: body, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(body))[:18] + `"`}
+		p := page{name: name, contentType: contentType, body: body, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(body))[:18] + `"`}
 		pages["/"+name] = p
 		if name == "index.html" {
 			pages["/"] = p
@@ -48,7 +61,7 @@ func loadPages(files fs.FS) (map[string]page, error) {
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
-	h.Set("Content-Type", mime.TypeByExtension(path.Ext(p.name)))
+	h.Set("Content-Type", p.contentType)
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", p.etag)

@@ -20,9 +20,10 @@ type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
-	// Offset and Line say where a body is wrong, both counted from 1.
-	Offset int64 `json:"offset,omitempty"`
-	Line   int   `json:"line,omitempty"`
+	// Offset and Line say where a body is wrong, as wire.SyntaxError does: nil
+	// and 0 for nowhere.
+	Offset *int64 `json:"offset,omitempty"`
+	Line   int    `json:"line,omitempty"`
 
 	retryAfter int    // seconds, 0 for no such header
 	limit      string // the setting that was hit, for the metrics
@@ -38,6 +39,12 @@ func (p problem) with(format string, args ...any) *problem {
 }
 
 func (p problem) because(err error) *problem { return p.with("%s", err) }
+
+// at returns a copy that says where the body is wrong.
+func (p problem) at(err *wire.SyntaxError) *problem {
+	p.Offset, p.Line = &err.Offset, err.Line
+	return p.because(err)
+}
 
 // hit returns a copy that names the setting whose limit was reached.
 func (p problem) hit(limit string) problem {
@@ -81,18 +88,17 @@ func problemOf(err error) *problem {
 	var p *problem
 	var syntax *wire.SyntaxError
 	var many *wire.TooManyError
-	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &syntax):
-		p = badJSON.because(syntax)
-		p.Offset, p.Line = syntax.Offset, syntax.Line
-		return p
+		return badJSON.at(syntax)
 	case errors.As(err, &many):
-		return tooLarge.hit("max_batch_items").because(many)
-	case errors.As(err, &large):
-		return tooLarge.hit("max_body_bytes").with("the limit is %d bytes", large.Limit)
+		p := tooLarge.because(many)
+		if many.What == "items" {
+			p.limit = "max_batch_items"
+		}
+		return p
 	case errors.Is(err, wire.ErrEmpty):
 		return emptyItem.because(err)
 	case errors.Is(err, stream.ErrInvalid):
@@ -113,16 +119,15 @@ func problemOf(err error) *problem {
 	return unavailable.because(err)
 }
 
-// writeProblem answers with an error.
+// writeProblem answers with an error. It does so too where the client seems to
+// be gone: one that only ended its sending half still reads, and would take
+// silence for a 200.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil && !errors.Is(err, stream.ErrOutcomeUnknown) {
-		return // nobody is there to read it
-	}
 	p := problemOf(err)
 	if p.limit != "" {
 		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
 	}
-	if p.Status >= 500 && p.Type != draining.Type {
+	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("type", p.Type), slog.Any("err", err))
 	}

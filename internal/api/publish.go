@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,8 +17,12 @@ import (
 	"feedd/internal/wire"
 )
 
-// bodyTimeout is how long a publisher may take to send a body.
-const bodyTimeout = time.Minute
+const (
+	// bodyTimeout is how long a publisher may take to send a body.
+	bodyTimeout = time.Minute
+	// commitTimeout is how long a publish waits for its commit.
+	commitTimeout = 30 * time.Second
+)
 
 // bodyKind is how the body of a publish is read.
 type bodyKind struct {
@@ -70,23 +75,32 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := s.body(w, r, kind.batch)
+	limit, setting := s.MaxItemBytes, "max_item_bytes"
+	if kind.batch {
+		limit, setting = s.MaxBodyBytes, "max_body_bytes"
+	}
+	body, err := readBody(w, r, limit, setting)
 	if err != nil {
 		return err
 	}
 	drafts, err := kind.parse(s, body)
 	if syntax := new(wire.SyntaxError); kind.text && errors.As(err, &syntax) {
-		p := badText.because(syntax)
-		p.Offset = syntax.Offset
-		return p
+		return badText.at(syntax)
 	} else if err != nil {
 		return err
 	}
 	if err := s.complete(drafts, params); err != nil {
 		return err
 	}
-	receipt, err := s.Hub.Publish(r.Context(), stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
-	if err != nil {
+	// A publisher that has ended its sending half still waits for the answer,
+	// so the end of the request's context must not end the wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commitTimeout)
+	defer cancel()
+	receipt, err := s.Hub.Publish(ctx, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded): // that ended the wait, not the commit
+		return outcome.with("the commit takes longer than %s", commitTimeout)
+	case err != nil:
 		return err
 	}
 	s.ready.committed(time.Now())
@@ -140,8 +154,10 @@ func publishParams(r *http.Request) (p params, err error) {
 // kindOf chooses by the content type. Text in another character set than UTF-8
 // would be stored damaged, and a compressed body as rubbish: both are refused.
 func kindOf(h http.Header) (bodyKind, error) {
-	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return bodyKind{}, badType.with("content encoding %q is not supported", enc)
+	for _, enc := range h.Values("Content-Encoding") {
+		if enc != "" && !strings.EqualFold(enc, "identity") {
+			return bodyKind{}, badType.with("content encoding %q is not supported", enc)
+		}
 	}
 	header := h.Get("Content-Type")
 	if header == "" {
@@ -174,16 +190,17 @@ func typeNames() []string {
 	return names
 }
 
-// body reads the body, no more of it than allowed: one that says to be larger
-// is refused without being read.
-func (s *Server) body(w http.ResponseWriter, r *http.Request, batch bool) ([]byte, error) {
-	limit, setting := s.MaxItemBytes, "max_item_bytes"
-	if batch {
-		limit, setting = s.MaxBodyBytes, "max_body_bytes"
+// readBody reads the body, no more of it than the limit, which is that of the
+// setting ("" for a fixed one): a body that says to be larger is refused
+// without being read.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, setting string) ([]byte, error) {
+	hit := tooLarge.hit(setting)
+	large := hit.with("the limit is %d bytes", limit)
+	if setting != "" {
+		large = hit.with("%s allows %d bytes", setting, limit)
 	}
-	large := tooLarge.hit(setting)
 	if r.ContentLength > limit {
-		return nil, large.with("%d bytes are more than %s allows: %d", r.ContentLength, setting, limit)
+		return nil, large
 	}
 	// A slow body must not hold the connection for ever. The deadline is taken
 	// back for what follows on the connection.
@@ -194,7 +211,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, batch bool) ([]byt
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, large.with("the body is larger than %s allows: %d bytes", setting, limit)
+		return nil, large
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, timeout.with("after %s", bodyTimeout)
 	case err != nil:

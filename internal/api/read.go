@@ -21,11 +21,14 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if f == formatHTML {
+	sel, err := s.selector(r)
+	if err != nil {
+		return err
+	}
+	if f == formatHTML { // open to all; what it may read the page finds out
 		return s.pages["/"].serve(w, r)
 	}
-	sel, err := s.selection(r)
-	if err != nil {
+	if sel, err = s.readable(r, sel); err != nil {
 		return err
 	}
 	events, err := eventsOf(query)
@@ -60,9 +63,14 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	presented := presentedID(r, query)
 	if p := s.admit(); p != nil {
-		return s.refuseStream(w, r, query, enc, p)
+		return s.refuseStream(w, r, presented, enc, p)
 	}
 	defer s.leave()
-	return s.follow(w, r, sel, start, enc)
+	if err := s.follow(w, r, sel, start, presented, enc); err != nil {
+		s.log.Warn("stream refused", "selector", sel.String(), "err", err)
+		return s.refuseStream(w, r, presented, enc, problemOf(err))
+	}
+	return nil
 }

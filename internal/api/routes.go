@@ -35,7 +35,8 @@ func (s *Server) routes() http.Handler {
 	return r
 }
 
-// notAllowedFor says which methods the path does have.
+// notAllowedFor says which methods the path does have. chi takes a method that
+// it does not know for one that is not allowed, on any path.
 func notAllowedFor(routes chi.Routes, r *http.Request) error {
 	var allowed []string
 	path := r.URL.RawPath
@@ -50,6 +51,9 @@ func notAllowedFor(routes chi.Routes, r *http.Request) error {
 		if routes.Match(chi.NewRouteContext(), match, path) {
 			allowed = append(allowed, method)
 		}
+	}
+	if len(allowed) == 0 {
+		return &notFound
 	}
 	p := notAllowed
 	p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}

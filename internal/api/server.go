@@ -114,7 +114,7 @@ func (s *Server) checkHost(next http.Handler) http.Handler {
 	}
 	allowed := make(map[string]bool)
 	for _, h := range s.Hosts {
-		allowed[h] = true
+		allowed[hostName(h)] = true
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostName(r.Host); !allowed[host] {

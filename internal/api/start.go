@@ -37,6 +37,21 @@ func startOf(r *http.Request, query url.Values, maxLast int) (start stream.Start
 	return stream.Start{}, false, nil
 }
 
+// presentedID returns the id that the client presents, 0 for none and for what
+// is no id as feedd prints it. It is told back to the client as it is, whether
+// this store can have given it or not: who is cut off before the gap comes back
+// with it, and is told of the gap again.
+func presentedID(r *http.Request, query url.Values) stream.ID {
+	text := lastEventID(r, query)
+	if text == "" {
+		text = query.Get("since")
+	}
+	if id, ok := stream.ParseID(text); ok && id.String() == text {
+		return id
+	}
+	return 0
+}
+
 // lastEventID returns the position that the client presents, "" for none.
 func lastEventID(r *http.Request, query url.Values) string {
 	id := r.Header.Get("Last-Event-ID")

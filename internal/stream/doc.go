@@ -45,5 +45,6 @@
 // # Goroutines
 //
 // The hub owns one, the waker, started by NewHub and ended by Hub.Close. An
-// engine may own one committer. Everything else runs on its caller.
+// engine may own one committer, which may also do upkeep by a timer. Everything
+// else runs on its caller.
 package stream

@@ -58,7 +58,9 @@ type Draft struct {
 	Event string        // name, or "" for none; see CheckEvent
 	TTL   time.Duration // the item is gone after this long; 0: never
 	JSON  bool          // Data is a JSON value; else it is text
-	Data  []byte        // not empty; UTF-8
+	// Data is not empty, and UTF-8. It belongs to the log from Append on, also
+	// when the wait was given up: nobody writes to it any more.
+	Data []byte
 }
 
 // Batch is what one publish brings: drafts for one feed, committed together or

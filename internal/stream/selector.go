@@ -11,7 +11,7 @@ import (
 // certain event names. The zero Selection selects nothing. It is immutable.
 type Selection struct {
 	terms  []term
-	plain  bool            // no term is a pattern
+	mixed  bool            // a term is a pattern
 	events map[string]bool // nil: all; "" stands for items without a name
 	allow  func(feed string) bool
 	text   string
@@ -34,7 +34,7 @@ func ParseSelector(s string, maxTerms int) (Selection, error) {
 	if n := strings.Count(s, ",") + 1; n > maxTerms {
 		return Selection{}, fmt.Errorf("the selector has %d terms, more than %d", n, maxTerms)
 	}
-	sel := Selection{plain: true, text: s}
+	sel := Selection{text: s}
 	for text := range strings.SplitSeq(s, ",") {
 		t, err := parseTerm(text)
 		if err != nil {
@@ -43,7 +43,7 @@ func ParseSelector(s string, maxTerms int) (Selection, error) {
 		if slices.ContainsFunc(sel.terms, func(o term) bool { return o.text == t.text }) {
 			continue
 		}
-		sel.plain = sel.plain && t.tokens == nil
+		sel.mixed = sel.mixed || t.pattern()
 		sel.terms = append(sel.terms, t)
 	}
 	return sel, nil
@@ -193,7 +193,7 @@ func (t *term) covers(o *term) bool {
 func (s Selection) Each() []Selection {
 	list := make([]Selection, len(s.terms))
 	for i, t := range s.terms {
-		list[i] = Selection{terms: []term{t}, plain: !t.pattern(), text: t.text}
+		list[i] = Selection{terms: []term{t}, mixed: t.pattern(), text: t.text}
 	}
 	return list
 }
@@ -207,7 +207,7 @@ func (s Selection) Filtered() bool { return s.events != nil }
 // Names returns the feeds of a selection that has no pattern, and whether it
 // is one. A feed that is not allowed is left out.
 func (s Selection) Names() ([]string, bool) {
-	if !s.plain {
+	if s.mixed {
 		return nil, false
 	}
 	names := make([]string, 0, len(s.terms))

@@ -1,0 +1,17 @@
+package api
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// Routes returns the routes that the server has.
+func (s *Server) Routes() chi.Routes { return s.handler.(chi.Routes) }
+
+// PageRoutes returns the paths of the embedded files.
+func (s *Server) PageRoutes() []string { return slices.Collect(maps.Keys(s.pages)) }
+
+// PublishTypes returns the content types that may be published, sorted.
+func PublishTypes() []string { return typeNames() }

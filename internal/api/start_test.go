@@ -1,0 +1,432 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// at returns the id that lies so far from another.
+func at(t testing.TB, id string, off int64) string {
+	t.Helper()
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.FormatInt(n+off, 10)
+}
+
+// P3: whoever presents id N gets everything above it, and then what is live,
+// from every transport, by header and by query.
+func TestP3_ResumeGivesWhatIsAboveThenLive(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		s := start(t, d)
+		from := s.position()
+		ids := []string{s.put("f", "1"), s.put("f", "2"), s.put("f", "3")}
+		for i, after := range append([]string{from}, ids...) {
+			want := []string{"1", "2", "3"}[i:]
+			byHeader := tr.open(s, "f", "Last-Event-ID: "+after)
+			byQuery := tr.open(s, "f?last_event_id="+after)
+			bySince := tr.open(s, "f?since="+after)
+			for _, r := range []*reader{byHeader, byQuery, bySince} {
+				if tr.streams && r.first != after {
+					t.Errorf("the opening is at %s, want %s", r.first, after)
+				}
+				r.mustItems(want...)
+			}
+			live := fmt.Sprint("live ", i)
+			s.put("f", live)
+			byHeader.mustItems(live)
+			byQuery.mustItems(live)
+			s.do("DELETE", "/feeds/f/items/"+s.page("f?last=1").Items[0].ID, "").mustStatus(t, 204)
+		}
+	})
+}
+
+// P3: also before the first item, from the position of the opening.
+func TestP3_ResumeBeforeTheFirstItem(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		for _, tr := range streams {
+			t.Run(tr.name, func(t *testing.T) {
+				s := start(t, d)
+				r := tr.open(s, "f")
+				r.close()
+				s.put("f", "1")
+				s.put("f", "2")
+				tr.open(s, "f?last_event_id="+r.first).mustItems("1", "2")
+			})
+		}
+	})
+}
+
+// P3: a reader may change its transport at any item.
+func TestP3_ResumeOnAnotherTransport(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		s := start(t, d)
+		from := s.position()
+		for i := range 2 * len(transports) {
+			s.put("f", fmt.Sprint(i))
+		}
+		for i := range 2 * len(transports) {
+			r := transports[i%len(transports)].open(s, "f?last_event_id="+from)
+			n := r.item()
+			r.close()
+			if n.data != fmt.Sprint(i) {
+				t.Fatalf("%q by %s, want %d", n.data, transports[i%len(transports)].name, i)
+			}
+			from = n.id
+		}
+	})
+}
+
+// P3: a connection may be cut at any byte.
+func TestP3_CutAtAnyByteResumesExactly(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		d.window = 4 << 10
+		s := start(t, d)
+		last := s.position()
+		const n = 60
+		var want []string
+		for i := range n {
+			data := fmt.Sprintf("%d\n%s", i, strings.Repeat("x\n", i%7))
+			s.putQuery("f", fmt.Sprintf("event=e%d", i%3), data)
+			want = append(want, data)
+		}
+		s.put("f", strings.Repeat("x", 1000)) // so that each cut is a cut
+		var got []string
+		for cut := 1; len(got) < n; cut = (cut*7 + 13) % 700 {
+			r, in := openStream(s, "f", "text/event-stream", "Last-Event-ID: "+last)
+			prefix := make([]byte, cut)
+			if _, err := io.ReadFull(in, prefix); err != nil {
+				t.Fatal(err)
+			}
+			r.close()
+			e := newSSE(bufio.NewReader(bytes.NewReader(prefix)))
+			e.lastID = last
+			for note := e.note(); note.kind != ended && note.kind != broken; note = e.note() {
+				if note.kind == anItem {
+					got = append(got, note.data)
+				}
+			}
+			last = e.lastID
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("item %d is %q, want %q", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+// A Last-Event-ID is never answered with an error.
+func TestP4_PositionThatThisStoreCannotHaveGiven(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		s := start(t, d)
+		opened := s.hub.Head().String()
+		s.put("f", "1")
+		last := s.put("f", "2")
+		digits := strings.Repeat("9", 400)
+		for _, c := range []struct {
+			name, id string
+			query    bool // only by query: no header can carry it
+		}{
+			{name: "negative", id: "-1"},
+			{name: "not a number", id: "abc"},
+			{name: "a number and more", id: last + "x"},
+			{name: "a fraction", id: "1.5"},
+			{name: "a sign", id: "+" + last},
+			{name: "not UTF-8", id: "\xff\xfe"},
+			{name: "many bytes that are not UTF-8", id: strings.Repeat("\xff", 300)},
+			{name: "digits of another script", id: "\u0661"},
+			{name: "newlines", id: "1\nid: 5\ndata: x\n\n", query: true},
+			{name: "carriage return", id: "1\r\rdata: x\r\r", query: true},
+			{name: "NUL", id: "1\x00", query: true},
+			{name: "markup", id: `"}</script>`},
+			{name: "huge", id: strconv.FormatInt(int64(stream.MaxID), 10)},
+			{name: "above 2^53", id: "9007199254740993"},
+			{name: "above 2^64", id: "18446744073709551617"},
+			{name: "400 digits", id: digits},
+			{name: "above the newest by one", id: "newest+1"},
+			{name: "from before the store, as another one would give", id: "1"},
+			{name: "just before the store", id: at(t, opened, -1)},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				if c.id == "newest+1" {
+					c.id = at(t, s.hub.Head().String(), 1)
+				}
+				ways := []*reader{tr.open(s, "f?last_event_id="+url.QueryEscape(c.id))}
+				if !c.query {
+					ways = append(ways, tr.open(s, "f", "Last-Event-ID: "+c.id))
+				}
+				for _, r := range ways {
+					g := r.mustGap("unknown")
+					shown := strings.ToValidUTF8(c.id, "\ufffd")
+					if len(shown) < 100 && g.After != shown {
+						t.Errorf("after is %q, want %q", g.After, shown)
+					}
+					// Reading goes on from the opening, which was before them.
+					r.mustItems("1", "2")
+				}
+				// What comes next is live, and nothing was told twice.
+				id := s.put("f", "live")
+				for _, r := range ways {
+					r.mustItems("live")
+				}
+				s.do("DELETE", "/feeds/f/items/"+id, "").mustStatus(t, 204)
+			})
+		}
+	})
+}
+
+func TestStart_ZeroAndAllAreEverythingRetainedWithoutAGap(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		d.store = keep(2)
+		s := start(t, d)
+		for i := range 4 {
+			s.put("f", fmt.Sprint(i))
+		}
+		for _, q := range []string{"last_event_id=0", "since=0", "since=all", "last_event_id=000", "since=00"} {
+			r := tr.open(s, "f?"+q)
+			r.mustItems("2", "3")
+			if tr.streams { // the opening is a position below the first item
+				tr.open(s, "f?last_event_id="+r.first).mustItems("2", "3")
+			}
+		}
+		tr.open(s, "f", "Last-Event-ID: 0").mustItems("2", "3")
+	})
+}
+
+// keep bounds each feed to so many items.
+func keep(items int) stream.StoreOptions {
+	return stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{MaxItems: items} }}
+}
+
+func TestStart_EmptyPositionIsNone(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		s := start(t, d)
+		s.put("f", "1")
+		s.put("f", "2")
+		r := tr.open(s, "f?last_event_id=&since=&last=1", "Last-Event-ID:")
+		r.mustItems("2")
+	})
+}
+
+func TestStart_FirstThatIsGivenWins(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		s := start(t, d)
+		var ids []string
+		for i := range 5 {
+			ids = append(ids, s.put("f", fmt.Sprint(i)))
+		}
+		tr.open(s, "f?last_event_id="+ids[2]+"&since="+ids[1]+"&last=5", "Last-Event-ID: "+ids[3]).mustItems("4")
+		tr.open(s, "f?last_event_id="+ids[2]+"&since="+ids[1]+"&last=5").mustItems("3", "4")
+		tr.open(s, "f?since="+ids[1]+"&last=5").mustItems("2", "3", "4")
+		tr.open(s, "f?last=4").mustItems("1", "2", "3", "4")
+		// What does not count is not looked at: a Last-Event-ID is never an error.
+		tr.open(s, "f?since=nonsense&last=x", "Last-Event-ID: "+ids[3]).mustItems("4")
+	})
+}
+
+func TestStart_SinceATimeOrADuration(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		var late atomic.Int64 // how far the clock is behind
+		late.Store(int64(2 * time.Hour))
+		d.store.Now = func() time.Time { return time.Now().Add(-time.Duration(late.Load())) }
+		s := start(t, d)
+		for i := range 4 { // two hours ago, then each half an hour later
+			s.put("f", fmt.Sprint(i))
+			late.Add(-int64(30 * time.Minute))
+		}
+		items := s.page("f?since=all").Items
+		second, err := time.Parse(time.RFC3339Nano, items[1].Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oslo := time.FixedZone("", 2*3600)
+		for _, c := range []struct{ since, first string }{
+			{items[1].Time, "1"},
+			{second.Add(time.Microsecond).Format(time.RFC3339Nano), "2"},
+			{second.Add(-time.Microsecond).Format(time.RFC3339Nano), "1"},
+			{second.In(oslo).Format("2006-01-02T15:04:05.000000Z07:00"), "1"},
+			{"45m", "3"}, {"1h15m", "2"}, {"1d", "0"}, {"100000d", "0"},
+			{"0001-01-01T00:00:00Z", "0"}, {"1969-12-31T23:59:59Z", "0"},
+			{items[1].ID, "2"},
+		} {
+			first, _ := strconv.Atoi(c.first)
+			want := []string{"0", "1", "2", "3"}[first:]
+			for _, since := range []string{url.QueryEscape(c.since), c.since} { // a + may come unescaped
+				r := tr.open(s, "f?since="+since)
+				r.mustItems(want...)
+				if tr.streams {
+					tr.open(s, "f?last_event_id="+r.first).mustItems(want...)
+				}
+			}
+		}
+		for _, since := range []string{"now", "9999-12-31T23:59:59Z", "0s"} {
+			r := tr.open(s, "f?since="+since)
+			s.put("f", "live")
+			r.mustItems("live")
+		}
+	})
+}
+
+func TestStart_LastOfTheSelection(t *testing.T) {
+	everywhere(t, func(t *testing.T, d deployment, tr transport) {
+		s := start(t, d)
+		for i := range 12 {
+			feed, query := "a", "event=even"
+			if i%2 > 0 {
+				feed, query = "b", ""
+			}
+			if i%3 == 0 {
+				query = "event=three"
+			}
+			s.putQuery(feed, query, fmt.Sprint(i)) // three even . three even . three ...
+		}
+		for _, c := range []struct {
+			path string
+			want []string
+		}{
+			{"a,b?last=3", []string{"9", "10", "11"}},
+			{"a?last=3", []string{"6", "8", "10"}},
+			{"*?last=2", []string{"10", "11"}},
+			{"a,b?last=2&event=three", []string{"6", "9"}},
+			{"a?last=1&event=three", []string{"6"}},
+			{"a,b?last=2&event=message", []string{"7", "11"}},
+			{"a,b?last=3&event=message,three", []string{"7", "9", "11"}},
+			{"a,b?last=1000&event=even", []string{"2", "4", "8", "10"}},
+			{"a,b?last=5&event=none", nil},
+			{"a,b?last=0", nil},
+		} {
+			r := tr.open(s, c.path)
+			r.mustItems(c.want...)
+			// What is below the opening of last is not told again on a resume.
+			if tr.streams && len(c.want) > 0 {
+				path, rest, _ := strings.Cut(c.path, "?")
+				_, filter, _ := strings.Cut(rest, "&")
+				tr.open(s, path+"?"+filter, "Last-Event-ID: "+r.first).mustItems(c.want...)
+			}
+			s.putQuery("a", "event=three", "live")
+			if !strings.Contains(c.path, "even") && !strings.Contains(c.path, "message&") && !strings.Contains(c.path, "none") || strings.Contains(c.path, "three") {
+				if !strings.HasSuffix(c.path, "event=message") {
+					r.mustItems("live")
+				}
+			}
+			s.do("DELETE", "/feeds/a/items/"+s.page("a?last=1").Items[0].ID, "").mustStatus(t, 204)
+		}
+	})
+}
+
+// P3: whatever the start, who is cut off right after the opening and comes back
+// with its id gets the same.
+func TestP3_OpeningIsNeverBeyondWhatIsStillToBeSent(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		d.store = keep(5)
+		s := start(t, d)
+		before := s.position()
+		for i := range 9 {
+			s.put("f", fmt.Sprint(i))
+			s.put("g", fmt.Sprint("g", i))
+		}
+		s.put("f", "end")
+		for _, tr := range streams {
+			for _, q := range []string{
+				"since=" + before, "last_event_id=1", "since=1", "since=0", "since=all", "last=3", "last=100", "since=1h",
+				"last_event_id=" + at(t, before, -1), "last_event_id=" + strconv.FormatInt(int64(stream.MaxID), 10),
+			} {
+				one := tr.open(s, "f?"+q)
+				again := tr.open(s, "f", "Last-Event-ID: "+one.first)
+				a, b := one.until("end"), again.until("end")
+				if fmt.Sprint(a) != fmt.Sprint(b) {
+					t.Errorf("%s by %s: %v, and again from %s: %v", q, tr.name, a, one.first, b)
+				}
+			}
+		}
+	})
+}
+
+// until returns what comes, up to an item with these data.
+func (r *reader) until(data string) []string {
+	r.t.Helper()
+	var list []string
+	for {
+		n := r.something()
+		switch n.kind {
+		case anItem:
+			list = append(list, n.data)
+			if n.data == data {
+				return list
+			}
+		case aGap:
+			list = append(list, "gap "+n.gap.Reason)
+		default:
+			r.t.Fatalf("%s came before %q, after %q", n.kind, data, list)
+		}
+	}
+}
+
+// A store that was opened again does not know the ids between.
+func TestP4_PositionInAHole(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{})
+	s.put("f", "1")
+	last := s.put("f", "2")
+	s.stop()
+	s = start(t, deployment{dir: s.dir})
+	opened := s.hub.Head().String()
+	s.put("f", "3")
+	onTransports(t, func(t *testing.T, tr transport) {
+		for _, hole := range []string{at(t, last, 1), at(t, opened, -1)} {
+			r := tr.open(s, "f?last_event_id="+hole)
+			if g := r.mustGap("unknown"); g.After != hole || g.Oldest == "" {
+				t.Errorf("gap %+v", g)
+			}
+			r.mustItems("3")
+		}
+		tr.open(s, "f?last_event_id="+last).mustItems("3")
+		tr.open(s, "f?last_event_id="+opened).mustItems("3")
+		r := tr.open(s, "f?last_event_id="+at(t, s.page("f?last=1").Items[0].ID, 1))
+		r.mustGap("unknown") // above the newest: reading goes on from the latest opening
+		r.mustItems("3")
+	})
+}
+
+// A store that was restored from an older copy is noticed, also after newer
+// items came.
+func TestP4_PositionOfAStoreThatWasRestored(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{})
+	kept := s.put("f", "1")
+	s.stop()
+	copied := copyDir(t, s.dir)
+	s = start(t, deployment{dir: s.dir})
+	lost := s.put("f", "2")
+	s.stop()
+	s = start(t, deployment{dir: copied})
+	s.put("f", "3")
+	s.put("f", "4")
+	onTransports(t, func(t *testing.T, tr transport) {
+		r := tr.open(s, "f?last_event_id="+lost)
+		if g := r.mustGap("unknown"); g.After != lost {
+			t.Errorf("gap %+v", g)
+		}
+		r.mustItems("3", "4")
+		tr.open(s, "f?last_event_id="+kept).mustItems("3", "4")
+	})
+	other := start(t, deployment{memory: true})
+	other.put("f", "5")
+	onTransports(t, func(t *testing.T, tr transport) {
+		r := tr.open(other, "f?last_event_id="+kept)
+		r.mustGap("unknown")
+		r.mustItems("5")
+	})
+}
