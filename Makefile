@@ -4,6 +4,8 @@
 GO ?= go
 # One fuzz target's time; CI gives less.
 FUZZTIME ?= 30s
+# More flags for go test, such as -v.
+TESTFLAGS ?=
 
 .PHONY: all build run test deps lint unit fuzz bench clean
 
@@ -26,7 +28,7 @@ lint:
 	$(GO) tool staticcheck ./...
 
 unit:
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)

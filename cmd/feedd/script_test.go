@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,23 +28,16 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Getuid() == 0, nil
+			case "mount":
+				return mayMount(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeport": scriptFreePort,
-			"await":    scriptAwait,
-			"damage":   scriptDamage,
-			"smalldisk": func(ts *testscript.TestScript, neg bool, args []string) {
-				dir := ts.MkAbs(args[0])
-				ts.Check(os.Mkdir(dir, 0o755))
-				if err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+args[1], "tmpfs", dir).Run(); err != nil {
-					ts.Logf("no small disk can be mounted here: %v", err)
-					ts.Setenv("NODISK", "1")
-					return
-				}
-				ts.Defer(func() { exec.Command("umount", "-l", dir).Run() })
-			},
+			"freeport":  scriptFreePort,
+			"await":     scriptAwait,
+			"damage":    scriptDamage,
+			"mountdisk": scriptMountDisk,
 		},
 	})
 }
@@ -78,6 +72,36 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// scriptMountDisk mounts a disk of its own at a new directory, with the given
+// mount options.
+func scriptMountDisk(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o755))
+	ts.Check(mount(dir, args[1]))
+	ts.Defer(func() { unmount(dir) })
+}
+
+func mount(dir, options string) error {
+	return exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).Run()
+}
+
+func unmount(dir string) { exec.Command("umount", "-l", dir).Run() }
+
+// mayMount reports whether disks can be mounted here: root in a container
+// often may not.
+var mayMount = sync.OnceValue(func() bool {
+	dir, err := os.MkdirTemp("", "feedd-mount-")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(dir)
+	if mount(dir, "size=1m") != nil {
+		return false
+	}
+	unmount(dir)
+	return true
+})
 
 // scriptDamage overwrites the beginning of a file.
 func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
