@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "os"
+
+// syncData makes the file's data durable, and here its metadata too.
+func syncData(f *os.File) error { return f.Sync() }
+
+// diskDir returns a directory for temporary files.
+func diskDir() string { return os.TempDir() }

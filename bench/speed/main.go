@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	reached, err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "speed:", err)
+		os.Exit(2)
+	case !reached:
+		os.Exit(1)
+	}
+}
+
+// bench is one run of the program.
+type bench struct {
+	dir    string // for all that is written; removed at the end
+	bin    string // of feedd
+	rounds int
+	report report
+}
+
+// parts are the stores that are measured, each begun empty.
+var parts = []struct {
+	name string
+	run  func(*bench, context.Context) error
+}{
+	{"publish", (*bench).publishing},
+	{"replay", (*bench).replaying},
+	{"million", (*bench).million},
+}
+
+// run measures, and reports whether all targets were reached.
+func run(ctx context.Context, args []string) (reached bool, err error) {
+	flags := flag.NewFlagSet("speed", flag.ExitOnError)
+	dir := flags.String("dir", "", "write in `DIR`, on the disk that is to be measured (default: the directory for temporary files, or /var/tmp where that is in memory)")
+	rounds := flags.Int("rounds", 3, "take the median of `N` rounds")
+	only := flags.String("only", "", "measure only these `PARTS`: publish,replay,million")
+	bin := flags.String("bin", "", "measure the feedd in `FILE`, instead of building it from here")
+	asJSON := flags.Bool("json", false, "print JSON")
+	flags.Parse(args)
+	if *rounds < 1 || flags.NArg() > 0 {
+		flags.Usage()
+		return false, fmt.Errorf("there must be at least one round, and no arguments")
+	}
+	if *dir == "" {
+		*dir = diskDir()
+	}
+	tmp, err := os.MkdirTemp(*dir, "feedd-speed-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(tmp)
+	b := &bench{dir: tmp, bin: *bin, rounds: *rounds}
+	b.report.describe(*dir)
+	if b.bin == "" {
+		if b.bin, err = build(ctx, tmp); err != nil {
+			return false, err
+		}
+	}
+	begin := time.Now()
+	for _, p := range parts {
+		if *only != "" && !strings.Contains(","+*only+",", ","+p.name+",") {
+			continue
+		}
+		if err := p.run(b, ctx); err != nil {
+			return false, fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	b.report.finish(time.Since(begin))
+	if *asJSON {
+		err = b.report.printJSON(os.Stdout)
+	} else {
+		err = b.report.print(os.Stdout)
+	}
+	return b.report.reached(), err
+}
+
+// build builds feedd as a user would.
+func build(ctx context.Context, dir string) (string, error) {
+	note("building feedd")
+	bin := filepath.Join(dir, "feedd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "feedd/cmd/feedd")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// path returns the path of something that is written.
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+// note tells whoever waits what is going on.
+func note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "speed: "+format+"\n", args...)
+}
