@@ -1,0 +1,83 @@
+package load
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"feedd/internal/api"
+	"feedd/internal/auth"
+	"feedd/internal/config"
+	"feedd/internal/memlog"
+	"feedd/internal/stream"
+)
+
+// feedd starts the real server on the memory engine, open to all.
+func feedd(t *testing.T) (url string) {
+	t.Helper()
+	engine := memlog.Open(stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{} }})
+	hub := stream.NewHub(engine, stream.HubOptions{})
+	anyone := func(string) bool { return true }
+	a, err := api.New(api.Options{
+		Hub: hub, Engine: engine, Log: slog.New(slog.DiscardHandler),
+		Auth: auth.New("key", auth.Rules{
+			Read: anyone, Publish: anyone, ReadAny: func(stream.Selection) bool { return true },
+		}),
+		Pages:     fs.FS(fstest.MapFS{"index.html": {Data: []byte("feedd")}}),
+		Heartbeat: time.Second, StallTimeout: time.Minute,
+		MaxItemBytes: 1 << 20, MaxBodyBytes: 1 << 20, MaxBatchItems: 100, MaxSelectorTerms: 10, MaxSubscribers: 1000,
+		ParseRetention:  config.ParseSettings,
+		FormatRetention: func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
+		BaseRetention:   func(string) stream.Retention { return stream.Retention{} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(a.Handler())
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		engine.Close()
+		hub.Close()
+	})
+	return server.URL
+}
+
+func TestFeedd(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		set  func(c *Config)
+	}{
+		{"SSE", func(c *Config) {}},
+		{"NDJSON", func(c *Config) { c.Format = NDJSON }},
+		{"several feeds", func(c *Config) { c.Feeds = 7 }},
+		{"a pattern", func(c *Config) { c.Feeds, c.Pattern = 7, "bench.*" }},
+		{"storm", func(c *Config) { c.Reconnect, c.Away, c.Stay = true, 100*time.Millisecond, 5 }},
+		{"NDJSON storm of a pattern", func(c *Config) {
+			c.Reconnect, c.Format, c.Feeds, c.Pattern = true, NDJSON, 3, "bench.*"
+		}},
+		{"unthrottled", func(c *Config) { c.Rate, c.Publishers, c.Size = 0, 8, 20_000 }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			url := feedd(t)
+			c := Config{
+				URL: url + "/feeds/{feed}", PublishURL: url + "/feeds/{feed}",
+				Subscribers: 30, Rate: 300, Duration: 400 * time.Millisecond, Warmup: 100 * time.Millisecond,
+				Patience: 5 * time.Second, PIDs: []int{os.Getpid()},
+			}
+			tc.set(&c)
+			r := mustRun(t, c)
+			if p := r.Problems(); len(p) > 0 || r.Deliveries.Count == 0 || r.Deliveries.Gaps > 0 {
+				t.Errorf("%q, %+v", p, r.Deliveries)
+			}
+			if s := r.Storm; s != nil && (s.Dropped == 0 || s.Recovered != s.Dropped) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package load
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Histogram counts durations in fixed buckets: those below 256 ns exactly, the
+// rest by their highest eight bits, so that a bucket is at most 1/128 wider than
+// its lower bound. It takes 43 KiB whatever it holds. The zero Histogram is
+// empty. It is owned by one goroutine.
+type Histogram struct {
+	counts   [buckets]uint64
+	count    uint64
+	sum      float64
+	min, max int64
+}
+
+const (
+	precision  = 7 // bits; each doubling has 1<<precision buckets
+	maxExp     = 40
+	buckets    = maxExp<<precision + 2<<precision
+	maxCounted = 1<<(maxExp+precision+1) - 1 // ns, 78 hours
+)
+
+// bucket returns where v, from 0 to maxCounted, is counted.
+func bucket(v int64) int {
+	exp := max(0, bits.Len64(uint64(v))-precision-1)
+	return exp<<precision + int(v>>exp)
+}
+
+// highest returns the largest value that is counted in a bucket.
+func highest(i int) int64 {
+	exp := max(0, i>>precision-1)
+	return int64(i-exp<<precision+1)<<exp - 1
+}
+
+// Record counts v, in ns. What is below 0 counts as 0: clocks of two machines
+// may say so.
+func (h *Histogram) Record(v int64) {
+	v = min(max(v, 0), maxCounted)
+	h.counts[bucket(v)]++
+	if h.count == 0 || v < h.min {
+		h.min = v
+	}
+	h.max = max(h.max, v)
+	h.count++
+	h.sum += float64(v)
+}
+
+// Merge adds what o counted.
+func (h *Histogram) Merge(o *Histogram) {
+	if o.count == 0 {
+		return
+	}
+	if h.count == 0 || o.min < h.min {
+		h.min = o.min
+	}
+	h.max = max(h.max, o.max)
+	h.count += o.count
+	h.sum += o.sum
+	for i, n := range o.counts {
+		h.counts[i] += n
+	}
+}
+
+// Count returns how many values were recorded.
+func (h *Histogram) Count() uint64 { return h.count }
+
+// Min and Max are exact; they are 0 when the histogram is empty.
+func (h *Histogram) Min() int64 { return h.min }
+func (h *Histogram) Max() int64 { return h.max }
+
+// Mean returns the mean, 0 when the histogram is empty.
+func (h *Histogram) Mean() float64 {
+	if h.count == 0 {
+		return 0
+	}
+	return h.sum / float64(h.count)
+}
+
+// Quantile returns the value that a share of q of all values does not exceed:
+// the one of rank ceil(q*count), or up to 1/128 more. It is 0 when the
+// histogram is empty.
+func (h *Histogram) Quantile(q float64) int64 {
+	if h.count == 0 {
+		return 0
+	}
+	rank := uint64(math.Ceil(q * float64(h.count)))
+	rank = min(max(rank, 1), h.count)
+	var below uint64
+	for i, n := range h.counts {
+		if below += n; below >= rank {
+			return max(min(highest(i), h.max), h.min)
+		}
+	}
+	return h.max
+}
+
+// between returns how many values are in buckets whose largest value is in
+// [from, to).
+func (h *Histogram) between(from, to int64) (n uint64) {
+	for i, c := range h.counts {
+		if top := highest(i); c > 0 && from <= top && top < to {
+			n += c
+		}
+	}
+	return n
+}

@@ -1,0 +1,133 @@
+package load
+
+import "errors"
+
+// A mark is what an item carries to be recognised: it stands at the beginning
+// of the payload, between two tildes, as digits to the base 64 of fixed width.
+// All its characters go unchanged through JSON, HTML, and URLs, so a server may
+// wrap and quote the payload as it likes.
+//
+//	~rrrrrrffffppssssssaaaaaatttttttttttt~
+//
+// The tilde is rare in what servers put around items, which makes a mark cheap
+// to find.
+type mark struct {
+	run  uint64 // of which run, so that older items and those of others are told apart
+	feed uint32
+	pub  uint32 // the publisher
+	seq  uint64 // its number among the publisher's items of the feed, from 1
+	all  uint64 // its number among all of the publisher's items, from 1
+	at   int64  // when it was, or should have been, published; Unix time in ns
+}
+
+const (
+	markEdge = '~'
+
+	runWidth  = 6
+	feedWidth = 4
+	pubWidth  = 2
+	seqWidth  = 6
+	atWidth   = 12
+	markLen   = 1 + runWidth + feedWidth + pubWidth + 2*seqWidth + atWidth + 1
+
+	maxFeeds      = 1 << (6 * feedWidth)
+	maxPublishers = 1 << (6 * pubWidth)
+	maxRun        = 1 << (6 * runWidth)
+)
+
+const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+
+// values are the reverse of digits, shifted to where a digit stands in a group
+// of four: values[0] is for the last one. noDigit marks what is none.
+var values = func() (v [4][256]uint32) {
+	for place := range v {
+		for c := range v[place] {
+			v[place][c] = noDigit
+		}
+		for i := range len(digits) {
+			v[place][digits[i]] = uint32(i) << (6 * place)
+		}
+	}
+	return v
+}()
+
+const noDigit = 1 << 31
+
+// two and four read so many digits. They have the bit noDigit when one is none.
+func two(b []byte) uint32 { return values[1][b[0]] | values[0][b[1]] }
+
+func four(b []byte) uint32 {
+	return values[3][b[0]] | values[2][b[1]] | values[1][b[2]] | values[0][b[3]]
+}
+
+// appendMark appends the mark, markLen bytes.
+func appendMark(dst []byte, m *mark) []byte {
+	dst = append(dst, markEdge)
+	dst = appendDigits(dst, m.run, runWidth)
+	dst = appendDigits(dst, uint64(m.feed), feedWidth)
+	dst = appendDigits(dst, uint64(m.pub), pubWidth)
+	dst = appendDigits(dst, m.seq, seqWidth)
+	dst = appendDigits(dst, m.all, seqWidth)
+	dst = appendDigits(dst, uint64(m.at), atWidth)
+	return append(dst, markEdge)
+}
+
+func appendDigits(dst []byte, v uint64, width int) []byte {
+	for shift := 6 * (width - 1); shift >= 0; shift -= 6 {
+		dst = append(dst, digits[v>>shift&63])
+	}
+	return dst
+}
+
+// parseMark reads the mark that b begins with. It is false where there is none.
+func parseMark(b []byte, m *mark) bool {
+	if len(b) < markLen || b[0] != markEdge || b[markLen-1] != markEdge {
+		return false
+	}
+	b = b[1:markLen:markLen]
+	run1, run2 := four(b), two(b[4:])
+	feed, pub := four(b[6:]), two(b[10:])
+	seq1, seq2 := four(b[12:]), two(b[16:])
+	all1, all2 := four(b[18:]), two(b[22:])
+	at1, at2, at3 := four(b[24:]), four(b[28:]), four(b[32:])
+	*m = mark{
+		run:  uint64(run1)<<12 | uint64(run2),
+		feed: feed,
+		pub:  pub,
+		seq:  uint64(seq1)<<12 | uint64(seq2),
+		all:  uint64(all1)<<12 | uint64(all2),
+		at:   int64(at1)<<48 | int64(at2)<<24 | int64(at3),
+	}
+	return (run1|run2|feed|pub|seq1|seq2|all1|all2|at1|at2|at3)&noDigit == 0
+}
+
+// The payload is a JSON object, filled up to the size that was asked for.
+const (
+	payloadBefore  = `{"bench":"`
+	payloadBetween = `","fill":"`
+	payloadAfter   = `"}`
+
+	// MinSize is the size of the smallest item, in bytes.
+	MinSize = len(payloadBefore) + markLen + len(payloadBetween) + len(payloadAfter)
+)
+
+var errSize = errors.New("the item is too small for what it must carry")
+
+// newPayload makes a payload of size bytes, whose mark setMark writes.
+func newPayload(size int) ([]byte, error) {
+	if size < MinSize {
+		return nil, errSize
+	}
+	b := make([]byte, 0, size)
+	b = append(b, payloadBefore...)
+	b = appendMark(b, new(mark))
+	b = append(b, payloadBetween...)
+	for range size - MinSize {
+		b = append(b, 'x')
+	}
+	return append(b, payloadAfter...), nil
+}
+
+func setMark(payload []byte, m *mark) {
+	appendMark(payload[:len(payloadBefore)], m)
+}

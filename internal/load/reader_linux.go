@@ -1,0 +1,306 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	readSize   = 64 << 10
+	batchSize  = 512 // events of one epoll_wait
+	maxReads   = 8   // of one socket, before the others have their turn
+	maxOpening = 256 // connections that wait for an answer, for each reader
+	maxTries   = 4   // of a subscriber that never was connected
+	retryAfter = 200 * time.Millisecond
+	// nap is how long a reader rests after a few events only. While a server
+	// writes to all its subscribers they trickle in, and to wake up for each
+	// would cost more than to read it, and be felt by the server too. Latency
+	// is measured with that grain.
+	nap = 500 * time.Microsecond
+	few = 64
+)
+
+// reader runs a share of the subscribers, in one goroutine. All fields are
+// owned by it, but for those that say otherwise.
+type reader struct {
+	*session
+	ep   int
+	wake int // an eventfd
+	subs []subscriber
+	buf  []byte // headroom, and what a read took
+	emit func(*lines)
+
+	ready   []int32 // that wait for their turn to connect
+	later   []retry // that do so after a while, in the order of time
+	opening int     // connections without an answer yet
+	limit   int     // of opening
+	heard   int64   // when the last answer came, or limit was raised
+
+	now     int64 // of the read that is being looked at
+	from    int64 // what was published from then on is timed
+	current *subscriber
+	watch   bool  // a storm is on
+	back    int64 // when those it dropped may come back
+
+	latency, connected, calm, recovered Histogram
+	fresh, events, bytes                uint64
+	foreign, gaps                       uint64
+	firstError                          error
+	counters                            counters // read by others
+
+	mu       sync.Mutex // guards commands; held for moments
+	commands []func()
+	stopped  bool
+	err      error // why run ended early
+}
+
+// counters are what others may look at while the reader runs.
+type counters struct {
+	fresh, events, bytes                        atomic.Uint64
+	connected, asking, gone                     atomic.Int64
+	cuts, stalledCuts, recovered, away, drained atomic.Int64
+}
+
+type retry struct {
+	slot int32
+	at   int64
+}
+
+func newReader(s *session, subs []subscriber) (r *reader, err error) {
+	r = &reader{session: s, subs: subs, buf: make([]byte, headroom+readSize), limit: maxOpening, ep: -1, wake: -1}
+	r.emit = r.event
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.ep, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
+	}
+	if r.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakeSlot}
+	if err := unix.EpollCtl(r.ep, unix.EPOLL_CTL_ADD, r.wake, &ev); err != nil {
+		return nil, fmt.Errorf("epoll_ctl: %w", err)
+	}
+	for i := range subs {
+		subs[i].slot = int32(i)
+		r.ready = append(r.ready, int32(i))
+	}
+	return r, nil
+}
+
+// wakeSlot stands for the eventfd in an event, where others have the place of
+// a subscriber.
+const wakeSlot = -1
+
+func (r *reader) close() {
+	for _, fd := range []int{r.ep, r.wake} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// do lets the reader's goroutine call fn soon. Any goroutine may call it, until
+// run has ended.
+func (r *reader) do(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.commands = append(r.commands, fn)
+	one := [8]byte{0: 1, 7: 1} // not zero in either byte order
+	unix.Write(r.wake, one[:])
+}
+
+// run reads until a command stops it.
+func (r *reader) run() {
+	events := make([]unix.EpollEvent, batchSize)
+	r.heard = r.clock.now()
+	for !r.stopped {
+		r.now = r.clock.now()
+		r.begin()
+		n, err := unix.EpollWait(r.ep, events, r.timeout())
+		if err != nil && err != unix.EINTR {
+			r.err = fmt.Errorf("epoll_wait: %w", err)
+			break
+		}
+		// It is set before anything of the measurement can come.
+		r.from = r.measureFrom.Load()
+		for i := range events[:max(n, 0)] {
+			r.handle(&events[i])
+		}
+		r.counters.fresh.Store(r.fresh)
+		r.counters.events.Store(r.events)
+		r.counters.bytes.Store(r.bytes)
+		if n > 0 && n < few {
+			rest := unix.NsecToTimespec(int64(nap))
+			unix.Nanosleep(&rest, nil)
+		}
+	}
+	for i := range r.subs {
+		if s := &r.subs[i]; s.state.open() {
+			abandon(int(s.fd))
+			s.state = gone
+		}
+	}
+}
+
+// timeout returns how long, in milliseconds, there is nothing to do but what
+// events ask for; -1: for ever.
+func (r *reader) timeout() int {
+	switch {
+	case len(r.ready) > 0:
+		return 50
+	case len(r.later) > 0:
+		return int(max(0, r.later[0].at-r.now)/1e6) + 1
+	}
+	return -1
+}
+
+func (r *reader) handle(ev *unix.EpollEvent) {
+	if ev.Fd == wakeSlot {
+		r.obey()
+		return
+	}
+	s := &r.subs[ev.Fd]
+	if s.turn != ev.Pad || !s.state.open() {
+		return // of a connection that was closed a moment ago
+	}
+	broken := ev.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
+	if s.state == connecting && (broken || ev.Events&unix.EPOLLOUT != 0) {
+		if err := r.ask(s); err != nil {
+			r.lose(s, err)
+			return
+		}
+	}
+	switch {
+	case s.state == deaf:
+		if broken || ev.Events&unix.EPOLLRDHUP != 0 {
+			r.lose(s, io.EOF)
+		}
+	case broken || ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0:
+		// After a hang-up every read is due, until the one that says so.
+		r.read(s, broken || ev.Events&unix.EPOLLRDHUP != 0)
+	}
+}
+
+func (r *reader) obey() {
+	var b [8]byte
+	unix.Read(r.wake, b[:])
+	r.mu.Lock()
+	list := r.commands
+	r.commands = nil
+	r.mu.Unlock()
+	for _, fn := range list {
+		fn()
+	}
+}
+
+// read takes what the socket has. Events are edges: what is left there must be
+// asked for again.
+func (r *reader) read(s *subscriber, toEnd bool) {
+	for range maxReads {
+		n, errno := readSocket(int(s.fd), r.buf[headroom:])
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno == unix.EAGAIN:
+			return
+		case errno != 0:
+			r.lose(s, errno)
+			return
+		case n == 0:
+			r.lose(s, io.EOF)
+			return
+		}
+		r.bytes += uint64(n)
+		if s.state == probed {
+			r.counters.drained.Add(1)
+		} else if err := r.take(s, n); err != nil {
+			r.lose(s, err)
+			return
+		}
+		if s.state == deaf || n < readSize && !toEnd {
+			return
+		}
+	}
+	r.arm(s, unix.EPOLL_CTL_MOD, listening)
+}
+
+// take looks at what a read took.
+func (r *reader) take(s *subscriber, n int) error {
+	r.now = r.clock.now()
+	r.current = s
+	err := s.parser.take(r.buf, n, r.emit)
+	if s.state == asking && s.parser.body {
+		r.answered(s)
+	}
+	return err
+}
+
+const (
+	listening = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	turnedOff = unix.EPOLLRDHUP | unix.EPOLLET
+)
+
+// arm sets what the subscriber's socket is watched for. What is so already
+// comes as an event.
+func (r *reader) arm(s *subscriber, op int, what uint32) error {
+	ev := unix.EpollEvent{Events: what, Fd: s.slot, Pad: s.turn}
+	if err := unix.EpollCtl(r.ep, op, int(s.fd), &ev); err != nil {
+		return fmt.Errorf("epoll_ctl: %w", err)
+	}
+	return nil
+}
+
+// event is called for each whole event of the current subscriber.
+func (r *reader) event(l *lines) {
+	r.events++
+	s := r.current
+	m := &l.mark
+	switch {
+	case s.stalled:
+		return
+	case !l.marked && l.gap:
+		r.gaps++
+		return
+	case !l.marked && l.notice:
+		return
+	case !l.marked || !r.anyRun && m.run != r.id || s.group != r.everything && m.feed != uint32(s.group):
+		r.foreign++
+		return
+	}
+	seq := m.seq
+	if s.group == r.everything {
+		seq = m.all
+	}
+	if int(m.pub) >= len(s.tracker.next) {
+		if !r.anyRun {
+			r.foreign++
+			return
+		}
+		s.tracker.grow(int(m.pub))
+	}
+	if !s.tracker.note(int(m.pub), seq) {
+		return
+	}
+	r.fresh++
+	if m.at >= r.from && m.at >= s.liveFrom {
+		r.latency.Record(r.now - m.at)
+		if r.watch && s.stays {
+			r.calm.Record(r.now - m.at)
+		}
+	}
+	if s.recovering {
+		r.checkRecovered(s)
+	}
+}
+
+var errRefused = errors.New("the server ended the connection without an answer")
