@@ -11,7 +11,8 @@
 // publishes the same bytes, in turns. Each figure is the median of the rounds.
 //
 // The load generator shares the machine with the server, so it is part of
-// every figure. Reading is measured with the files in the page cache of the
+// every figure, and so is whatever else runs there: the report says how much
+// that was. Reading is measured with the files in the page cache of the
 // operating system: the server is started anew, the machine is not.
 //
 // The exit status is 0 when every target was reached, 1 when one was missed,

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -66,13 +65,12 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	}
 	defer os.RemoveAll(tmp)
 	b := &bench{dir: tmp, bin: *bin, rounds: *rounds}
-	b.report.describe(*dir)
 	if b.bin == "" {
 		if b.bin, err = build(ctx, tmp); err != nil {
 			return false, err
 		}
 	}
-	begin := time.Now()
+	b.report.start(*dir)
 	for _, p := range parts {
 		if *only != "" && !strings.Contains(","+*only+",", ","+p.name+",") {
 			continue
@@ -81,7 +79,7 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	b.report.finish(time.Since(begin))
+	b.report.finish()
 	if *asJSON {
 		err = b.report.printJSON(os.Stdout)
 	} else {

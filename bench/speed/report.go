@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,19 +36,22 @@ type report struct {
 	System  string    `json:"system"`
 	Go      string    `json:"go"`
 	CPUs    int       `json:"cpus"`
-	Load    [2]string `json:"load"` // average of one minute, before and after
+	Others  float64   `json:"others"` // CPUs that other programs kept busy meanwhile
 	Seconds float64   `json:"seconds"`
 	Figures []*figure `json:"figures"`
+
+	begin usage
 }
 
-// describe notes where the run takes place.
-func (r *report) describe(dir string) {
+// start notes where and when the run takes place.
+func (r *report) start(dir string) {
 	r.Dir, r.System, r.Go, r.CPUs = dir, runtime.GOOS+"/"+runtime.GOARCH, runtime.Version(), runtime.NumCPU()
-	r.Load[0] = loadAverage()
+	r.begin = cpuUsage()
 }
 
-func (r *report) finish(took time.Duration) {
-	r.Load[1], r.Seconds = loadAverage(), took.Seconds()
+// finish is called when all servers have ended.
+func (r *report) finish() {
+	r.Others, r.Seconds = othersSince(r.begin), time.Since(r.begin.at).Seconds()
 }
 
 // add makes a figure. Rounds are added to it as they come.
@@ -81,8 +83,8 @@ func (r *report) printJSON(w io.Writer) error {
 }
 
 func (r *report) print(w io.Writer) error {
-	fmt.Fprintf(w, "\n%s, %s, %d CPUs, load %s before and %s after, files in %s, %.0f s\n\n",
-		r.Go, r.System, r.CPUs, r.Load[0], r.Load[1], r.Dir, r.Seconds)
+	fmt.Fprintf(w, "\n%s, %s, files in %s, %.0f s; of %d CPUs other programs used %.2f\n\n",
+		r.Go, r.System, r.Dir, r.Seconds, r.CPUs, r.Others)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "what\tfigure\ttarget\treached\trounds")
 	for _, f := range r.Figures {
@@ -134,14 +136,4 @@ func median[T int | float64 | time.Duration](values []T) T {
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[(len(sorted)-1)/2]
-}
-
-// loadAverage is how busy the machine is, "?" where it does not tell.
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "?"
-	}
-	load, _, _ := strings.Cut(string(b), " ")
-	return load
 }

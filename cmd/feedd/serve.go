@@ -98,7 +98,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	defer hub.Close()
 	defer closing(&err, engine.Close)
 
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := listen(cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
@@ -213,7 +213,7 @@ func (g *serverGroup) start(l net.Listener, h http.Handler) {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	g.servers = append(g.servers, s)
 	go func() {

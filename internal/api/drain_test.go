@@ -163,6 +163,9 @@ func TestP9_RefusalThatWillPass(t *testing.T) {
 				if n := e.note(); n.kind != ended {
 					t.Errorf("%s: %+v after the closing", path, n)
 				}
+				if !r.resp.Close {
+					t.Errorf("%s: the connection is kept for who was refused", path)
+				}
 				if v := r.resp.Header.Get("Cache-Control"); v != "no-store, no-transform" {
 					t.Errorf("Cache-Control %q", v)
 				}

@@ -182,8 +182,11 @@ func (s *Server) leave() { s.subscribers.Add(-1) }
 
 // refuseStream refuses for a while. A browser's EventSource stops for good on
 // any status but 200, so one gets a stream that says to come back and ends; it
-// does so by itself, with its position. Everyone else gets the error.
+// does so by itself, with its position. Everyone else gets the error. The
+// connection ends as well: those who were refused for want of descriptors must
+// not keep one each.
 func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, presented stream.ID, enc *encoder, p *problem) error {
+	w.Header().Set("Connection", "close")
 	if enc.contentType != sse.contentType || !onlySSE(r) {
 		return p
 	}

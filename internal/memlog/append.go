@@ -114,10 +114,15 @@ func (l *Log) room(b *stream.Batch) error {
 		}
 		need += feedCost
 	}
-	if l.opts.Bytes > 0 && l.bytes+need > l.opts.Bytes {
+	if !l.fits(need) {
 		return stream.ErrFull
 	}
 	return nil
+}
+
+// fits reports whether the store may hold so many bytes more.
+func (l *Log) fits(need int64) bool {
+	return l.opts.Bytes <= 0 || l.bytes+need <= l.opts.Bytes
 }
 
 // roomForFeed reports why there cannot be one more feed.

@@ -123,9 +123,14 @@ func (l *Log) SetRetention(ctx context.Context, name string, r *stream.Retention
 }
 
 // Probe implements [stream.Keeper]: publishing works when the committer takes
-// and finishes a change.
+// and finishes a change, and there is room for the smallest item.
 func (l *Log) Probe(ctx context.Context) error {
-	if err := l.do(ctx, func() {}); err != nil {
+	full := new(bool)
+	err := l.do(ctx, func() { *full = !l.fits(itemCost + 1) })
+	if err == nil && *full {
+		err = stream.ErrFull
+	}
+	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	return nil

@@ -42,8 +42,8 @@ func (a *appending) do(t *tx) error {
 			return err
 		}
 	}
-	if most := t.l.opts.Bytes; most > 0 && t.l.usage.bytes.Load() >= most {
-		return refusal{fmt.Errorf("%w: it holds %d of %d bytes", stream.ErrFull, t.l.usage.bytes.Load(), most)}
+	if err := t.room(); err != nil {
+		return err
 	}
 	first := max(t.w.last+1, stream.IDAt(t.now))
 	last := first + stream.ID(len(b.Drafts)) - 1
@@ -65,6 +65,14 @@ func (a *appending) do(t *tx) error {
 		return nil
 	}
 	return a.remember(t)
+}
+
+// room refuses where the store holds as much as it may.
+func (t *tx) room() error {
+	if n, most := t.l.usage.bytes.Load(), t.l.opts.Bytes; most > 0 && n >= most {
+		return refusal{fmt.Errorf("%w: it holds %d of %d bytes", stream.ErrFull, n, most)}
+	}
+	return nil
 }
 
 // put inserts one item.

@@ -102,6 +102,9 @@ func (l *Log) SetRetention(ctx context.Context, name string, r *stream.Retention
 // Probe implements stream.Keeper.
 func (l *Log) Probe(ctx context.Context) error {
 	return l.do(ctx, &op{do: func(t *tx) error {
+		if err := t.room(); err != nil {
+			return err
+		}
 		return t.mark(markProbe, stream.IDAt(t.now))
 	}})
 }

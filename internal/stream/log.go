@@ -79,7 +79,8 @@ type Keeper interface {
 	// SetRetention sets the retention of one feed, above what the configuration
 	// says; nil takes that back. It may make the feed.
 	SetRetention(ctx context.Context, feed string, r *Retention) error
-	// Probe commits something, and so proves that publishing works.
+	// Probe commits something, and so proves that publishing works. It fails
+	// with ErrFull where publishing does.
 	Probe(ctx context.Context) error
 	// Usage returns how much the store holds.
 	Usage() Usage

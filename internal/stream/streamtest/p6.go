@@ -279,8 +279,17 @@ func testP6StoreBytes(t *testing.T, s Subject) {
 		t.Errorf("with %d items of %d bytes the store says that it has %d bytes", stored, size, u.Bytes)
 	}
 	same(t, "a full store can be read; what it refused is not there", len(st.items("f")), stored+1)
+	small := 0 // what still fits where only a large one does not
+	for ; ; small++ {
+		if _, err := st.Append(context.Background(), text("f", "x")); err != nil {
+			break
+		}
+	}
+	if err := st.Probe(context.Background()); !errors.Is(err, stream.ErrFull) {
+		t.Errorf("Probe of a store that takes no item: error %v, want ErrFull", err)
+	}
 	st.replayed(first, rc)
-	st.purge("f", stored+1)
+	st.purge("f", stored+1+small)
 	for range stored / 4 { // as large as what was refused
 		eventually(t, "a purge makes room", func() bool {
 			_, err := st.Append(context.Background(), text("f", d))

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unsentBytes is how much the kernel takes of what a peer has no room for yet.
+const unsentBytes = 64 << 10
+
+// listen listens on a TCP address. What it accepts takes the option over.
+//
+// With the kernel's default a reader that takes nothing holds 4 MiB of the
+// kernel's memory (P5), and one that is only slow is taken for stalled: a full
+// buffer takes nothing more until a third of it is free.
+func listen(address string) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var set error
+		err := c.Control(func(fd uintptr) {
+			set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes)
+		})
+		return errors.Join(err, set)
+	}}
+	// A socket of MPTCP, the default of a listener, may not know the option.
+	config.SetMultipathTCP(false)
+	return config.Listen(context.Background(), "tcp", address)
+}
