@@ -14,6 +14,9 @@ import (
 	"syscall"
 )
 
+// maxSocketPath is how long the path of a unix socket may be (unix(7)).
+const maxSocketPath = 107
+
 // dataDir is the directory of a server's data, held by this process alone.
 type dataDir struct {
 	path string
@@ -110,6 +113,9 @@ func (d *dataDir) makeAdminKey(name string) (string, error) {
 // listenAdmin listens on admin.sock, which only the owner can reach.
 func (d *dataDir) listenAdmin() (net.Listener, error) {
 	name := d.file("admin.sock")
+	if len(name) > maxSocketPath {
+		return nil, fmt.Errorf("the path of a socket has at most %d bytes, and %s has more: use a shorter --data", maxSocketPath, name)
+	}
 	// One that is left over is nobody's: this process has the lock.
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -51,19 +52,20 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	after := query.Get("after")
+	feeds = slices.DeleteFunc(feeds, func(f stream.FeedInfo) bool { return f.Name <= after })
 	answer := struct {
 		Feeds []feedRow `json:"feeds"`
 		More  bool      `json:"more"`
-	}{Feeds: []feedRow{}}
-	for _, f := range feeds {
-		if f.Name <= query.Get("after") {
-			continue
-		}
-		if len(answer.Feeds) == limit {
-			answer.More = true
-			break
-		}
-		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: s.Hub.ReadersOf(f.Name)}
+	}{Feeds: []feedRow{}, More: len(feeds) > limit}
+	feeds = feeds[:min(len(feeds), limit)]
+	names := make([]string, len(feeds))
+	for i := range feeds {
+		names[i] = feeds[i].Name
+	}
+	subscribers := s.Hub.Readers(names)
+	for i, f := range feeds {
+		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i]}
 		if f.Oldest > 0 {
 			row.Oldest = f.Oldest.String()
 		}
@@ -89,7 +91,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("feed purged", "feed", feed, "items", n)
+	s.Log.Info("feed purged", "feed", feed, "items", n)
 	return writeJSON(w, http.StatusOK, struct {
 		Feed   string `json:"feed"`
 		Purged int    `json:"purged"`
@@ -211,7 +213,7 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Engine.SetRetention(r.Context(), feed, &retention); err != nil {
 		return err
 	}
-	s.log.Info("settings changed", "feed", feed, "settings", string(s.FormatRetention(retention)))
+	s.Log.Info("settings changed", "feed", feed, "settings", string(s.FormatRetention(retention)))
 	return s.writeSettings(w, r, feed)
 }
 

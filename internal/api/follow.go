@@ -55,7 +55,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
 			if ctx.Err() == nil {
-				s.log.Warn("stream ended", "selector", sel.String(), "err", err)
+				s.Log.Warn("stream ended", "selector", sel.String(), "err", err)
 			}
 			return nil // the client comes back with its position
 		}

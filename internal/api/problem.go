@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -109,6 +111,8 @@ func problemOf(err error) *problem {
 		return tooManyFeeds.hit("max_feeds").because(err)
 	case errors.Is(err, stream.ErrOutcomeUnknown):
 		return outcome.because(err)
+	case errors.Is(err, stream.ErrNoSpace):
+		return storeFull.because(err)
 	case errors.Is(err, stream.ErrFull):
 		return storeFull.hit("max_store_bytes").because(err)
 	case errors.Is(err, stream.ErrClosed):
@@ -127,8 +131,8 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	if p.limit != "" {
 		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
 	}
-	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil {
-		s.log.LogAttrs(r.Context(), slog.LevelWarn, "request failed",
+	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil && s.warned.first(p.Type, time.Now()) {
+		s.Log.LogAttrs(r.Context(), slog.LevelWarn, "request failed; more like it are not logged for a minute",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("type", p.Type), slog.Any("err", err))
 	}
 	h := w.Header()
@@ -149,4 +153,25 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 		body = []byte(`{"type":"internal"}`)
 	}
 	w.Write(append(body, '\n'))
+}
+
+// warned remembers which problems were logged lately, so that one that many
+// requests meet does not fill the log.
+type warned struct {
+	mu sync.Mutex // guards at
+	at map[string]time.Time
+}
+
+// first reports whether a problem of the type was not logged for a minute.
+func (w *warned) first(problemType string, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now.Sub(w.at[problemType]) < time.Minute {
+		return false
+	}
+	if w.at == nil {
+		w.at = make(map[string]time.Time)
+	}
+	w.at[problemType] = now
+	return true
 }

@@ -69,7 +69,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	}
 	defer s.leave()
 	if err := s.follow(w, r, sel, start, presented, enc); err != nil {
-		s.log.Warn("stream refused", "selector", sel.String(), "err", err)
+		s.Log.Warn("stream refused", "selector", sel.String(), "err", err)
 		return s.refuseStream(w, r, presented, enc, problemOf(err))
 	}
 	return nil

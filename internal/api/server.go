@@ -46,10 +46,10 @@ type Options struct {
 // Server answers feedd's HTTP requests.
 type Server struct {
 	Options
-	log     *slog.Logger
 	pages   map[string]page
 	metrics *metrics
 	ready   readiness
+	warned  warned
 	handler http.Handler
 
 	// subscribers counts streams and waiting pages.
@@ -58,7 +58,7 @@ type Server struct {
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts, log: opts.Log}
+	s := &Server{Options: opts}
 	s.metrics = newMetrics(s)
 	pages, err := loadPages(opts.Pages)
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			s.log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
+			s.Log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
 			s.writeProblem(w, r, &internal)
 		}()
 		next.ServeHTTP(w, r)

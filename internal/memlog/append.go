@@ -1,11 +1,9 @@
 package memlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"feedd/internal/stream"
@@ -16,8 +14,6 @@ func (l *Log) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error
 	if len(b.Drafts) == 0 {
 		return stream.Receipt{}, failed(b.Feed, errors.New("the batch is empty"))
 	}
-	// The store keeps the items, and the caller may go before the commit does.
-	b = ownCopy(b)
 	type result struct {
 		receipt stream.Receipt
 		err     error
@@ -30,18 +26,6 @@ func (l *Log) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error
 		return stream.Receipt{}, failed(b.Feed, res.err)
 	}
 	return res.receipt, nil
-}
-
-// ownCopy copies what the store will hold on to, each item for itself, so that
-// a small item does not keep the large body alive that it came in.
-func ownCopy(b stream.Batch) stream.Batch {
-	drafts := make([]stream.Draft, len(b.Drafts))
-	for i, d := range b.Drafts {
-		d.Data, d.Event = bytes.Clone(d.Data), strings.Clone(d.Event)
-		drafts[i] = d
-	}
-	b.Feed, b.Drafts = strings.Clone(b.Feed), drafts
-	return b
 }
 
 // append runs in the committer.

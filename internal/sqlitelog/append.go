@@ -152,6 +152,7 @@ func (a *appending) remember(t *tx) error {
 	}
 	most := int64(t.l.opts.Keys)
 	if n := t.l.usage.keys.Load() + t.keys - most; most > 0 && n > 0 {
+		n = min(n, keySlack) // after lowered settings the rest goes with the next
 		t.keys -= n
 		t.w.dropOldKeys.BindInt64(1, n)
 		return run(t.w.dropOldKeys)

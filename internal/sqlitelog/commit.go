@@ -211,7 +211,7 @@ func (t *tx) commit(ops []*op, budget int) error {
 	if e := t.rollback(); e != nil {
 		err = errors.Join(err, e)
 	}
-	if errors.Is(err, stream.ErrFull) {
+	if errors.Is(err, stream.ErrNoSpace) {
 		return err // the end of the commit did not fit, so it is not there
 	}
 	return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
@@ -361,7 +361,7 @@ func (l *Log) fault(err error) error {
 		return nil
 	}
 	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
-		return fmt.Errorf("%w: %s: %w", stream.ErrFull, l.path, err)
+		return fmt.Errorf("%w: %s: %w", stream.ErrNoSpace, l.path, err)
 	}
 	return fmt.Errorf("%s: %w", l.path, explain(err))
 }

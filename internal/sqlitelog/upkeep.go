@@ -18,6 +18,8 @@ const (
 	// touchedSlack is how many rows a publish may trim beyond those that it
 	// brings, so that a feed above its bounds comes back to them.
 	touchedSlack = 256
+	// keySlack is how many keys a publish may drop for the one that it brings.
+	keySlack = 16
 	// vacuumPages is how many free pages are given back at a time.
 	vacuumPages = 128
 	// walPages is how long the WAL may become: 8 MiB.

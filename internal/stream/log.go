@@ -14,8 +14,10 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrKeyReused: the key was used in this feed with another batch.
 	ErrKeyReused = errors.New("the Idempotency-Key was used with another body, event or ttl")
-	// ErrFull: the disk or the configured store size has no room.
+	// ErrFull: the store holds as many bytes as it may.
 	ErrFull = errors.New("the store is full")
+	// ErrNoSpace: the disk has no room.
+	ErrNoSpace = errors.New("the disk is full")
 	// ErrTooManyFeeds: the batch would make one feed more than configured.
 	ErrTooManyFeeds = errors.New("the store has as many feeds as it may have")
 	// ErrOutcomeUnknown: the store failed in the middle of a commit, so the

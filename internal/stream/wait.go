@@ -33,26 +33,28 @@ func (w *Waiter) wake() {
 	}
 }
 
-// Readers returns how many waiters there are, and Hub.ReadersOf how many of
-// them select a feed.
-func (h *Hub) Readers() int {
-	h.wakes.mu.Lock()
-	defer h.wakes.mu.Unlock()
-	return h.wakes.count
-}
-
-// ReadersOf returns how many waiters select the feed.
-func (h *Hub) ReadersOf(feed string) int {
+// Readers returns how many waiters select each of the feeds.
+func (h *Hub) Readers(feeds []string) []int {
+	counts := make([]int, len(feeds))
 	k := h.wakes
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	n := len(k.byFeed[feed])
+	for i, feed := range feeds {
+		counts[i] = len(k.byFeed[feed])
+	}
+	patterns := make([]Selection, 0, len(k.byPattern))
 	for w := range k.byPattern {
-		if w.sel.Has(feed) {
-			n++
+		patterns = append(patterns, w.sel)
+	}
+	k.mu.Unlock()
+	// Without the lock: nobody is woken later because somebody counts.
+	for i, feed := range feeds {
+		for _, sel := range patterns {
+			if sel.Has(feed) {
+				counts[i]++
+			}
 		}
 	}
-	return n
+	return counts
 }
 
 // waker wakes waiters in a goroutine of its own, so that a commit does not
@@ -63,7 +65,6 @@ type waker struct {
 	mu        sync.Mutex
 	byFeed    map[string]map[*Waiter]struct{}
 	byPattern map[*Waiter]struct{}
-	count     int
 
 	// dirtyMu guards the feeds that were touched since the last walk.
 	dirtyMu sync.Mutex
@@ -101,7 +102,6 @@ func (k *waker) close() {
 func (k *waker) add(w *Waiter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.count++
 	if !w.plain {
 		k.byPattern[w] = struct{}{}
 		return
@@ -117,7 +117,6 @@ func (k *waker) add(w *Waiter) {
 func (k *waker) remove(w *Waiter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.count--
 	delete(k.byPattern, w)
 	for _, name := range w.names {
 		delete(k.byFeed[name], w)

@@ -30,9 +30,9 @@ type windows struct {
 	exact ID // exact floor of the tail: the highest of base and all trims
 	tail  queue
 	feeds map[string]*window
-	bytes int64 // sum of the entries' costs
-	dead  int64 // of which entries that are gone but still in the tail
-	max   int64
+	dead  int64 // cost of the entries that are gone but still in the tail
+
+	memory memory
 }
 
 // window holds the newest entries of one feed.
@@ -69,7 +69,7 @@ func (q *queue) above(after ID) []*Entry {
 }
 
 func newWindows(maxBytes int64) *windows {
-	return &windows{max: maxBytes, feeds: make(map[string]*window)}
+	return &windows{memory: memory{max: maxBytes}, feeds: make(map[string]*window)}
 }
 
 // start sets the position from which on everything will be here.
@@ -87,7 +87,7 @@ func (w *windows) apply(c *Commit) {
 	defer w.mu.Unlock()
 	for i := range c.Items {
 		e := &entries[i]
-		e.Item, e.before, e.shared = c.Items[i], c.Before[i], true
+		e.Item, e.before, e.memory = c.Items[i], c.Before[i], &w.memory
 		w.linkLocked(e)
 	}
 	for _, r := range c.Trimmed {
@@ -116,7 +116,7 @@ func (w *windows) linkLocked(e *Entry) {
 	}
 	f.entries.push(e)
 	w.tail.push(e)
-	w.bytes += e.cost()
+	w.memory.used.Add(e.cost())
 }
 
 // purgeLocked takes out what was purged. Whoever has not read it yet is below
@@ -165,13 +165,14 @@ func (w *windows) dropEmptyLocked(feed string, f *window) {
 
 func (w *windows) buryLocked(e *Entry) {
 	e.gone = true
+	e.leave()
 	w.dead += e.cost()
 }
 
 // compactLocked gives back the memory of gone entries once they are the most
 // of the tail.
 func (w *windows) compactLocked() {
-	if w.dead < 1<<20 || w.dead < w.bytes/2 {
+	if w.dead < 1<<20 || w.dead < w.memory.used.Load()/2 {
 		return
 	}
 	var alive []*Entry
@@ -181,15 +182,18 @@ func (w *windows) compactLocked() {
 		}
 	}
 	w.tail = queue{list: alive}
-	w.bytes -= w.dead
+	w.memory.used.Add(-w.dead)
 	w.dead = 0
 }
 
+// evictLocked takes out the oldest entries until an eighth of the memory is
+// free, for the frames of those that stay.
 func (w *windows) evictLocked() {
-	for w.bytes > w.max {
+	for w.memory.used.Load() > w.memory.max-w.memory.max/8 && len(w.tail.all()) > 0 {
 		e := w.tail.all()[0]
 		w.tail.pop()
-		w.bytes -= e.cost()
+		e.leave()
+		w.memory.used.Add(-e.cost())
 		w.base, w.exact = max(w.base, e.ID), max(w.exact, e.ID)
 		if e.gone {
 			w.dead -= e.cost()

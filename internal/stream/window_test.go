@@ -1,0 +1,63 @@
+package stream
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+// P6: the memory of the windows is bounded with all that readers have encoded,
+// also where a format makes an item many times larger.
+func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
+	swell := []*Format{
+		{slot: 0, append: func(dst []byte, it *Item) []byte { return append(dst, it.Data...) }},
+		{slot: 1, append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 7)...) }},
+		{slot: 2, append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 3)...) }},
+	}
+	const most = 1 << 20
+	w := newWindows(most)
+	w.start(1)
+	sel, err := ParseSelector("a", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func() (n int64) {
+		for _, e := range w.tail.all() {
+			n += e.cost()
+			for i := range e.frames {
+				if p := e.frames[i].Load(); p != nil {
+					n += int64(len(*p))
+				}
+			}
+		}
+		return n
+	}
+	data := []byte(strings.Repeat("x", 20_000))
+	shared := false
+	for id := ID(2); id < 200; id++ {
+		w.apply(&Commit{Items: []Item{{ID: id, Feed: "a", Data: data}}, Before: []ID{id - 1}})
+		if id%17 == 0 {
+			w.apply(&Commit{Removed: []Removal{{Feed: "a", ID: id}}})
+		}
+		c := &Cursor{sel: sel, names: []string{"a"}, plain: true, after: w.base}
+		d, ok := w.deliver(c, Bounds{Items: 100, Bytes: 1 << 20}, time.Now())
+		if !ok {
+			t.Fatal("the windows do not reach back to their base")
+		}
+		for _, e := range d.Entries {
+			for _, f := range swell {
+				if got, want := e.AppendFrame(nil, f), f.append(nil, &e.Item); !bytes.Equal(got, want) {
+					t.Fatal("a frame is not what the format makes")
+				}
+				shared = shared || e.frames[f.slot].Load() != nil
+			}
+		}
+		if n := kept(); n > most || n != w.memory.used.Load() {
+			t.Fatalf("after item %d: %d bytes are kept and %d counted, of at most %d", id, n, w.memory.used.Load(), most)
+		}
+	}
+	if !shared {
+		t.Error("no frame was kept for other readers")
+	}
+}
