@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -47,7 +48,7 @@ var parts = []struct {
 func run(ctx context.Context, args []string) (reached bool, err error) {
 	flags := flag.NewFlagSet("speed", flag.ExitOnError)
 	dir := flags.String("dir", "", "write in `DIR`, on the disk that is to be measured (default: the directory for temporary files, or /var/tmp where that is in memory)")
-	rounds := flags.Int("rounds", 3, "take the median of `N` rounds")
+	rounds := flags.Int("rounds", 5, "take the median of `N` rounds")
 	only := flags.String("only", "", "measure only these `PARTS`: publish,replay,million")
 	bin := flags.String("bin", "", "measure the feedd in `FILE`, instead of building it from here")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -75,7 +76,11 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 		if *only != "" && !strings.Contains(","+*only+",", ","+p.name+",") {
 			continue
 		}
-		if err := p.run(b, ctx); err != nil {
+		err := p.run(b, ctx)
+		if ctx.Err() != nil {
+			return false, errors.New("interrupted")
+		}
+		if err != nil {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}

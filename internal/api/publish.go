@@ -1,10 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -163,6 +163,9 @@ func kindOf(h http.Header) (bodyKind, error) {
 	if header == "" {
 		return bodyKinds[""], nil
 	}
+	if kind, ok := bodyKinds[header]; ok {
+		return kind, nil
+	}
 	name, attrs, err := mime.ParseMediaType(header)
 	if err != nil {
 		return bodyKind{}, badType.with("content type %q: %s", header, err)
@@ -194,30 +197,36 @@ func typeNames() []string {
 // setting ("" for a fixed one): a body that says to be larger is refused
 // without being read.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, setting string) ([]byte, error) {
-	hit := tooLarge.hit(setting)
-	large := hit.with("the limit is %d bytes", limit)
-	if setting != "" {
-		large = hit.with("%s allows %d bytes", setting, limit)
+	large := func() *problem {
+		if setting == "" {
+			return tooLarge.with("the limit is %d bytes", limit)
+		}
+		hit := tooLarge.hit(setting)
+		return hit.with("%s allows %d bytes", setting, limit)
 	}
 	if r.ContentLength > limit {
-		return nil, large
+		return nil, large()
 	}
 	// A slow body must not hold the connection for ever. The deadline is taken
 	// back for what follows on the connection.
 	rc := http.NewResponseController(w)
 	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	// What is declared is believed up to a point: a client that declares much
+	// and sends nothing must not get the memory for it.
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	rc.SetReadDeadline(time.Time{})
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, large
+		return nil, large()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, timeout.with("after %s", bodyTimeout)
 	case err != nil:
 		return nil, badRequest.with("the body broke off: %s", err)
 	}
-	return body, nil
+	return buf.Bytes(), nil
 }
 
 // complete gives the drafts what the query says, and checks their sizes.

@@ -102,6 +102,7 @@ func (t *tx) put(f *feed, s *state, id stream.ID, d *stream.Draft) error {
 	t.tells.Before = append(t.tells.Before, max(s.newest, s.lost))
 	s.items++
 	s.bytes += int64(it.Size())
+	t.bytes += int64(it.Size())
 	s.newest = id
 	if s.oldest == 0 {
 		s.oldest = id

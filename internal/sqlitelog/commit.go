@@ -105,6 +105,7 @@ func (l *Log) run() {
 		select {
 		case <-tick.C:
 			l.w.upkeep.due = true
+			l.look()
 		default:
 		}
 		ops, end := l.queue.take()
@@ -124,6 +125,7 @@ func (l *Log) run() {
 		case <-l.queue.more:
 		case <-tick.C:
 			l.w.upkeep.due = true
+			l.look()
 		}
 	}
 }
@@ -139,6 +141,7 @@ type tx struct {
 	gone   map[*feed]bool   // feeds that it forgets
 	tells  stream.Commit
 	items  int64 // change in the number of items
+	bytes  int64 // and in their bytes
 	keys   int64 // and of keys
 	// forgotten is the highest loss of the feeds in gone.
 	forgotten stream.ID
@@ -172,14 +175,19 @@ func (l *Log) transact(ops []*op, budget int) {
 	if err != nil {
 		l.w.upkeep.failed()
 	}
-	l.measure()
+	if err == nil {
+		l.w.upkeep.unlooked += t.bytes + lookCommit
+		l.usage.bytes.Add(t.bytes) // until it is measured again
+	}
 	for _, o := range ops {
 		if err != nil {
 			o.err = err
 		}
 		close(o.done)
 	}
-	l.moveWAL()
+	if l.w.upkeep.unlooked >= lookEvery {
+		l.look()
+	}
 }
 
 // commit runs the transaction and, once it is committed, makes it known. After

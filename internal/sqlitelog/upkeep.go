@@ -22,6 +22,12 @@ const (
 	keySlack = 16
 	// vacuumPages is how many free pages are given back at a time.
 	vacuumPages = 128
+	// lookEvery is after how many bytes committed the sizes of the database and
+	// the WAL are looked at, beside once in upkeepEvery, and lookCommit what a
+	// commit counts for besides its items. SQLite prepares each such pragma
+	// anew: the three take up to 100 us.
+	lookEvery  = 1 << 20
+	lookCommit = lookEvery / 16
 	// walPages is how long the WAL may become: 8 MiB.
 	walPages = 8 << 20 / 4096
 )
@@ -37,6 +43,7 @@ type upkeep struct {
 	pages    int64          // of the database
 	free     int64          // of which hold nothing
 	vacuum   bool           // free pages are being given back
+	unlooked int64          // bytes committed since the last look
 	walTried int64          // pages in the WAL when it could not be moved whole
 }
 
@@ -192,6 +199,7 @@ func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID)
 		s.items--
 		s.bytes -= q.ColumnInt64(1)
 		t.items--
+		t.bytes -= q.ColumnInt64(1)
 	}
 	if err := q.Reset(); err != nil || took.rows == 0 {
 		return took, err
@@ -252,6 +260,7 @@ func (t *tx) remove(id stream.ID, feed string) (alive bool, err error) {
 	s.items--
 	s.bytes -= size
 	t.items--
+	t.bytes -= size
 	if s.oldest == id {
 		t.w.firstItem.BindInt64(1, f.no)
 		oldest, err := number(t.w.firstItem)
@@ -353,6 +362,13 @@ func (l *Log) giveBack() bool {
 		l.moveWAL()
 	}
 	return true
+}
+
+// look takes the measure of the database and the WAL.
+func (l *Log) look() {
+	l.w.upkeep.unlooked = 0
+	l.measure()
+	l.moveWAL()
 }
 
 // measure notes how much the database holds. Where that cannot be told, what
