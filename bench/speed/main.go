@@ -39,6 +39,7 @@ var parts = []struct {
 	name string
 	run  func(*bench, context.Context) error
 }{
+	{"store", (*bench).grouping},
 	{"publish", (*bench).publishing},
 	{"replay", (*bench).replaying},
 	{"million", (*bench).million},
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	flags := flag.NewFlagSet("speed", flag.ExitOnError)
 	dir := flags.String("dir", "", "write in `DIR`, on the disk that is to be measured (default: the directory for temporary files, or /var/tmp where that is in memory)")
 	rounds := flags.Int("rounds", 5, "take the median of `N` rounds")
-	only := flags.String("only", "", "measure only these `PARTS`: publish,replay,million")
+	only := flags.String("only", "", "measure only these `PARTS`: store,publish,replay,million")
 	bin := flags.String("bin", "", "measure the feedd in `FILE`, instead of building it from here")
 	asJSON := flags.Bool("json", false, "print JSON")
 	flags.Parse(args)

@@ -26,7 +26,7 @@ const (
 	// the WAL are looked at, beside once in upkeepEvery, and lookCommit what a
 	// commit counts for besides its items. SQLite prepares each such pragma
 	// anew: the three take up to 100 us.
-	lookEvery  = 1 << 20
+	lookEvery  = 256 << 10
 	lookCommit = lookEvery / 16
 	// walPages is how long the WAL may become: 8 MiB.
 	walPages = 8 << 20 / 4096
