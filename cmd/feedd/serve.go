@@ -103,7 +103,14 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
 	defer listener.Close()
-	server, err := newServer(cfg, key, hub, engine, listener.Addr(), log)
+	shards, err := stream.NewShards(hub, stream.ShardOptions{
+		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer shards.Close()
+	server, err := newServer(cfg, key, hub, shards, engine, listener.Addr(), log)
 	if err != nil {
 		return err
 	}
@@ -150,24 +157,26 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 	return sqlitelog.Open(dir.path, opts)
 }
 
-func newServer(cfg *config.Config, key string, hub *stream.Hub, engine stream.Engine, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
-		Hub:              hub,
-		Engine:           engine,
-		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
-		Pages:            public.Files,
-		Log:              log,
-		Hosts:            loopbackHosts(cfg, addr),
-		Heartbeat:        time.Duration(cfg.Heartbeat),
-		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
-		MaxItemBytes:     int64(cfg.Limits.MaxItemBytes),
-		MaxBodyBytes:     int64(cfg.Limits.MaxBodyBytes),
-		MaxBatchItems:    cfg.Limits.MaxBatchItems,
-		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
-		MaxSubscribers:   maxSubscribers(cfg.Limits.MaxSubscribers, log),
-		ParseRetention:   config.ParseSettings,
-		FormatRetention:  func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
-		BaseRetention:    cfg.RetentionFor,
+		Hub:                 hub,
+		Shards:              shards,
+		Engine:              engine,
+		Auth:                auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
+		Pages:               public.Files,
+		Log:                 log,
+		Hosts:               loopbackHosts(cfg, addr),
+		Heartbeat:           time.Duration(cfg.Heartbeat),
+		StallTimeout:        time.Duration(cfg.Limits.StallTimeout),
+		MaxItemBytes:        int64(cfg.Limits.MaxItemBytes),
+		MaxBodyBytes:        int64(cfg.Limits.MaxBodyBytes),
+		MaxBatchItems:       cfg.Limits.MaxBatchItems,
+		MaxSelectorTerms:    cfg.Limits.MaxSelectorTerms,
+		MaxSubscribers:      maxSubscribers(cfg.Limits.MaxSubscribers, log),
+		MaxSubscribersPerIP: cfg.Limits.MaxSubscribersPerIP,
+		ParseRetention:      config.ParseSettings,
+		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
+		BaseRetention:       cfg.RetentionFor,
 	})
 }
 
@@ -210,6 +219,7 @@ type serverGroup struct {
 func (g *serverGroup) start(l net.Listener, h http.Handler) {
 	s := &http.Server{
 		Handler:           h,
+		ConnContext:       api.ConnContext,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,

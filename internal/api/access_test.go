@@ -175,7 +175,9 @@ func TestMetrics_OffLoopbackNeedTheKey(t *testing.T) {
 	hub := stream.NewHub(engine, stream.HubOptions{})
 	t.Cleanup(func() { engine.Close(); hub.Close() })
 	s := &server{hub: hub, engine: engine, logs: new(logBook)}
-	a, err := api.New(s.optionsOf(deployment{}))
+	o := s.optionsOf(deployment{})
+	o.Shards = new(stream.Shards)
+	a, err := api.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,47 +8,39 @@ import (
 	"feedd/internal/wire"
 )
 
-// encoder is what a stream looks like on the wire. All functions append to
-// dst.
+// encoder is a format of streams.
 type encoder struct {
+	stream.Encoding
 	contentType string
-	items       *stream.Format
-	// opening is what a stream begins with: the position where reading starts.
-	opening func(dst []byte, at stream.ID, retry time.Duration) []byte
-	// silence is the sign of life of a stream that had nothing to send. Moved
-	// says that the position is another than the one that was told last, which
-	// only happens on filtered selections.
-	silence func(dst []byte, at stream.ID, moved bool) []byte
-	gap     func(dst []byte, g *stream.Gap) []byte
-	closing func(dst []byte, c wire.Closing) []byte
 }
 
 var (
-	sse = encoder{
-		contentType: "text/event-stream",
-		items:       stream.NewFormat(wire.AppendSSE),
-		opening:     wire.AppendSSEOpening,
-		silence:     sseSilence,
-		gap:         wire.AppendSSEGap,
-		closing:     wire.AppendSSEClosing,
-	}
-	sseEnvelope = encoder{
-		contentType: "text/event-stream",
-		items:       stream.NewFormat(wire.AppendSSEEnvelope),
-		opening:     wire.AppendSSEOpening,
-		silence:     sseSilence,
-		gap:         wire.AppendSSEGap,
-		closing:     wire.AppendSSEClosing,
-	}
-	ndjson = encoder{
+	sse         = newSSE(wire.AppendSSE)
+	sseEnvelope = newSSE(wire.AppendSSEEnvelope)
+	ndjson      = &encoder{
 		contentType: "application/x-ndjson",
-		items:       stream.NewFormat(wire.AppendLine),
-		opening:     func(dst []byte, at stream.ID, _ time.Duration) []byte { return wire.AppendCursorLine(dst, at) },
-		silence:     func(dst []byte, at stream.ID, _ bool) []byte { return wire.AppendCursorLine(dst, at) },
-		gap:         wire.AppendGapLine,
-		closing:     wire.AppendClosingLine,
+		Encoding: stream.Encoding{
+			Items:   stream.NewFormat(wire.AppendLine),
+			Opening: func(dst []byte, at stream.ID, _ time.Duration) []byte { return wire.AppendCursorLine(dst, at) },
+			Silence: func(dst []byte, at stream.ID, _ bool) []byte { return wire.AppendCursorLine(dst, at) },
+			Gap:     wire.AppendGapLine,
+			Closing: wire.AppendClosingLine,
+		},
 	}
 )
+
+func newSSE(appendItem func(dst []byte, it *stream.Item) []byte) *encoder {
+	return &encoder{
+		contentType: "text/event-stream",
+		Encoding: stream.Encoding{
+			Items:   stream.NewFormat(appendItem),
+			Opening: wire.AppendSSEOpening,
+			Silence: sseSilence,
+			Gap:     wire.AppendSSEGap,
+			Closing: wire.AppendSSEClosing,
+		},
+	}
+}
 
 func sseSilence(dst []byte, at stream.ID, moved bool) []byte {
 	if moved {

@@ -1,25 +1,18 @@
 package api
 
 import (
-	"cmp"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"sync"
 	"time"
 
 	"feedd/internal/stream"
-	"feedd/internal/wire"
 )
 
-const (
-	// retry is how long a client shall wait before it comes back.
-	retry = 2 * time.Second
-	// chunk is how much is written against one deadline: a reader that takes
-	// less than this within the stall timeout is cut.
-	chunk = 16 << 10
-)
+// chunk is how much is written against one deadline: a reader that takes less
+// than this within the stall timeout is cut.
+const chunk = 16 << 10
 
 // pageBounds is how much of a stream is encoded at a time.
 var pageBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
@@ -28,25 +21,22 @@ var pageBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 // none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// follow is the one subscribe path: it sends everything between the cursor and
-// the head, waits for more, and does so until the client goes or the server
-// does.
-//
-// It fails before anything was written. presented is the id that the client
-// gave, 0 for none.
-func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selection, start stream.Start, presented stream.ID, enc *encoder) error {
+// follow serves a stream in the handler's goroutine: it sends everything
+// between the cursor and the head, waits for more, and does so until the client
+// goes or the server does.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
 	ctx := r.Context()
+	out := s.output(w)
+	defer func() { g.left(out.end()) }()
 	// Before the cursor: what is committed between the two must wake it.
-	waiter := s.Hub.Watch(sel)
+	waiter := s.Hub.Watch(sub.sel)
 	defer waiter.Close()
-	cur, err := s.Hub.Open(ctx, sel, start)
+	cur, err := s.Hub.Open(ctx, sub.sel, sub.start)
 	if err != nil {
 		return err
 	}
-	out := &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
-	defer func() { s.count(out) }()
-	told := cur.Position()
-	if !out.send(enc.opening(nil, cmp.Or(presented, told), retry)) {
+	told, enc := cur.Position(), sub.enc
+	if !out.send(sub.opening(cur)) {
 		return nil
 	}
 	heartbeat := time.NewTimer(s.Heartbeat)
@@ -55,7 +45,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
 			if ctx.Err() == nil {
-				s.Log.Warn("stream ended", "selector", sel.String(), "err", err)
+				s.Log.Warn("stream ended", "selector", sub.sel.String(), "err", err)
 			}
 			return nil // the client comes back with its position
 		}
@@ -77,8 +67,8 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 		select {
 		case <-waiter.C:
 		case <-heartbeat.C:
-			moved := sel.Filtered() && cur.Position() > told
-			if !out.send(enc.silence(nil, cur.Position(), moved)) {
+			moved := sub.sel.Filtered() && cur.Position() > told
+			if !out.send(enc.Silence(nil, cur.Position(), moved)) {
 				return nil
 			}
 			if moved {
@@ -86,7 +76,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 			}
 			heartbeat.Reset(s.Heartbeat)
 		case <-s.Hub.Draining():
-			out.send(enc.closing(nil, wire.Closing{Reason: "draining", Cursor: cur.Position(), Retry: jitter(retry)}))
+			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Position(), Retry: stream.JitteredRetry()}))
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -97,29 +87,17 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sel stream.Selec
 // deliver writes a delivery whole.
 func (s *Server) deliver(out *output, enc *encoder, d *stream.Delivery) bool {
 	buf := buffers.Get().(*[]byte)
-	b := (*buf)[:0]
-	if d.Gap != nil {
-		b = enc.gap(b, d.Gap)
-		s.metrics.gaps.Inc()
-	}
-	for _, e := range d.Entries {
-		b = e.AppendFrame(b, enc.items)
-	}
+	b := enc.AppendDelivery((*buf)[:0], d)
 	ok := out.send(b)
 	if cap(b) <= 4*pageBounds.Bytes { // one huge item must not stay
 		*buf = b
 		buffers.Put(buf)
 	}
-	s.metrics.delivered.Add(float64(len(d.Entries)))
-	return ok
-}
-
-// count notes how a stream ended.
-func (s *Server) count(out *output) {
-	if out.stalled {
-		s.metrics.stalled.Inc()
-		s.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
+	if d.Gap != nil {
+		s.metrics.gaps.Add(1)
 	}
+	s.metrics.delivered.Add(uint64(len(d.Entries)))
+	return ok
 }
 
 // output writes to a client that may be slow.
@@ -128,6 +106,18 @@ type output struct {
 	rc      *http.ResponseController
 	stall   time.Duration
 	stalled bool // the client made no progress for that long
+}
+
+func (s *Server) output(w http.ResponseWriter) *output {
+	return &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
+}
+
+// end says how the stream ended, as far as the output knows.
+func (o *output) end() stream.End {
+	if o.stalled {
+		return stream.EndStalled
+	}
+	return stream.EndGone
 }
 
 // send writes b and flushes it. It returns false when the client is gone, or
@@ -151,11 +141,6 @@ func (o *output) send(b []byte) bool {
 	return true
 }
 
-// jitter spreads a time over half of it to one and a half.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d)
-}
-
 // draining reports whether the server is going down.
 func (s *Server) draining() bool {
 	select {
@@ -166,41 +151,26 @@ func (s *Server) draining() bool {
 	}
 }
 
-// admit counts a subscriber in, or says why it cannot be.
-func (s *Server) admit() *problem {
-	if s.draining() {
-		return &draining
-	}
-	if n := s.subscribers.Add(1); n > int64(s.MaxSubscribers) {
-		s.subscribers.Add(-1)
-		return tooManySubs.hit("max_subscribers").with("%d are connected", s.MaxSubscribers)
-	}
-	return nil
-}
-
-func (s *Server) leave() { s.subscribers.Add(-1) }
-
 // refuseStream refuses for a while. A browser's EventSource stops for good on
 // any status but 200, so one gets a stream that says to come back and ends; it
 // does so by itself, with its position. Everyone else gets the error. The
 // connection ends as well: those who were refused for want of descriptors must
 // not keep one each.
-func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, presented stream.ID, enc *encoder, p *problem) error {
+func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, sub subscription, p *problem) error {
 	w.Header().Set("Connection", "close")
-	if enc.contentType != sse.contentType || !onlySSE(r) {
+	if sub.enc.contentType != sse.contentType || !onlySSE(r) {
 		return p
 	}
 	if p.limit != "" {
 		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
 	}
-	wait := jitter(retry)
+	wait := stream.JitteredRetry()
 	var b []byte
-	closing := wire.Closing{Reason: p.Type, Retry: wait}
-	if presented > 0 {
-		b = enc.opening(b, presented, wait)
-		closing.Cursor = presented
+	closing := stream.Closing{Reason: p.Type, Retry: wait}
+	if sub.presented > 0 {
+		b = sub.enc.Opening(b, sub.presented, wait)
+		closing.Cursor = sub.presented
 	}
-	out := &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
-	out.send(enc.closing(b, closing))
+	s.output(w).send(sub.enc.Closing(b, closing))
 	return nil
 }

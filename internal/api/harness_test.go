@@ -62,6 +62,7 @@ type server struct {
 	url    string
 	dir    string
 	hub    *stream.Hub
+	shards *stream.Shards
 	engine stream.Engine
 	hooks  *hooks
 	api    *api.Server
@@ -97,7 +98,16 @@ func start(t testing.TB, d deployment) *server {
 		s.engine = d.wrap(s.engine)
 	}
 	s.hub = stream.NewHub(s.engine, stream.HubOptions{WindowBytes: d.window})
-	a, err := api.New(s.optionsOf(d))
+	options := s.optionsOf(d)
+	var err error
+	s.shards, err = stream.NewShards(s.hub, stream.ShardOptions{
+		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Shards = s.shards
+	a, err := api.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +122,7 @@ func start(t testing.TB, d deployment) *server {
 	}
 	s.addr = listener.Addr().String()
 	s.url = "http://" + s.addr
-	s.http = &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -205,6 +215,7 @@ func (s *server) stop() {
 		s.hooks.set(nil, nil)
 		s.client.CloseIdleConnections()
 		s.http.Close()
+		s.shards.Close()
 		s.engine.Close()
 		s.hub.Close()
 	})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,8 +19,8 @@ type metrics struct {
 	items     prometheus.Counter
 	publishes *prometheus.CounterVec
 	latency   prometheus.Histogram
-	delivered prometheus.Counter
-	gaps      prometheus.Counter
+	delivered atomic.Uint64 // shards apart
+	gaps      atomic.Uint64 // shards apart
 	stalled   prometheus.Counter
 	limitHits *prometheus.CounterVec
 }
@@ -36,12 +37,6 @@ func newMetrics(s *Server) *metrics {
 			Name: "feedd_publish_seconds", Help: "Time from a publish's arrival to its commit.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
 		}),
-		delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "feedd_items_delivered_total", Help: "Items written to subscribers and pages.",
-		}),
-		gaps: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "feedd_gaps_total", Help: "Gap notices written: readers told that items are gone.",
-		}),
 		stalled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "feedd_subscribers_cut_total", Help: "Subscribers cut because they took nothing for stall_timeout.",
 		}),
@@ -54,15 +49,35 @@ func newMetrics(s *Server) *metrics {
 			return value(s.Engine.Usage())
 		})
 	}
+	count := func(name, help string, value func(stream.ShardStats) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 {
+			return float64(value(s.Shards.Stats()))
+		})
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
-		m.items, m.publishes, m.latency, m.delivered, m.gaps, m.stalled, m.limitHits,
+		m.items, m.publishes, m.latency, m.stalled, m.limitHits,
+		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st stream.ShardStats) uint64 {
+			return st.Delivered + m.delivered.Load()
+		}),
+		count("feedd_gaps_total", "Gap notices written: readers told that items are gone.", func(st stream.ShardStats) uint64 {
+			return st.Gaps + m.gaps.Load()
+		}),
+		count("feedd_subscribers_blocked_total", "Times that a subscriber's connection took no more, and was left until it did.", func(st stream.ShardStats) uint64 {
+			return st.Blocked
+		}),
+		count("feedd_catch_up_pages_total", "Pages written to subscribers that were behind.", func(st stream.ShardStats) uint64 {
+			return st.CaughtUp
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_subscribers", Help: "Streams and waiting pages.",
-		}, func() float64 { return float64(s.subscribers.Load()) }),
+		}, func() float64 { return float64(s.guests.number()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_max_subscribers", Help: "How many subscribers there may be.",
 		}, func() float64 { return float64(s.MaxSubscribers) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "feedd_max_subscribers_per_ip", Help: "How many of them may come from one address, 0 for any number.",
+		}, func() float64 { return float64(s.MaxSubscribersPerIP) }),
 		usage("feedd_store_feeds", "Feeds in the store.", func(u stream.Usage) float64 { return float64(u.Feeds) }),
 		usage("feedd_store_items", "Items retained.", func(u stream.Usage) float64 { return float64(u.Items) }),
 		usage("feedd_store_idempotency_keys", "Idempotency-Keys remembered.", func(u stream.Usage) float64 { return float64(u.Keys) }),

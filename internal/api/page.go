@@ -58,7 +58,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	s.metrics.delivered.Add(float64(len(page.Items)))
+	s.metrics.delivered.Add(uint64(len(page.Items)))
 	w.Write(wire.AppendPage(nil, page))
 	return nil
 }
@@ -80,10 +80,11 @@ func (s *Server) pageFrom(r *http.Request, sel stream.Selection, start stream.St
 	ctx := r.Context()
 	var waiter *stream.Waiter
 	if wait > 0 {
-		if p := s.admit(); p != nil {
+		g, p := s.admit(r)
+		if p != nil {
 			return wire.Page{}, p
 		}
-		defer s.leave()
+		defer g.left(stream.EndGone)
 		waiter = s.Hub.Watch(sel)
 		defer waiter.Close()
 	}
@@ -130,7 +131,7 @@ func (s *Server) collect(r *http.Request, cur *stream.Cursor, limit int) (wire.P
 				return page, nil
 			}
 			page.Gap = d.Gap
-			s.metrics.gaps.Inc()
+			s.metrics.gaps.Add(1)
 		}
 		cur.Advance(&d)
 		page.Cursor = cur.Position()

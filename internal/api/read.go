@@ -44,15 +44,15 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 
 // readStream answers with a live stream.
 func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection, f format) error {
-	enc := &ndjson
+	enc := ndjson
 	if f == formatSSE {
 		envelope, err := flag(query, "envelope")
 		if err != nil {
 			return err
 		}
-		enc = &sse
+		enc = sse
 		if envelope {
-			enc = &sseEnvelope
+			enc = sseEnvelope
 		}
 	}
 	start, _, err := startOf(r, query, maxLast)
@@ -63,14 +63,14 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	presented := presentedID(r, query)
-	if p := s.admit(); p != nil {
-		return s.refuseStream(w, r, presented, enc, p)
+	sub := subscription{sel, start, presentedID(r, query), enc}
+	g, p := s.admit(r)
+	if p != nil {
+		return s.refuseStream(w, r, sub, p)
 	}
-	defer s.leave()
-	if err := s.follow(w, r, sel, start, presented, enc); err != nil {
+	if err := s.subscribe(w, r, sub, g); err != nil {
 		s.Log.Warn("stream refused", "selector", sel.String(), "err", err)
-		return s.refuseStream(w, r, presented, enc, problemOf(err))
+		return s.refuseStream(w, r, sub, problemOf(err))
 	}
 	return nil
 }

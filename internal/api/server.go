@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"feedd/internal/auth"
@@ -17,7 +16,8 @@ import (
 // otherwise.
 type Options struct {
 	Hub    *stream.Hub
-	Engine stream.Engine // the hub's log
+	Shards *stream.Shards // of the hub
+	Engine stream.Engine  // the hub's log
 	Auth   *auth.Authority
 	Pages  fs.FS // index.html and what it loads
 	Log    *slog.Logger
@@ -34,6 +34,9 @@ type Options struct {
 	MaxBatchItems    int
 	MaxSelectorTerms int
 	MaxSubscribers   int
+	// MaxSubscribersPerIP bounds those from one IPv4 address or IPv6 /64; 0: no
+	// bound.
+	MaxSubscribersPerIP int
 
 	// ParseRetention reads the JSON of a feed's settings; what it leaves out
 	// comes from base. FormatRetention is its reverse.
@@ -52,13 +55,13 @@ type Server struct {
 	warned  warned
 	handler http.Handler
 
-	// subscribers counts streams and waiting pages.
-	subscribers atomic.Int64
+	guests guests
 }
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
+	s.guests.server = s
 	s.metrics = newMetrics(s)
 	pages, err := loadPages(opts.Pages)
 	if err != nil {

@@ -19,6 +19,14 @@ func (p Principal) Anonymous() bool { return !p.admin }
 // Admin reports whether the principal may do everything.
 func (p Principal) Admin() bool { return p.admin }
 
+// Name is the same for principals that may do the same.
+func (p Principal) Name() string {
+	if p.admin {
+		return "admin"
+	}
+	return "anyone"
+}
+
 // Rules say which feeds are open to everybody. They may be called from any
 // goroutine, with any feed name.
 type Rules struct {

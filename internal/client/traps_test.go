@@ -456,7 +456,7 @@ func TestTrapClosingIsObeyed(t *testing.T) {
 	f.tamper = func(visit int, w http.ResponseWriter, b []byte) bool {
 		if visit == 0 {
 			send(w, b[:bytes.Index(b, []byte("id: 102\n\n"))+9])
-			send(w, wire.AppendSSEClosing(nil, wire.Closing{Reason: "draining", Cursor: 102, Retry: 100 * time.Second}))
+			send(w, wire.AppendSSEClosing(nil, stream.Closing{Reason: "draining", Cursor: 102, Retry: 100 * time.Second}))
 			send(w, "data: nothing comes after it\n\n")
 			time.Sleep(time.Hour)
 		}
@@ -483,7 +483,7 @@ func TestTrapClosingWithoutPositionKeepsTheStart(t *testing.T) {
 	f := newFeed(3)
 	f.tamper = func(visit int, w http.ResponseWriter, b []byte) bool {
 		if visit == 0 {
-			send(w, wire.AppendSSEClosing(nil, wire.Closing{Reason: "busy", Retry: time.Second}))
+			send(w, wire.AppendSSEClosing(nil, stream.Closing{Reason: "busy", Retry: time.Second}))
 		}
 		return visit == 0
 	}

@@ -45,6 +45,7 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_store_bytes", m.MaxStoreBytes, MiB, anySize)
 	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
 	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
+	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
 }

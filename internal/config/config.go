@@ -86,6 +86,9 @@ type Limits struct {
 	// MaxSubscribers is how many subscribers may be connected. 0: as many as
 	// the process may have descriptors for.
 	MaxSubscribers int `yaml:"max_subscribers"`
+	// MaxSubscribersPerIP is how many of them may come from one IPv4 address or
+	// IPv6 /64. 0: as many as there may be.
+	MaxSubscribersPerIP int `yaml:"max_subscribers_per_ip"`
 	// StallTimeout is how long a subscriber may take nothing of what waits for
 	// it before it is cut, 1s to 1h.
 	StallTimeout Duration `yaml:"stall_timeout"`

@@ -3,24 +3,35 @@ package stream
 // Cursor is a reader: what it selects and where it stands. That is all of its
 // state; there is no queue. One goroutine uses it at a time.
 type Cursor struct {
-	sel   Selection
-	names []string // of a selection without patterns
-	plain bool
+	on *target
 
 	after ID   // everything selected at or below it was delivered, or told as lost
 	told  ID   // the highest loss that the reader was told of
-	live  bool // was at the head with its last delivery
-	// foreign says that the reader presented a position that this store cannot
-	// have given, in words; the first delivery tells it so.
-	foreign   bool
-	presented string
+	live  bool // see windows
+	// foreign is the position that the reader presented when this store cannot
+	// have given it; the first delivery tells it so.
+	foreign *string
+}
+
+// target is a selection, and what is known of it in advance. Cursors that
+// select the same may share one.
+type target struct {
+	sel   Selection
+	names []string // of a selection without patterns
+	plain bool     // it is one
+}
+
+func newTarget(sel Selection) *target {
+	t := &target{sel: sel}
+	t.names, t.plain = sel.Names()
+	return t
 }
 
 // Position returns where the reader stands: it may resume from here.
 func (c *Cursor) Position() ID { return c.after }
 
 // Selection returns what the cursor selects.
-func (c *Cursor) Selection() Selection { return c.sel }
+func (c *Cursor) Selection() Selection { return c.on.sel }
 
 // Bounds limits a delivery: at most Items items of together at most Bytes
 // (Item.Size), but one item is delivered whatever its size. Both are above 0.
@@ -36,18 +47,35 @@ type Delivery struct {
 	// More says that there is more to deliver at once.
 	More bool
 
-	atHead bool
+	atHead   bool // it reaches the head
+	windowed bool // it comes from the windows
 }
 
 // Advance moves the cursor behind a delivery that reached the reader whole.
 func (c *Cursor) Advance(d *Delivery) {
 	if d.Gap != nil {
-		c.told = max(c.told, d.Gap.Through)
-		c.after = max(c.after, d.Gap.ID)
-		c.foreign, c.presented = false, ""
+		c.passGap(d.Gap)
 	}
 	c.after = max(c.after, d.Through)
 	// A reader that the windows could not serve resumes like any other until
 	// it is at the head again.
-	c.live = d.atHead
+	c.live = d.atHead || d.windowed && c.live
+}
+
+// advance moves the cursor over the first n entries of a delivery, and its
+// gap.
+func (c *Cursor) advance(d *Delivery, n int) {
+	if d.Gap != nil {
+		c.passGap(d.Gap)
+	}
+	if n > 0 {
+		c.after = max(c.after, d.Entries[n-1].ID)
+	}
+	c.live = d.windowed && c.live
+}
+
+func (c *Cursor) passGap(g *Gap) {
+	c.told = max(c.told, g.Through)
+	c.after = max(c.after, g.ID)
+	c.foreign = nil
 }

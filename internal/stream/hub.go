@@ -69,20 +69,20 @@ func (h *Hub) Head() ID { return h.windows.newest() }
 // Next returns what lies between the cursor and the head, within the bounds.
 // It never waits for new items: a cursor at the head gets an empty Delivery.
 func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
-	if !c.foreign {
+	if c.foreign == nil {
 		if d, ok := h.windows.deliver(c, b, time.Now()); ok {
 			return d, nil
 		}
 	}
 	head := h.Head()
 	page, err := h.log.Read(ctx, Query{
-		Select: c.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, Told: c.told,
+		Select: c.on.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, Told: c.told,
 	})
 	if err != nil {
-		return Delivery{}, fmt.Errorf("read %s after %s: %w", c.sel, c.after, err)
+		return Delivery{}, fmt.Errorf("read %s after %s: %w", c.on.sel, c.after, err)
 	}
 	d := Delivery{Through: page.Through, More: page.More, Entries: wrap(page.Items), atHead: !page.More}
-	if c.foreign {
+	if c.foreign != nil {
 		d.Gap, err = h.foreignGap(ctx, c, page.Loss, head)
 		if err != nil {
 			return Delivery{}, err
@@ -99,14 +99,14 @@ func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
 // foreignGap tells a reader that this store did not give its position, and of
 // what was lost since the position where reading goes on.
 func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap, error) {
-	g := &Gap{After: c.presented, Through: c.after, Reason: Unknown, ID: c.after}
+	g := &Gap{After: *c.foreign, Through: c.after, Reason: Unknown, ID: c.after}
 	if l != nil {
 		g.Through, g.Oldest, g.Feeds, g.ID = l.Through, l.Oldest, l.Feeds, l.Resume
 		return g, nil
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
+	page, err := h.log.Read(ctx, Query{Select: c.on.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
 	if err != nil {
-		return nil, fmt.Errorf("read %s after %s: %w", c.sel, c.after, err)
+		return nil, fmt.Errorf("read %s after %s: %w", c.on.sel, c.after, err)
 	}
 	if len(page.Items) > 0 {
 		g.Oldest = page.Items[0].ID
@@ -187,6 +187,32 @@ func (h *Hub) Drain() { h.drain.Do(func() { close(h.draining) }) }
 
 // Draining is closed once readers shall end and no new ones are taken.
 func (h *Hub) Draining() <-chan struct{} { return h.draining }
+
+// drains reports whether readers shall end.
+func (h *Hub) drains() bool {
+	select {
+	case <-h.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// again returns an entry of a cursor's selection that part of was written, or
+// nil when it is gone.
+func (h *Hub) again(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
+	if e, known := h.windows.find(id, time.Now()); known {
+		return e, nil
+	}
+	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})
+	if err != nil {
+		return nil, fmt.Errorf("read %s at %s: %w", c.on.sel, id, err)
+	}
+	if len(page.Items) == 0 {
+		return nil, nil
+	}
+	return wrap(page.Items)[0], nil
+}
 
 // Close ends the hub's goroutine. The log must be closed before.
 func (h *Hub) Close() {

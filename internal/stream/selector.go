@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,7 @@ type Selection struct {
 	mixed  bool            // a term is a pattern
 	events map[string]bool // nil: all; "" stands for items without a name
 	allow  func(feed string) bool
+	scope  string // names allow
 	text   string
 }
 
@@ -108,9 +110,19 @@ func (s Selection) Only(events []string) Selection {
 }
 
 // Allowing returns the selection reduced to the feeds for which allow is true.
-func (s Selection) Allowing(allow func(feed string) bool) Selection {
-	s.allow = allow
+// Scope names allow: what has the same scope passes the same feeds.
+func (s Selection) Allowing(scope string, allow func(feed string) bool) Selection {
+	s.allow, s.scope = allow, scope
 	return s
+}
+
+// key is the same for selections that select the same.
+func (s Selection) key() string {
+	if s.events == nil && s.allow == nil {
+		return s.text
+	}
+	// No name has a space in it.
+	return s.text + " " + strings.Join(slices.Sorted(maps.Keys(s.events)), ",") + " " + s.scope
 }
 
 // Has reports whether the selection includes the feed.

@@ -55,8 +55,7 @@ func StartLast(n int) Start {
 // Open returns a cursor over the selection that stands where start says. To
 // miss nothing, call [Hub.Watch] before it.
 func (h *Hub) Open(ctx context.Context, sel Selection, start Start) (*Cursor, error) {
-	c := &Cursor{sel: sel}
-	c.names, c.plain = sel.Names()
+	c := &Cursor{on: newTarget(sel)}
 	head := h.Head()
 	var err error
 	switch start.kind {
@@ -93,14 +92,14 @@ func (h *Hub) present(c *Cursor, text string, head ID) {
 			if o.Last < id && id < o.Time {
 				// Nothing lies in the hole: its end is a position that the
 				// reader may come back with.
-				c.after, c.foreign = o.Time, true
+				c.after, c.foreign = o.Time, &text
 			}
 		}
-		if !c.foreign {
+		if c.foreign == nil {
 			return
 		}
 	}
-	c.foreign, c.presented = true, text
+	c.foreign = &text
 }
 
 // parsePosition reads a decimal number. One above MaxID is MaxID: both are
@@ -128,7 +127,7 @@ func (h *Hub) floor(ctx context.Context, id, head ID) (ID, error) {
 // openAll stands the cursor just below the first retained item, and counts
 // what is gone by now as told.
 func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
-	q := Query{Select: c.sel.Only(nil), UpTo: head, Items: 1, Bytes: 1}
+	q := Query{Select: c.on.sel.Only(nil), UpTo: head, Items: 1, Bytes: 1}
 	for {
 		page, err := h.log.Read(ctx, q)
 		if err != nil {
@@ -153,7 +152,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 // is gone by now as told.
 func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 	oldest, found := ID(0), 0
-	_, err := h.backward(ctx, c.sel, head, Bounds{Items: n, Bytes: 1 << 20}, func(page []Item) bool {
+	_, err := h.backward(ctx, c.on.sel, head, Bounds{Items: n, Bytes: 1 << 20}, func(page []Item) bool {
 		// Only ids are kept: n items may be more than memory should hold.
 		for i := len(page) - 1; i >= 0 && found < n; i-- {
 			oldest = page[i].ID
@@ -170,7 +169,7 @@ func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 			return err
 		}
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
+	page, err := h.log.Read(ctx, Query{Select: c.on.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
 	if err != nil {
 		return err
 	}

@@ -1,56 +1,59 @@
 package stream
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Waiter waits for items of a selection. C gets a value after a commit that
 // touched it; several commits may be one value, and a value may come without
 // an item for this reader. So: register, read up to the head, wait, read.
 type Waiter struct {
 	C      <-chan struct{}
-	notice chan struct{}
 	wakes  *waker
-	names  []string
-	sel    Selection
-	plain  bool
+	on     *target
+	notify func(first ID)
+	// readers is how many readers wait here.
+	readers atomic.Int32
 }
 
 // Watch registers a waiter for the feeds of the selection; Close ends it.
 func (h *Hub) Watch(sel Selection) *Waiter {
-	w := &Waiter{notice: make(chan struct{}, 1), wakes: h.wakes, sel: sel}
-	w.C = w.notice
-	w.names, w.plain = sel.Names()
-	h.wakes.add(w)
+	notice := make(chan struct{}, 1)
+	w := h.wakes.add(newTarget(sel), func(ID) {
+		select {
+		case notice <- struct{}{}:
+		default: // it has one coming already
+		}
+	})
+	w.C = notice
+	w.readers.Store(1)
 	return w
 }
 
 // Close ends the waiter.
 func (w *Waiter) Close() { w.wakes.remove(w) }
 
-func (w *Waiter) wake() {
-	select {
-	case w.notice <- struct{}{}:
-	default: // it has one coming already
-	}
-}
-
-// Readers returns how many waiters select each of the feeds.
+// Readers returns how many readers select each of the feeds.
 func (h *Hub) Readers(feeds []string) []int {
 	counts := make([]int, len(feeds))
 	k := h.wakes
 	k.mu.Lock()
 	for i, feed := range feeds {
-		counts[i] = len(k.byFeed[feed])
+		for w := range k.byFeed[feed] {
+			counts[i] += int(w.readers.Load())
+		}
 	}
-	patterns := make([]Selection, 0, len(k.byPattern))
+	patterns := make([]*Waiter, 0, len(k.byPattern))
 	for w := range k.byPattern {
-		patterns = append(patterns, w.sel)
+		patterns = append(patterns, w)
 	}
 	k.mu.Unlock()
 	// Without the lock: nobody is woken later because somebody counts.
 	for i, feed := range feeds {
-		for _, sel := range patterns {
-			if sel.Has(feed) {
-				counts[i]++
+		for _, w := range patterns {
+			if w.on.sel.Has(feed) {
+				counts[i] += int(w.readers.Load())
 			}
 		}
 	}
@@ -66,9 +69,10 @@ type waker struct {
 	byFeed    map[string]map[*Waiter]struct{}
 	byPattern map[*Waiter]struct{}
 
-	// dirtyMu guards the feeds that were touched since the last walk.
+	// dirtyMu guards the feeds that were touched since the last walk, each with
+	// the first item that came.
 	dirtyMu sync.Mutex
-	dirty   map[string]struct{}
+	dirty   map[string]ID
 	kick    chan struct{}
 
 	stop chan struct{}
@@ -79,7 +83,7 @@ func newWaker() *waker {
 	k := &waker{
 		byFeed:    make(map[string]map[*Waiter]struct{}),
 		byPattern: make(map[*Waiter]struct{}),
-		dirty:     make(map[string]struct{}),
+		dirty:     make(map[string]ID),
 		kick:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 		done:      make(chan struct{}),
@@ -99,26 +103,31 @@ func (k *waker) close() {
 	<-k.done
 }
 
-func (k *waker) add(w *Waiter) {
+// add registers a waiter. notify is called with an id at or below that of the
+// first item that came since it was called last; it must not block, nor call
+// the waker.
+func (k *waker) add(on *target, notify func(first ID)) *Waiter {
+	w := &Waiter{wakes: k, on: on, notify: notify}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !w.plain {
+	if !on.plain {
 		k.byPattern[w] = struct{}{}
-		return
+		return w
 	}
-	for _, name := range w.names {
+	for _, name := range on.names {
 		if k.byFeed[name] == nil {
-			k.byFeed[name] = make(map[*Waiter]struct{})
+			k.byFeed[name] = make(map[*Waiter]struct{}, 1)
 		}
 		k.byFeed[name][w] = struct{}{}
 	}
+	return w
 }
 
 func (k *waker) remove(w *Waiter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.byPattern, w)
-	for _, name := range w.names {
+	for _, name := range w.on.names {
 		delete(k.byFeed[name], w)
 		if len(k.byFeed[name]) == 0 {
 			delete(k.byFeed, name)
@@ -133,8 +142,11 @@ func (k *waker) wake(items []Item) {
 	}
 	k.dirtyMu.Lock()
 	for i := range items {
-		if i == 0 || items[i].Feed != items[i-1].Feed {
-			k.dirty[items[i].Feed] = struct{}{}
+		if i > 0 && items[i].Feed == items[i-1].Feed {
+			continue
+		}
+		if _, known := k.dirty[items[i].Feed]; !known {
+			k.dirty[items[i].Feed] = items[i].ID
 		}
 	}
 	k.dirtyMu.Unlock()
@@ -154,26 +166,29 @@ func (k *waker) run() {
 		}
 		k.dirtyMu.Lock()
 		dirty := k.dirty
-		k.dirty = make(map[string]struct{})
+		k.dirty = make(map[string]ID)
 		k.dirtyMu.Unlock()
 		k.walk(dirty)
 	}
 }
 
-func (k *waker) walk(dirty map[string]struct{}) {
+func (k *waker) walk(dirty map[string]ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for feed := range dirty {
+	for feed, first := range dirty {
 		for w := range k.byFeed[feed] {
-			w.wake()
+			w.notify(first)
 		}
 	}
 	for w := range k.byPattern {
-		for feed := range dirty {
-			if w.sel.Has(feed) {
-				w.wake()
-				break
+		lowest := ID(0)
+		for feed, first := range dirty {
+			if (lowest == 0 || first < lowest) && w.on.sel.Has(feed) {
+				lowest = first
 			}
+		}
+		if lowest > 0 {
+			w.notify(lowest)
 		}
 	}
 }

@@ -16,7 +16,7 @@ const scanEntries = 4096
 // base is here.
 //
 // Two floors decide who may read here. A live reader, one that has been at the
-// head, may read down to floor: below it entries were evicted or purged. It
+// head and was served from here since, may read down to floor: below it entries were evicted or purged. It
 // may read what retention has trimmed meanwhile, so that a burst larger than a
 // small backlog reaches those who were there. A reader that resumes must be
 // told of everything that is gone from the store, and may read down to exact
@@ -218,20 +218,20 @@ func (w *windows) newest() ID {
 func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	d := Delivery{Through: w.head, atHead: true}
+	d := Delivery{Through: w.head, atHead: true, windowed: true}
 	if c.after >= w.head {
 		d.Through = c.after
 		return d, true
 	}
-	names, plain := c.names, c.plain
+	names := c.on.names
 	switch {
-	case plain && len(names) == 1:
+	case c.on.plain && len(names) == 1:
 		from, ok := w.feedLocked(names[0], c)
 		if !ok {
 			return Delivery{}, false
 		}
 		take(&d, c, b, now, nil, from)
-	case plain:
+	case c.on.plain:
 		lists := make([][]*Entry, 0, len(names))
 		for _, name := range names {
 			from, ok := w.feedLocked(name, c)
@@ -247,9 +247,23 @@ func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 		if c.after < w.base || !c.live && c.after < w.exact {
 			return Delivery{}, false
 		}
-		take(&d, c, b, now, c.sel.Has, w.tail.above(c.after))
+		take(&d, c, b, now, c.on.sel.Has, w.tail.above(c.after))
 	}
 	return d, true
+}
+
+// find returns the entry with an id, or nil where that is gone, and false where
+// the windows do not reach back so far.
+func (w *windows) find(id ID, now time.Time) (*Entry, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if id <= w.base {
+		return nil, false
+	}
+	if list := w.tail.above(id - 1); len(list) > 0 && list[0].ID == id && !list[0].gone && !list[0].Expired(now) {
+		return list[0], true
+	}
+	return nil, true
 }
 
 // feedLocked returns the feed's entries above the cursor, or false where the
@@ -281,7 +295,7 @@ func take(d *Delivery, c *Cursor, b Bounds, now time.Time, has func(feed string)
 			return
 		}
 		e := lists[next][0]
-		skip := e.gone || has != nil && !has(e.Feed) || !c.sel.HasEvent(e.Event) || e.Expired(now)
+		skip := e.gone || has != nil && !has(e.Feed) || !c.on.sel.HasEvent(e.Event) || e.Expired(now)
 		n := len(d.Entries)
 		if scanned == scanEntries || !skip && (n == b.Items || n > 0 && bytes+e.Size() > b.Bytes) {
 			d.Through, d.More, d.atHead = through, true, false

@@ -40,7 +40,7 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 		if id%17 == 0 {
 			w.apply(&Commit{Removed: []Removal{{Feed: "a", ID: id}}})
 		}
-		c := &Cursor{sel: sel, names: []string{"a"}, plain: true, after: w.base}
+		c := &Cursor{on: newTarget(sel), after: w.base}
 		d, ok := w.deliver(c, Bounds{Items: 100, Bytes: 1 << 20}, time.Now())
 		if !ok {
 			t.Fatal("the windows do not reach back to their base")

@@ -75,10 +75,10 @@ func TestNoticeLines(t *testing.T) {
 		{"a gap after any bytes that a client sent", wire.AppendGapLine(nil, &stream.Gap{After: "\"}\n\x00é\xff"}),
 			`{"gap":{"after":"\"}\n\u0000é` + "\uFFFD" + `","through":"0","reason":"","feeds":[]}}` + "\n",
 			wire.Line{Gap: &wire.GapNotice{After: "\"}\n\x00é\uFFFD", Through: "0", Feeds: []string{}}}},
-		{"a closing", wire.AppendClosingLine(nil, wire.Closing{Reason: "draining", Cursor: 7, Retry: 1500 * time.Millisecond}),
+		{"a closing", wire.AppendClosingLine(nil, stream.Closing{Reason: "draining", Cursor: 7, Retry: 1500 * time.Millisecond}),
 			`{"closing":{"reason":"draining","cursor":"7","retry":1500}}` + "\n",
 			wire.Line{Closing: &wire.ClosingNotice{Reason: "draining", Cursor: "7", Retry: 1500 * time.Millisecond}}},
-		{"a closing without a position", wire.AppendClosingLine(nil, wire.Closing{Reason: "full"}),
+		{"a closing without a position", wire.AppendClosingLine(nil, stream.Closing{Reason: "full"}),
 			`{"closing":{"reason":"full","retry":0}}` + "\n",
 			wire.Line{Closing: &wire.ClosingNotice{Reason: "full"}}},
 	} {
@@ -96,7 +96,7 @@ func TestNoticeLines(t *testing.T) {
 }
 
 func TestFramesAreLinesWithoutTheNewline(t *testing.T) {
-	gap, closing := &stream.Gap{After: "5", Through: 9}, wire.Closing{Reason: "x", Cursor: 7}
+	gap, closing := &stream.Gap{After: "5", Through: 9}, stream.Closing{Reason: "x", Cursor: 7}
 	wantBytes(t, append(wire.AppendCursor(nil, 7), '\n'), string(wire.AppendCursorLine(nil, 7)))
 	wantBytes(t, append(wire.AppendGap(nil, gap), '\n'), string(wire.AppendGapLine(nil, gap)))
 	wantBytes(t, append(wire.AppendClosing(nil, closing), '\n'), string(wire.AppendClosingLine(nil, closing)))

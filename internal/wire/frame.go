@@ -2,17 +2,9 @@ package wire
 
 import (
 	"strconv"
-	"time"
 
 	"feedd/internal/stream"
 )
-
-// Closing is the notice that the server ends a stream, and when to come back.
-type Closing struct {
-	Reason string
-	Cursor stream.ID     // where the reader stands; 0: it was given no position
-	Retry  time.Duration // in whole milliseconds on the wire
-}
 
 // AppendCursor appends a reader's position as a frame: {"cursor":"N"}.
 func AppendCursor(dst []byte, id stream.ID) []byte {
@@ -30,7 +22,7 @@ func AppendGap(dst []byte, g *stream.Gap) []byte {
 
 // AppendClosing appends the notice of the end (P9) as a frame:
 // {"closing":{...}}.
-func AppendClosing(dst []byte, c Closing) []byte {
+func AppendClosing(dst []byte, c stream.Closing) []byte {
 	dst = append(dst, `{"closing":`...)
 	dst = appendClosing(dst, c)
 	return append(dst, '}')
@@ -57,7 +49,7 @@ func appendGap(dst []byte, g *stream.Gap) []byte {
 	return append(dst, "]}"...)
 }
 
-func appendClosing(dst []byte, c Closing) []byte {
+func appendClosing(dst []byte, c stream.Closing) []byte {
 	dst = append(dst, `{"reason":`...)
 	dst = appendQuoted(dst, []byte(c.Reason))
 	if c.Cursor != 0 {

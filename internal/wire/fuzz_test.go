@@ -166,7 +166,7 @@ func FuzzParseEnvelopes(f *testing.F) {
 func FuzzDecodeLine(f *testing.F) {
 	f.Add(wire.AppendLine(nil, named(textItem("a\nb"), "goal")))
 	f.Add(wire.AppendGapLine(nil, &stream.Gap{After: "5", Through: 9, Feeds: []string{"a"}}))
-	f.Add(wire.AppendClosingLine(nil, wire.Closing{Reason: "x", Cursor: 5, Retry: time.Second}))
+	f.Add(wire.AppendClosingLine(nil, stream.Closing{Reason: "x", Cursor: 5, Retry: time.Second}))
 	f.Add(wire.AppendCursorLine(nil, 5))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		l, err := wire.DecodeLine(line)

@@ -19,6 +19,6 @@ func AppendGapLine(dst []byte, g *stream.Gap) []byte {
 }
 
 // AppendClosingLine is [AppendClosing] as a line.
-func AppendClosingLine(dst []byte, c Closing) []byte {
+func AppendClosingLine(dst []byte, c stream.Closing) []byte {
 	return append(AppendClosing(dst, c), '\n')
 }

@@ -207,7 +207,7 @@ func TestWhatOneFeeddPrintsAnotherTakes(t *testing.T) {
 	b = wire.AppendGapLine(b, &stream.Gap{After: "5", Through: 6, Reason: stream.Trimmed})
 	b = wire.AppendLine(b, named(jsonItem(`{"a":1}`), "goal"))
 	b = wire.AppendLine(b, textItem("a\r\nb\u2028"))
-	b = wire.AppendClosingLine(b, wire.Closing{Reason: "draining", Cursor: 7})
+	b = wire.AppendClosingLine(b, stream.Closing{Reason: "draining", Cursor: 7})
 	got, err := wire.ParseEnvelopes(b, 2)
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func AppendSSEGap(dst []byte, g *stream.Gap) []byte {
 // AppendSSEClosing appends the notice that the server ends the stream (P9),
 // with the time to wait in the same block, and the reader's position last
 // where it has one.
-func AppendSSEClosing(dst []byte, c Closing) []byte {
+func AppendSSEClosing(dst []byte, c stream.Closing) []byte {
 	dst = append(dst, "event: closing\ndata: "...)
 	dst = appendClosing(dst, c)
 	dst = append(dst, '\n')

@@ -61,9 +61,9 @@ func TestSSEBlocks(t *testing.T) {
 		{"a comment is a colon", wire.AppendSSEComment(nil), ":\n\n"},
 		{"a gap has its position", wire.AppendSSEGap(nil, gap),
 			"event: gap\ndata: {\"after\":\"5\",\"through\":\"9\",\"oldest\":\"12\",\"reason\":\"trimmed\",\"feeds\":[\"a\"]}\nid: 9\n\n"},
-		{"a closing is one block", wire.AppendSSEClosing(nil, wire.Closing{Reason: "draining", Cursor: 7, Retry: 1500 * time.Millisecond}),
+		{"a closing is one block", wire.AppendSSEClosing(nil, stream.Closing{Reason: "draining", Cursor: 7, Retry: 1500 * time.Millisecond}),
 			"event: closing\ndata: {\"reason\":\"draining\",\"cursor\":\"7\",\"retry\":1500}\nretry: 1500\nid: 7\n\n"},
-		{"a closing without a position has no id", wire.AppendSSEClosing(nil, wire.Closing{Reason: "draining", Retry: time.Second}),
+		{"a closing without a position has no id", wire.AppendSSEClosing(nil, stream.Closing{Reason: "draining", Retry: time.Second}),
 			"event: closing\ndata: {\"reason\":\"draining\",\"retry\":1000}\nretry: 1000\n\n"},
 	} {
 		t.Run(tc.rule, func(t *testing.T) { wantBytes(t, tc.got, tc.want) })
@@ -77,7 +77,7 @@ func TestP3_CutEventMovesNothing(t *testing.T) {
 		wire.AppendSSE(nil, named(textItem("a\nb\r\n"), "goal")),
 		wire.AppendSSEEnvelope(nil, named(jsonItem(`{"a":1}`), "goal")),
 		wire.AppendSSEGap(nil, &stream.Gap{After: "5", Through: 9, ID: 9}),
-		wire.AppendSSEClosing(nil, wire.Closing{Cursor: 9}),
+		wire.AppendSSEClosing(nil, stream.Closing{Cursor: 9}),
 	} {
 		for n := range len(event) {
 			if events, id := readSSE(event[:n]); len(events) > 0 || id != "" {
@@ -96,7 +96,7 @@ func TestSSENoticesReadBack(t *testing.T) {
 	b = wire.AppendSSEComment(b)
 	b = wire.AppendSSEGap(b, &stream.Gap{After: "1\r\nid: 99", Through: 4, Reason: stream.Unknown, ID: 5})
 	b = wire.AppendSSEPosition(b, 6)
-	b = wire.AppendSSEClosing(b, wire.Closing{Reason: "draining", Cursor: 6, Retry: time.Second})
+	b = wire.AppendSSEClosing(b, stream.Closing{Reason: "draining", Cursor: 6, Retry: time.Second})
 	events, id := readSSE(b)
 	if len(events) != 2 || id != "6" {
 		t.Fatalf("events %v, id %q; want a gap and a closing, id 6", events, id)

@@ -154,7 +154,7 @@ func (h *history) drawQuery(rt *rapid.T) stream.Query {
 	}
 	// A pattern over all histories would read them all, so keep to this one.
 	name := h.name + "."
-	q.Select = q.Select.Allowing(func(feed string) bool { return strings.HasPrefix(feed, name) })
+	q.Select = q.Select.Allowing("some", func(feed string) bool { return strings.HasPrefix(feed, name) })
 	return q
 }
 

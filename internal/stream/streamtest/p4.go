@@ -102,7 +102,7 @@ func testP4NoFalseAlarm(t *testing.T, s Subject) {
 		t.Errorf("the reader stands and was told just below the loss %s: no loss, want one", lost)
 	}
 	q := st.whole(st.sel("**"))
-	q.Select = q.Select.Allowing(func(feed string) bool { return feed == "whole" })
+	q.Select = q.Select.Allowing("some", func(feed string) bool { return feed == "whole" })
 	if l := st.page(q).Loss; l != nil {
 		t.Errorf("the feed that lost is not allowed to this reader: got the loss %+v", l)
 	}
@@ -175,7 +175,7 @@ func testP4ExpiryIsNoLoss(t *testing.T, s Subject) {
 	st.clock.move(61 * time.Second)
 	for _, selector := range []string{"f", "f,g", "*"} {
 		q := st.whole(st.sel(selector))
-		q.Select = q.Select.Allowing(func(feed string) bool { return feed == "f" })
+		q.Select = q.Select.Allowing("some", func(feed string) bool { return feed == "f" })
 		same(t, "expired items are left out of "+selector, data(st.all(q)), []string{"a", "d"})
 		q.Backward = true
 		same(t, "expired items are left out of "+selector+" backward", data(st.all(q)), []string{"a", "d"})

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+
+	"feedd/internal/stream"
+)
+
+// guests counts the subscribers, streams and waiting pages, in all and by the
+// address that they come from.
+type guests struct {
+	server *Server
+
+	mu     sync.Mutex // guards the rest
+	total  int
+	byAddr map[netip.Addr]*guest
+}
+
+// guest is the subscribers from one address.
+type guest struct {
+	addr  netip.Addr
+	count int
+	// left takes one of them out. They share it.
+	left func(stream.End)
+}
+
+// admit counts a subscriber in, or says why it cannot be. Whoever is in leaves
+// by guest.left.
+func (s *Server) admit(r *http.Request) (*guest, *problem) {
+	if s.draining() {
+		return nil, &draining
+	}
+	addr := addressOf(r)
+	gs := &s.guests
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	if gs.total >= s.MaxSubscribers {
+		return nil, tooManySubs.hit("max_subscribers").with("%d are connected", gs.total)
+	}
+	g := gs.byAddr[addr]
+	if g == nil {
+		g = &guest{addr: addr}
+		g.left = func(end stream.End) { gs.leave(g, end) }
+		if gs.byAddr == nil {
+			gs.byAddr = make(map[netip.Addr]*guest)
+		}
+		gs.byAddr[addr] = g
+	}
+	if most := s.MaxSubscribersPerIP; most > 0 && addr.IsValid() && g.count >= most {
+		return nil, tooManySubs.hit("max_subscribers_per_ip").with("%d are connected from your address", g.count)
+	}
+	g.count++
+	gs.total++
+	return g, nil
+}
+
+func (gs *guests) leave(g *guest, end stream.End) {
+	gs.mu.Lock()
+	gs.total--
+	if g.count--; g.count == 0 {
+		delete(gs.byAddr, g.addr)
+	}
+	gs.mu.Unlock()
+	if end == stream.EndStalled {
+		gs.server.metrics.stalled.Inc()
+		gs.server.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
+	}
+}
+
+// number returns how many there are.
+func (gs *guests) number() int {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	return gs.total
+}
+
+// addressOf returns the address that a request came from, the zero Addr for a
+// unix socket. Whoever has an IPv6 address has a network of them, so those of
+// one /64 count as one.
+func addressOf(r *http.Request) netip.Addr {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := from.Addr().Unmap()
+	if addr.Is4() {
+		return addr
+	}
+	network, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return network.Addr()
+}

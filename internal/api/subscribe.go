@@ -1,0 +1,78 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/http"
+
+	"feedd/internal/stream"
+)
+
+// subscription is what a client wants of a stream.
+type subscription struct {
+	sel   stream.Selection
+	start stream.Start
+	// presented is the id that the client gave, 0 for none.
+	presented stream.ID
+	enc       *encoder
+}
+
+// subscribe serves a stream. It fails before anything was written, and the
+// guest has left then.
+//
+// On plain TCP the handler opens the stream and gives the connection away; what
+// follows is up to the shards, and this goroutine ends. Everything else (TLS,
+// HTTP/2, a unix socket, a platform without epoll) runs a loop in it.
+func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
+	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok && s.Shards.Takes(conn) && r.ProtoMajor == 1 {
+		return s.handOver(w, r, sub, g)
+	}
+	return s.follow(w, r, sub, g)
+}
+
+type connKey struct{}
+
+// ConnContext is for http.Server.ConnContext. Without it no connection is given
+// to the shards.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// handOver opens the stream and gives the connection to the shards.
+func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
+	cur, err := s.Hub.Open(r.Context(), sub.sel, sub.start)
+	if err != nil {
+		g.left(stream.EndGone)
+		return err
+	}
+	// The bytes of the stream go to the connection as they are: neither chunked
+	// nor counted, they end with the connection.
+	w.Header().Set("Transfer-Encoding", "identity")
+	out := s.output(w)
+	if !out.send(sub.opening(cur)) {
+		g.left(out.end())
+		return nil
+	}
+	conn, _, err := out.rc.Hijack() // what the client has sent behind its request is nothing that it may say
+	if err != nil {
+		s.Log.Error("a connection cannot be taken over", "err", err)
+		g.left(stream.EndFailed)
+		return nil
+	}
+	err = s.Shards.Adopt(conn, stream.Subscriber{
+		Cursor: cur, Encoding: &sub.enc.Encoding, Told: cur.Position(), Left: g.left,
+	})
+	if err != nil {
+		s.Log.Warn("a stream was closed at its opening", "err", err)
+		conn.Close()
+		g.left(stream.EndFailed)
+	}
+	return nil
+}
+
+// opening is what the stream begins with. The position that a client presents
+// is told back to it: see presentedID.
+func (sub *subscription) opening(cur *stream.Cursor) []byte {
+	return sub.enc.Opening(nil, cmp.Or(sub.presented, cur.Position()), stream.Retry)
+}

@@ -1,0 +1,217 @@
+//go:build linux && !portable
+
+package stream
+
+import (
+	"errors"
+	"sort"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// member is a subscriber in a shard. Its fields are its owner's: those of the
+// first group are written by the shard only, also while a worker has it.
+type member struct {
+	slot, gen uint32
+	at        int // its place in group.parked, while it is parked
+	group     *group
+	left      func(End)
+	fd        int
+	state     state
+	gone      bool // the peer went while a worker had it
+	room      bool // there was room to write while a worker had it
+	inbound   int  // bytes that the peer sent
+
+	cursor Cursor
+	enc    *Encoding
+	told   ID            // the position that the reader was told last
+	half   *half         // what was written in part, nil for nothing
+	sent   uint64        // bytes
+	acked  uint64        // of those, as far as it is known
+	wrote  time.Duration // when something was sent last
+	moved  time.Duration // when acked moved last, or became due to move
+	fate   fate          // what the worker says
+}
+
+type state uint8
+
+const (
+	parked state = iota
+	blocked
+	catchingUp
+)
+
+// half is the rest of what was written in part. Nothing may come before it.
+type half struct {
+	// id is the item's, of which off bytes were written: they are encoded
+	// again, to the same bytes.
+	id  ID
+	off int
+	// notice is the rest itself, where it is not of an item but of a notice of
+	// feedd's own: those have at most some hundred bytes, and a gap that was
+	// told in part may be another one by now.
+	notice []byte
+}
+
+// page is a delivery in bytes.
+type page struct {
+	buf  []byte
+	gap  int   // where the gap ends
+	ends []int // where each item ends
+}
+
+// encode makes the page that of a delivery.
+func (p *page) encode(enc *Encoding, d *Delivery) {
+	p.buf, p.ends, p.gap = p.buf[:0], p.ends[:0], 0
+	if d.Gap != nil {
+		p.buf = enc.Gap(p.buf, d.Gap)
+		p.gap = len(p.buf)
+	}
+	for _, e := range d.Entries {
+		p.buf = e.AppendFrame(p.buf, enc.Items)
+		p.ends = append(p.ends, len(p.buf))
+	}
+}
+
+// spare drops a buffer that one huge item has made.
+func (p *page) spare(most int) {
+	if cap(p.buf) > most {
+		p.buf = nil
+	}
+}
+
+// begin takes over the account of what was sent: the head of the answer and the
+// opening.
+func (m *member) begin(now time.Duration) {
+	m.wrote, m.moved = now, now
+	if waiting, err := unix.IoctlGetInt(m.fd, unix.SIOCOUTQ); err == nil {
+		m.sent = uint64(waiting)
+	}
+}
+
+// write writes as much as the socket takes now. It returns an error only when
+// the connection is dead.
+func (m *member) write(b []byte, now time.Duration) (n int, err error) {
+	for {
+		n, err = unix.Write(m.fd, b)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if m.sent == m.acked {
+		m.moved = now // from now on there is something to acknowledge
+	}
+	m.sent += uint64(n)
+	m.wrote = now
+	return n, nil
+}
+
+// deliver writes a delivery, which is encoded in the page, and moves the
+// cursor as far as events went whole. It returns how many items did, and
+// whether everything did.
+func (m *member) deliver(p *page, d *Delivery, now time.Duration) (items int, whole bool, err error) {
+	n, err := m.write(p.buf, now)
+	if err != nil {
+		return 0, false, err
+	}
+	if n == len(p.buf) {
+		m.cursor.Advance(d)
+		m.note(d, len(d.Entries))
+		return len(d.Entries), true, nil
+	}
+	if n < p.gap {
+		if n > 0 {
+			m.half = &half{notice: append([]byte(nil), p.buf[n:p.gap]...)}
+			m.cursor.advance(d, 0)
+			m.note(d, 0)
+		}
+		return 0, false, nil
+	}
+	items = sort.SearchInts(p.ends, n+1)
+	begin := p.gap
+	if items > 0 {
+		begin = p.ends[items-1]
+	}
+	m.cursor.advance(d, items)
+	m.note(d, items)
+	if n > begin {
+		m.half = &half{id: d.Entries[items].ID, off: n - begin}
+	}
+	return items, false, nil
+}
+
+// note remembers the position that the reader was told with the gap and the
+// first n items.
+func (m *member) note(d *Delivery, n int) {
+	if n > 0 {
+		m.told = d.Entries[n-1].ID
+	} else if d.Gap != nil {
+		m.told = d.Gap.ID
+	}
+}
+
+// notify writes a notice of feedd's own, when nothing is half written.
+func (m *member) notify(b []byte, now time.Duration) (whole bool, err error) {
+	n, err := m.write(b, now)
+	if err != nil || n == len(b) {
+		return err == nil, err
+	}
+	if n > 0 {
+		m.half = &half{notice: append([]byte(nil), b[n:]...)}
+	}
+	return false, nil
+}
+
+// discard reads what the peer sends and throws it away. It reports whether the
+// peer is still there, and sends no more than a reader may.
+func (m *member) discard(scratch []byte) bool {
+	for {
+		n, err := unix.Read(m.fd, scratch)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return true
+		case err != nil || n == 0:
+			return false
+		}
+		if m.inbound += n; m.inbound > maxInbound {
+			return false
+		}
+	}
+}
+
+// maxInbound is how much a peer may send: a reader sends nothing after its
+// request.
+const maxInbound = 4 << 10
+
+// stalled reports whether the peer acknowledged nothing for so long, while
+// there was something to acknowledge. Progress is what the peer's kernel took,
+// not what ours did: a reader with a small window that is slow moves on long
+// before our buffer has room again.
+func (m *member) stalled(now, most time.Duration) bool {
+	if m.sent == m.acked {
+		return false
+	}
+	waiting, err := unix.IoctlGetInt(m.fd, unix.SIOCOUTQ) // not acknowledged yet, or not sent
+	if err != nil {
+		return false
+	}
+	if acked := m.sent - min(m.sent, uint64(waiting)); acked != m.acked {
+		m.acked, m.moved = acked, now
+	}
+	return m.sent != m.acked && now-m.moved >= most
+}
+
+// abort makes closing throw away what was not sent, so that the kernel does
+// not keep it for a peer that takes nothing.
+func (m *member) abort() {
+	unix.SetsockoptLinger(m.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}

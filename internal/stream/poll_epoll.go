@@ -1,0 +1,77 @@
+//go:build linux && !portable
+
+package stream
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// poller tells of what happens on the connections of a shard.
+//
+// Its epoll instance is itself polled by the Go runtime, so that no thread
+// sits in epoll_wait.
+type poller struct {
+	fd   int
+	file *os.File
+	raw  syscall.RawConn
+}
+
+// event is what happened on the connection in a slot.
+type event struct {
+	slot, gen uint32
+	kind      uint32 // of unix.EPOLL*
+}
+
+// interest is asked for once: with edges (EPOLLET) the kernel tells of room
+// only after a write found none, and so there is nothing to switch on and off.
+const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
+	}
+	// The runtime polls what does not block, and nothing else.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("set an epoll descriptor to not block: %w", err)
+	}
+	p := &poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	if p.raw, err = p.file.SyscallConn(); err != nil {
+		p.file.Close()
+		return nil, fmt.Errorf("poll an epoll descriptor: %w", err)
+	}
+	return p, nil
+}
+
+// add begins to watch a connection. Closing it ends that.
+//
+// A descriptor is used again as soon as it is closed, so an event names a slot
+// and how often that was filled.
+func (p *poller) add(fd int, slot, gen uint32) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
+		Events: interest, Fd: int32(slot), Pad: int32(gen),
+	})
+}
+
+// run reports events until the poller is closed.
+func (p *poller) run(report func([]unix.EpollEvent)) {
+	var events [256]unix.EpollEvent
+	for {
+		n := 0
+		err := p.raw.Read(func(fd uintptr) bool {
+			n, _ = unix.EpollWait(int(fd), events[:], 0) // an interruption counts as nothing
+			return n > 0
+		})
+		if err != nil {
+			return
+		}
+		report(events[:n])
+	}
+}
+
+func (p *poller) close() { p.file.Close() }

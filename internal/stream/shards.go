@@ -1,0 +1,61 @@
+package stream
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// ShardOptions sets how Shards serve. All fields are required.
+type ShardOptions struct {
+	// Heartbeat is the longest silence on a stream.
+	Heartbeat time.Duration
+	// StallTimeout is how long a peer may leave what was sent to it
+	// unacknowledged before it is cut.
+	StallTimeout time.Duration
+	// Log is told when the store ended a stream.
+	Log *slog.Logger
+}
+
+// Subscriber is a reader on a connection of its own.
+type Subscriber struct {
+	Cursor   *Cursor
+	Encoding *Encoding
+	// Told is the position that the reader was told at the opening.
+	Told ID
+	// Left is called once, when the subscriber is gone. It must not block. Many
+	// subscribers may share one.
+	Left func(End)
+}
+
+// End says why a subscriber is gone.
+type End int
+
+const (
+	EndGone    End = iota // the peer went, or sent what no reader sends
+	EndStalled            // it took nothing for StallTimeout
+	EndDrained            // it was told to come back
+	EndFailed             // the log failed, or the item that it had half of is gone
+)
+
+// errNoTakeover: the connection could not be taken over and is still the
+// caller's.
+var errNoTakeover = errors.New("the connection cannot be taken over")
+
+// ShardStats counts what Shards did since they began.
+type ShardStats struct {
+	Delivered uint64 // items written whole
+	Gaps      uint64 // notices of a gap
+	Blocked   uint64 // times that a connection took no more
+	CaughtUp  uint64 // pages written to readers that were behind
+}
+
+// tally is where shards and workers count.
+type tally struct {
+	delivered, gaps, blocked, caughtUp atomic.Uint64
+}
+
+func (t *tally) stats() ShardStats {
+	return ShardStats{t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
+}
