@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,8 +18,8 @@ const unsentBytes = 64 << 10
 // With the kernel's default a reader that takes nothing holds 4 MiB of the
 // kernel's memory (P5), and one that is only slow is taken for stalled: a full
 // buffer takes nothing more until a third of it is free.
-func listen(address string) (net.Listener, error) {
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+func listen(address string, patience time.Duration) (net.Listener, error) {
+	config := net.ListenConfig{KeepAliveConfig: keepAlive(patience), Control: func(_, _ string, c syscall.RawConn) error {
 		var set error
 		err := c.Control(func(fd uintptr) {
 			set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes)

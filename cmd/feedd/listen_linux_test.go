@@ -11,7 +11,7 @@ import (
 // connected returns both ends of a connection to a listener of serve's.
 func connected(t *testing.T) (server, client *net.TCPConn) {
 	t.Helper()
-	l, err := listen("127.0.0.1:0")
+	l, err := listen("127.0.0.1:0", 30*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,14 @@
 
 package main
 
-import "net"
+import (
+	"context"
+	"net"
+	"time"
+)
 
 // listen listens on a TCP address.
-func listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+func listen(address string, patience time.Duration) (net.Listener, error) {
+	config := net.ListenConfig{KeepAliveConfig: keepAlive(patience)}
+	return config.Listen(context.Background(), "tcp", address)
+}

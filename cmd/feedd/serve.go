@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,9 +27,6 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	headerBytes   = 64 << 10
-	// spareFiles are descriptors kept for other things than subscribers: the
-	// database, listeners, publishers.
-	spareFiles = 256
 )
 
 func newServeCmd() *cobra.Command {
@@ -98,7 +94,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	defer hub.Close()
 	defer closing(&err, engine.Close)
 
-	listener, err := listen(cfg.Listen)
+	files := raiseDescriptors(log)
+	listener, err := listen(cfg.Listen, time.Duration(cfg.Limits.StallTimeout))
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
@@ -110,11 +107,11 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		return err
 	}
 	defer shards.Close()
-	server, err := newServer(cfg, key, hub, shards, engine, listener.Addr(), log)
+	server, err := newServer(cfg, key, hub, shards, engine, files, listener.Addr(), log)
 	if err != nil {
 		return err
 	}
-	servers := &serverGroup{log: log, failed: make(chan error, 2)}
+	servers := &serverGroup{log: log, state: server.ConnState, failed: make(chan error, 2)}
 	servers.start(listener, server.Handler())
 	if admin, err := dir.listenAdmin(); err != nil {
 		log.Warn("there is no admin socket", "err", err)
@@ -157,7 +154,7 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 	return sqlitelog.Open(dir.path, opts)
 }
 
-func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
 		Hub:                 hub,
 		Shards:              shards,
@@ -172,7 +169,8 @@ func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.S
 		MaxBodyBytes:        int64(cfg.Limits.MaxBodyBytes),
 		MaxBatchItems:       cfg.Limits.MaxBatchItems,
 		MaxSelectorTerms:    cfg.Limits.MaxSelectorTerms,
-		MaxSubscribers:      maxSubscribers(cfg.Limits.MaxSubscribers, log),
+		MaxSubscribers:      files.subscribers(cfg.Limits.MaxSubscribers, log),
+		MaxConnections:      files.connections(),
 		MaxSubscribersPerIP: cfg.Limits.MaxSubscribersPerIP,
 		ParseRetention:      config.ParseSettings,
 		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
@@ -190,28 +188,10 @@ func loopbackHosts(cfg *config.Config, addr net.Addr) []string {
 	return append([]string{"localhost", "127.0.0.1", "::1", tcp.IP.String()}, cfg.Hosts...)
 }
 
-// maxSubscribers returns the configured bound, or what the descriptors allow.
-// The Go runtime has raised the soft limit to the hard one.
-func maxSubscribers(configured int, log *slog.Logger) int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		log.Warn("the limit of descriptors is not known", "err", err)
-		limit.Cur = 1024
-	}
-	files := int(min(limit.Cur, 1<<30))
-	most := max(files-spareFiles, files/2)
-	if configured > 0 && configured <= most {
-		return configured
-	}
-	if configured > 0 {
-		log.Warn("max_subscribers is more than the descriptors allow", "max_subscribers", configured, "used", most, "descriptors", files)
-	}
-	return most
-}
-
 // serverGroup runs one http.Server for each listener.
 type serverGroup struct {
 	log     *slog.Logger
+	state   func(net.Conn, http.ConnState)
 	servers []*http.Server
 	failed  chan error
 }
@@ -220,6 +200,7 @@ func (g *serverGroup) start(l net.Listener, h http.Handler) {
 	s := &http.Server{
 		Handler:           h,
 		ConnContext:       api.ConnContext,
+		ConnState:         g.state,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,

@@ -41,6 +41,8 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription
 	}
 	heartbeat := time.NewTimer(s.Heartbeat)
 	defer heartbeat.Stop()
+	look := time.NewTicker(s.StallTimeout / 4)
+	defer look.Stop()
 	for {
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
@@ -75,6 +77,13 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription
 				told = cur.Position()
 			}
 			heartbeat.Reset(s.Heartbeat)
+		case <-look.C:
+			// A peer that vanished takes what is sent, as far as the kernel has
+			// room for it.
+			if stream.Unheard(connOf(r)) >= s.StallTimeout {
+				out.stalled = true
+				return nil
+			}
 		case <-s.Hub.Draining():
 			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Position(), Retry: stream.JitteredRetry()}))
 			return nil

@@ -69,11 +69,11 @@ func (gs *guests) leave(g *guest, end stream.End) {
 	}
 }
 
-// number returns how many there are.
-func (gs *guests) number() int {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	return gs.total
+// Subscribers returns how many there are: streams and waiting pages.
+func (s *Server) Subscribers() int {
+	s.guests.mu.Lock()
+	defer s.guests.mu.Unlock()
+	return s.guests.total
 }
 
 // addressOf returns the address that a request came from, the zero Addr for a

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -122,7 +123,7 @@ func start(t testing.TB, d deployment) *server {
 	}
 	s.addr = listener.Addr().String()
 	s.url = "http://" + s.addr
-	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ConnState: a.ConnState, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -534,6 +535,22 @@ func (s *server) dial(buffer int) *net.TCPConn {
 	c.SetDeadline(time.Now().Add(patience))
 	s.t.Cleanup(func() { c.Close() })
 	return c.(*net.TCPConn)
+}
+
+// openConn opens a stream on a connection of its own, and reads the opening.
+func (s *server) openConn(path string) (*net.TCPConn, *bufio.Reader) {
+	s.t.Helper()
+	c := s.dial(0)
+	fmt.Fprintf(c, "GET /feeds/%s HTTP/1.1\r\nHost: %s\r\n\r\n", path, s.addr)
+	in := bufio.NewReader(c)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("%v %+v", err, resp)
+	}
+	if n := newSSE(in).note(); n.kind != opening {
+		s.t.Fatalf("%+v instead of the opening", n)
+	}
+	return c, in
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }

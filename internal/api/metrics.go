@@ -71,7 +71,10 @@ func newMetrics(s *Server) *metrics {
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_subscribers", Help: "Streams and waiting pages.",
-		}, func() float64 { return float64(s.guests.number()) }),
+		}, func() float64 { return float64(s.Subscribers()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "feedd_connections", Help: "Open connections, those of parked streams apart.",
+		}, func() float64 { return float64(s.connections.number()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_max_subscribers", Help: "How many subscribers there may be.",
 		}, func() float64 { return float64(s.MaxSubscribers) }),

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"container/list"
 	"context"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -38,6 +40,10 @@ type Options struct {
 	// bound.
 	MaxSubscribersPerIP int
 
+	// MaxConnections is how many connections there may be, subscribers and all,
+	// before idle ones are closed; 0: no bound.
+	MaxConnections int
+
 	// ParseRetention reads the JSON of a feed's settings; what it leaves out
 	// comes from base. FormatRetention is its reverse.
 	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
@@ -55,13 +61,15 @@ type Server struct {
 	warned  warned
 	handler http.Handler
 
-	guests guests
+	guests      guests
+	connections connections
 }
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
 	s.guests.server = s
+	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)
 	pages, err := loadPages(opts.Pages)
 	if err != nil {

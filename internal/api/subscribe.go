@@ -25,7 +25,7 @@ type subscription struct {
 // follows is up to the shards, and this goroutine ends. Everything else (TLS,
 // HTTP/2, a unix socket, a platform without epoll) runs a loop in it.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok && s.Shards.Takes(conn) && r.ProtoMajor == 1 {
+	if r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
 		return s.handOver(w, r, sub, g)
 	}
 	return s.follow(w, r, sub, g)
@@ -37,6 +37,12 @@ type connKey struct{}
 // to the shards.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// connOf returns the connection of a request, nil where it is not known.
+func connOf(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
 }
 
 // handOver opens the stream and gives the connection to the shards.

@@ -24,8 +24,10 @@
 //	P4 no silent  If anything selected after N is gone (trimmed, purged, or
 //	   loss       the store was replaced) the reader gets a Gap first. An item
 //	              whose ttl ran out, or that was deleted singly, is no loss.
-//	P5 isolation  A slow reader costs the others nothing: no queue is held for
-//	              it, and nothing in the publish path waits for it.
+//	P5 isolation  A slow reader costs the others nothing: no queue, page or
+//	              goroutine is held for it, nothing in the publish path or in
+//	              a shard waits for it, and its share of kernel memory is
+//	              bounded.
 //	P6 bounded    Memory and disk stay within configured bounds.
 //	P7 safe retry A batch repeated with the same key is stored once and gets
 //	              the first receipt again, also after a restart.
@@ -35,16 +37,24 @@
 // # How an item travels
 //
 //	Hub.Publish -> Log.Append (group commit) -> Watch function: the hub fills
-//	all windows, then moves one head, then wakes the waiting readers.
+//	all windows, then moves one head, then the waker tells who waits: the
+//	groups of the shards, and single Waiters.
 //
-// A reader loops: Hub.Next gives it a page between its cursor and the head,
-// from the window where that reaches back far enough, else from Log.Read. There
-// is no switch from replay to live and so no seam: a page is always "what is
-// above the cursor and at or below the head".
+// A reader is given pages between its cursor and the head, from the window
+// where that reaches back far enough, else from Log.Read. There is no switch
+// from replay to live and so no seam: a page is always "what is above the
+// cursor and at or below the head".
+//
+// Most readers are members of a shard ([Shards.Adopt]): the shard's goroutine
+// writes to all members of a group the same bytes. A reader on anything but
+// plain TCP runs a loop of its own, of [Hub.Next], write and [Waiter]. Paging,
+// order, gaps and encoding are the same functions.
 //
 // # Goroutines
 //
-// The hub owns one, the waker, started by NewHub and ended by Hub.Close. An
-// engine may own one committer, which may also do upkeep by a timer. Everything
-// else runs on its caller.
+// The hub owns one, the waker, started by NewHub and ended by Hub.Close. Shards
+// own two for each processor, one that serves and one that polls, and up to 32
+// workers while somebody is behind; Shards.Close ends them. An engine may own
+// one committer, which may also do upkeep by a timer. Everything else runs on
+// its caller.
 package stream

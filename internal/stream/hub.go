@@ -19,6 +19,11 @@ type Hub struct {
 	draining chan struct{}
 }
 
+// windowAge is how long an item stays in memory, where there is room: those who
+// come back after a short while find it there. What is older is read from the
+// log.
+const windowAge = 10 * time.Minute
+
 // HubOptions sets the bounds of a Hub. The zero value is usable.
 type HubOptions struct {
 	// WindowBytes bounds the memory for the windows of all feeds together.
@@ -35,10 +40,10 @@ func NewHub(log Log, opts HubOptions) *Hub {
 	h := &Hub{
 		log:      log,
 		openings: log.Openings(),
-		wakes:    newWaker(),
+		windows:  newWindows(opts.WindowBytes),
 		draining: make(chan struct{}),
 	}
-	h.windows = newWindows(opts.WindowBytes)
+	h.wakes = newWaker(func() { h.windows.expire(time.Now().Add(-windowAge)) })
 	h.windows.start(log.Watch(h.committed))
 	return h
 }

@@ -85,7 +85,7 @@ func (p *page) spare(most int) {
 // opening.
 func (m *member) begin(now time.Duration) {
 	m.wrote, m.moved = now, now
-	if waiting, err := unix.IoctlGetInt(m.fd, unix.SIOCOUTQ); err == nil {
+	if waiting, err := unacknowledged(m.fd); err == nil {
 		m.sent = uint64(waiting)
 	}
 }
@@ -192,22 +192,25 @@ func (m *member) discard(scratch []byte) bool {
 // request.
 const maxInbound = 4 << 10
 
-// stalled reports whether the peer acknowledged nothing for so long, while
-// there was something to acknowledge. Progress is what the peer's kernel took,
-// not what ours did: a reader with a small window that is slow moves on long
-// before our buffer has room again.
+// stalled reports whether the peer acknowledged nothing for so long while there
+// was something to acknowledge, or is not heard of at all for so long.
+// Progress is what the peer's kernel took, not what ours did: a reader with a
+// small window that is slow moves on long before our buffer has room again.
 func (m *member) stalled(now, most time.Duration) bool {
 	if m.sent == m.acked {
 		return false
 	}
-	waiting, err := unix.IoctlGetInt(m.fd, unix.SIOCOUTQ) // not acknowledged yet, or not sent
+	waiting, err := unacknowledged(m.fd)
 	if err != nil {
 		return false
 	}
 	if acked := m.sent - min(m.sent, uint64(waiting)); acked != m.acked {
 		m.acked, m.moved = acked, now
 	}
-	return m.sent != m.acked && now-m.moved >= most
+	if m.sent == m.acked || now-m.moved < most/2 {
+		return false
+	}
+	return now-m.moved >= most || unheard(m.fd) >= most
 }
 
 // abort makes closing throw away what was not sent, so that the kernel does

@@ -354,5 +354,6 @@ func (s *shard) end(m *member, why End) {
 		g.waiter.Close()
 		delete(s.groups, g.key)
 	}
+	s.all.tally.members.Add(-1)
 	m.left(why)
 }

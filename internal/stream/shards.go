@@ -45,6 +45,7 @@ var errNoTakeover = errors.New("the connection cannot be taken over")
 
 // ShardStats counts what Shards did since they began.
 type ShardStats struct {
+	Members   int    // connections that are adopted now
 	Delivered uint64 // items written whole
 	Gaps      uint64 // notices of a gap
 	Blocked   uint64 // times that a connection took no more
@@ -53,9 +54,10 @@ type ShardStats struct {
 
 // tally is where shards and workers count.
 type tally struct {
+	members                            atomic.Int64
 	delivered, gaps, blocked, caughtUp atomic.Uint64
 }
 
 func (t *tally) stats() ShardStats {
-	return ShardStats{t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
+	return ShardStats{int(t.members.Load()), t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
 }

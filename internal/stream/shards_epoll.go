@@ -76,9 +76,11 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 		fd: fd, told: sub.Told,
 	}
 	m.begin(s.now())
+	s.tally.members.Add(1)
 	sh := s.list[int(s.next.Add(1))%len(s.list)]
 	if !sh.come(m) {
 		unix.Close(fd)
+		s.tally.members.Add(-1)
 		return ErrClosed
 	}
 	conn.Close()

@@ -3,6 +3,7 @@ package stream
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Waiter waits for items of a selection. C gets a value after a commit that
@@ -60,6 +61,9 @@ func (h *Hub) Readers(feeds []string) []int {
 	return counts
 }
 
+// upkeepEvery is how often the hub looks for what it need not hold.
+const upkeepEvery = time.Minute
+
 // waker wakes waiters in a goroutine of its own, so that a commit does not
 // wait for a walk over all of them (P5).
 type waker struct {
@@ -79,7 +83,8 @@ type waker struct {
 	done chan struct{}
 }
 
-func newWaker() *waker {
+// newWaker starts a waker. Once in a while it does the upkeep as well.
+func newWaker(upkeep func()) *waker {
 	k := &waker{
 		byFeed:    make(map[string]map[*Waiter]struct{}),
 		byPattern: make(map[*Waiter]struct{}),
@@ -88,7 +93,7 @@ func newWaker() *waker {
 		stop:      make(chan struct{}),
 		done:      make(chan struct{}),
 	}
-	go k.run()
+	go k.run(upkeep)
 	return k
 }
 
@@ -156,12 +161,17 @@ func (k *waker) wake(items []Item) {
 	}
 }
 
-func (k *waker) run() {
+func (k *waker) run(upkeep func()) {
 	defer close(k.done)
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-k.stop:
 			return
+		case <-tick.C:
+			upkeep()
+			continue
 		case <-k.kick:
 		}
 		k.dirtyMu.Lock()

@@ -190,19 +190,40 @@ func (w *windows) compactLocked() {
 // free, for the frames of those that stay.
 func (w *windows) evictLocked() {
 	for w.memory.used.Load() > w.memory.max-w.memory.max/8 && len(w.tail.all()) > 0 {
-		e := w.tail.all()[0]
-		w.tail.pop()
-		e.leave()
-		w.memory.used.Add(-e.cost())
-		w.base, w.exact = max(w.base, e.ID), max(w.exact, e.ID)
-		if e.gone {
-			w.dead -= e.cost()
-			continue
+		w.evictOldestLocked()
+	}
+}
+
+func (w *windows) evictOldestLocked() {
+	e := w.tail.all()[0]
+	w.tail.pop()
+	e.leave()
+	w.memory.used.Add(-e.cost())
+	w.base, w.exact = max(w.base, e.ID), max(w.exact, e.ID)
+	if e.gone {
+		w.dead -= e.cost()
+		return
+	}
+	f := w.feeds[e.Feed]
+	f.entries.pop()
+	f.floor, f.exact = max(f.floor, e.ID), max(f.exact, e.ID)
+	w.dropEmptyLocked(e.Feed, f)
+}
+
+// expire takes out what came before a time: a feed that is idle has no window.
+// It does so in steps, between which others have the lock.
+func (w *windows) expire(before time.Time) {
+	const step = 1000
+	for more := true; more; {
+		w.mu.Lock()
+		for range step {
+			all := w.tail.all()
+			if more = len(all) > 0 && all[0].Time.Before(before); !more {
+				break
+			}
+			w.evictOldestLocked()
 		}
-		f := w.feeds[e.Feed]
-		f.entries.pop()
-		f.floor, f.exact = max(f.floor, e.ID), max(f.exact, e.ID)
-		w.dropEmptyLocked(e.Feed, f)
+		w.mu.Unlock()
 	}
 }
 

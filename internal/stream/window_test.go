@@ -61,3 +61,35 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 		t.Error("no frame was kept for other readers")
 	}
 }
+
+// P6: a feed that is idle holds no memory, and whoever reads on finds
+// everything all the same: in the windows what comes next, in the log the rest.
+func TestP6_windows_of_idle_feeds_are_dropped(t *testing.T) {
+	w := newWindows(1 << 20)
+	w.start(1)
+	begin := time.Unix(1_000_000, 0)
+	item := func(id ID, feed string) {
+		w.apply(&Commit{Items: []Item{{ID: id, Feed: feed, Time: begin.Add(time.Duration(id) * time.Second), Data: []byte("x")}}, Before: []ID{0}})
+	}
+	for id := ID(2); id < 3000; id++ {
+		item(id, "idle")
+	}
+	item(3000, "busy")
+	w.expire(begin.Add(3000 * time.Second))
+	if n := len(w.tail.all()); n != 1 || w.feeds["idle"] != nil || w.memory.used.Load() != w.tail.all()[0].cost() {
+		t.Errorf("%d entries and %d bytes are left", n, w.memory.used.Load())
+	}
+	sel, err := ParseSelector("idle", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &Cursor{on: newTarget(sel), after: 2998, live: true}
+	if _, ok := w.deliver(late, Bounds{Items: 1, Bytes: 1}, begin); ok {
+		t.Error("the windows claim to know what was dropped")
+	}
+	live := &Cursor{on: newTarget(sel), after: 3000, live: true}
+	item(3001, "idle")
+	if d, ok := w.deliver(live, Bounds{Items: 1, Bytes: 1}, begin); !ok || len(d.Entries) != 1 {
+		t.Errorf("the next item is not served: %+v", d)
+	}
+}

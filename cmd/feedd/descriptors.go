@@ -1,0 +1,64 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+)
+
+const (
+	// ownFiles are descriptors for other things than connections: the database,
+	// listeners, pollers, the log.
+	ownFiles = 64
+	// spareFiles are descriptors kept for connections that are not subscribers':
+	// of publishers, and of whoever asks how the server is.
+	spareFiles = 192
+)
+
+// descriptors is how many files and connections the process may have open.
+type descriptors int
+
+// raiseDescriptors raises the soft limit to the hard one.
+func raiseDescriptors(log *slog.Logger) descriptors {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		log.Warn("the limit of descriptors is not known", "err", err)
+		return 1024
+	}
+	if limit.Cur < limit.Max {
+		raised := limit
+		raised.Cur = raised.Max
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised); err != nil {
+			log.Warn("the limit of descriptors cannot be raised", "limit", limit.Cur, "to", limit.Max, "err", err)
+		} else {
+			limit = raised
+		}
+	}
+	return descriptors(min(limit.Cur, 1<<30))
+}
+
+// connections returns how many connections there may be.
+func (d descriptors) connections() int { return max(int(d)-ownFiles, int(d)/2) }
+
+// subscribers returns how many subscribers there may be: as configured, or as
+// the descriptors allow.
+func (d descriptors) subscribers(configured int, log *slog.Logger) int {
+	most := max(int(d)-ownFiles-spareFiles, int(d)/2)
+	if configured > 0 && configured <= most {
+		most = configured
+	} else if configured > 0 {
+		log.Warn("max_subscribers is more than the descriptors allow", "max_subscribers", configured)
+	}
+	log.Info("limits", "descriptors", int(d), "subscribers", most)
+	return most
+}
+
+// keepAlive makes the kernel ask a peer on a silent connection whether it is
+// there, so that one that vanished is noticed when it is not heard of for as
+// long as the patience lasts.
+func keepAlive(patience time.Duration) net.KeepAliveConfig {
+	const probes = 4
+	step := max(patience/(2*probes), time.Second)
+	return net.KeepAliveConfig{Enable: true, Idle: max(patience/2, time.Second), Interval: step, Count: probes}
+}

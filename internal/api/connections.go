@@ -1,0 +1,51 @@
+package api
+
+import (
+	"container/list"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// connections are those that the shards have not adopted.
+type connections struct {
+	mu   sync.Mutex // guards the rest
+	open map[net.Conn]*list.Element
+	idle list.List // of net.Conn, the longest idle first
+}
+
+// ConnState is for http.Server.ConnState. When there are too many connections
+// it closes the idle ones: they would lock out publishers, and whoever asks how
+// the server is.
+func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
+	c := &s.connections
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.open[conn]; e != nil {
+		c.idle.Remove(e)
+	}
+	switch state {
+	case http.StateHijacked, http.StateClosed:
+		delete(c.open, conn)
+		return
+	case http.StateIdle:
+		c.open[conn] = c.idle.PushBack(conn)
+	default:
+		c.open[conn] = nil
+	}
+	if state != http.StateNew || s.MaxConnections == 0 {
+		return
+	}
+	for most := s.MaxConnections - s.Shards.Stats().Members; len(c.open) > most && c.idle.Len() > 0; {
+		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
+		delete(c.open, oldest)
+		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
+		oldest.Close() // its goroutine notices, and tells us too late
+	}
+}
+
+func (c *connections) number() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
