@@ -1,4 +1,4 @@
-# What people expect: build, run, test, lint, fuzz, bench. `make test` installs
+# What people expect: build, run, test, lint, fuzz, bench, compare. `make test` installs
 # what it needs on a Debian machine with Go.
 
 GO ?= go
@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit fuzz bench clean
+.PHONY: all build run test deps lint unit fuzz bench compare compare-short clean
 
 all: build
 
@@ -35,6 +35,12 @@ fuzz: ## every fuzz target, FUZZTIME each
 
 bench: ## speed and memory of this machine, against the targets
 	$(GO) run ./bench/speed
+
+compare: ## feedd beside its peers, an hour: writes bench/RESULTS.md
+	$(GO) run ./bench/compare
+
+compare-short: ## that the comparison works, a minute and a half
+	$(GO) run ./bench/compare -short
 
 clean:
 	rm -rf feedd bin

@@ -66,6 +66,8 @@ The items stay in the feed, named bench unless --feed says otherwise.
 	f.StringVar(&b.format, "format", "sse", "the streams are sse or ndjson")
 	f.IntVarP(&c.Subscribers, "subscribers", "n", 1000, "connect `N` subscribers")
 	f.Float64VarP(&c.Rate, "rate", "r", 10, "publish `N` items a second; 0: as many as possible")
+	f.IntVar(&c.Ahead, "ahead", 0, "with --rate 0: publish while the subscribers have all but `N` items; 0: always")
+	f.IntVar(&c.Batch, "batch", 1, "a publish has `N` items, sent as application/x-ndjson")
 	f.IntVar(&c.Size, "size", 128, fmt.Sprintf("the data of an item has `BYTES`, at least %d", load.MinSize))
 	f.IntVar(&c.Publishers, "publishers", 8, "at most `N` publishes in flight, each on a connection")
 	f.DurationVarP(&c.Duration, "duration", "d", 10*time.Second, "measure for `DURATION`")

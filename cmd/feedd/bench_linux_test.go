@@ -173,6 +173,8 @@ func TestBenchRefuses(t *testing.T) {
 		{[]string{"--url", elsewhere.URL}, "--publish-url or --no-publish", true},
 		{[]string{"--no-publish", "--publish-url", elsewhere.URL}, "exclude each other", true},
 		{[]string{"--size", "10"}, "an item has at least", true},
+		{[]string{"--batch", "-1"}, "at least one item", true},
+		{[]string{"--ahead", "5"}, "without a rate", true},
 		{[]string{"--format", "xml"}, "sse or ndjson", true},
 		{[]string{"--stay", "3"}, "only when the others reconnect", true},
 		{[]string{"--header", "x"}, "NAME: VALUE", true},

@@ -30,9 +30,12 @@ type broadcaster struct {
 	// patience bounds the time of a write; 0: it may take for ever.
 	patience time.Duration
 	refuse   int // the status of publishes; 0: they are taken
+	// busy refuses every so-many-th publish, for now; 0: none.
+	busy int
 
 	mu    sync.Mutex // guards what follows
 	subs  int
+	posts int
 	items []string
 	grown chan struct{} // closed and made anew with each item
 }
@@ -77,7 +80,15 @@ func (b *broadcaster) publish(w http.ResponseWriter, r *http.Request) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.items = append(b.items, string(data))
+	if b.posts++; b.busy > 0 && b.posts%b.busy == 0 {
+		http.Error(w, "later", http.StatusServiceUnavailable)
+		return
+	}
+	if r.Header.Get("Content-Type") == "application/x-ndjson" {
+		b.items = append(b.items, strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")...)
+	} else {
+		b.items = append(b.items, string(data))
+	}
 	close(b.grown)
 	b.grown = make(chan struct{})
 	w.WriteHeader(http.StatusAccepted)

@@ -34,9 +34,17 @@ type Config struct {
 	Stay      int
 	Away      time.Duration
 
-	Rate       float64 // items a second; 0: as many as the publishers can
-	Size       int     // bytes of an item's data. Default: 128
-	Publishers int     // how many publishes may be in flight, each on a connection of its own. Default: 8
+	Rate float64 // items a second; 0: as many as the publishers can
+	// Ahead bounds what is published without a rate: no more than so many items
+	// that the subscribers, on average, have not had yet. Else a server that
+	// answers publishers before it has sent their items only gets further and
+	// further behind. 0: no bound.
+	Ahead int
+	// Batch is how many items a publish has, for one feed. More than one go as
+	// NDJSON (application/x-ndjson). Default: 1
+	Batch      int
+	Size       int // bytes of an item's data. Default: 128
+	Publishers int // how many publishes may be in flight, each on a connection of its own. Default: 8
 
 	Duration time.Duration // of the measurement. Default: 10 s
 	Warmup   time.Duration // publishing before it, at the same rate
@@ -87,6 +95,9 @@ func (c *Config) Check() error {
 	bad(c.Stay < 0 || c.Stay > c.Subscribers, "the number of subscribers that stay is 0 to that of all")
 	bad(c.Stay > 0 && !c.Reconnect, "some stay only when the others reconnect")
 	bad(c.Rate < 0 || c.Rate > 1e9, "the rate is 0 to 1,000,000,000 items a second")
+	bad(c.Ahead < 0, "the number of items ahead is below 0")
+	bad(c.Ahead > 0 && (c.Rate > 0 || c.Subscribers == c.Stalled), "only publishing without a rate waits for subscribers, and for those who read")
+	bad(c.Batch < 1, "a publish has at least one item")
 	bad(c.Size < MinSize, "an item has at least %d bytes, for what it must carry", MinSize)
 	bad(c.Duration < 0 || c.Warmup < 0 || c.Patience < 0 || c.Away < 0, "a duration is below 0")
 	bad(c.Feeds > 1 && c.Pattern == "" && c.Subscribers > 0 && !strings.Contains(c.URL, placeholder),
@@ -108,6 +119,9 @@ func (c *Config) fill() {
 	}
 	if c.Size == 0 {
 		c.Size = 128
+	}
+	if c.Batch == 0 {
+		c.Batch = 1
 	}
 	if c.Publishers == 0 {
 		c.Publishers = 8

@@ -60,6 +60,9 @@ func TestFeedd(t *testing.T) {
 		{"NDJSON storm of a pattern", func(c *Config) {
 			c.Reconnect, c.Format, c.Feeds, c.Pattern = true, NDJSON, 3, "bench.*"
 		}},
+		{"batches", func(c *Config) { c.Batch = 20 }},
+		{"batches on several feeds", func(c *Config) { c.Batch, c.Feeds, c.Pattern = 7, 3, "bench.*" }},
+		{"unthrottled batches, little ahead", func(c *Config) { c.Rate, c.Batch, c.Ahead = 0, 50, 100 }},
 		{"unthrottled", func(c *Config) { c.Rate, c.Publishers, c.Size = 0, 8, 20_000 }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

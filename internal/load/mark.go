@@ -1,6 +1,9 @@
 package load
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // A mark is what an item carries to be recognised: it stands at the beginning
 // of the payload, between two tildes, as digits to the base 64 of fixed width.
@@ -126,6 +129,31 @@ func newPayload(size int) ([]byte, error) {
 		b = append(b, 'x')
 	}
 	return append(b, payloadAfter...), nil
+}
+
+// bodySize is the size of a publish of so many items.
+func bodySize(size, items int) int {
+	if items == 1 {
+		return size
+	}
+	return items * (size + 1)
+}
+
+// contentType is that of a publish of so many items.
+func contentType(items int) string {
+	if items == 1 {
+		return "application/json"
+	}
+	return "application/x-ndjson"
+}
+
+// newBody makes the body of a publish: a payload, or several, each a line.
+func newBody(size, items int) ([]byte, error) {
+	payload, err := newPayload(size)
+	if err != nil || items == 1 {
+		return payload, err
+	}
+	return bytes.Repeat(append(payload, '\n'), items), nil
 }
 
 func setMark(payload []byte, m *mark) {

@@ -16,6 +16,7 @@ type outlet struct {
 	targets  []string // request targets, by feed
 	fields   string   // header fields that all requests have
 	size     int
+	batch    int // items a publish
 	run      uint64
 	schedule *schedule
 	from     *atomic.Int64 // what is published from then on is measured
@@ -23,6 +24,13 @@ type outlet struct {
 
 	sent  atomic.Uint64
 	acked []atomic.Uint64 // by feed; the last is that of all feeds
+
+	// With ahead above 0, publishers wait while more deliveries than that are
+	// due and not there.
+	ahead    int64
+	due      atomic.Int64
+	fresh    func() uint64 // deliveries so far
+	audience []int64       // deliveries of an item, by feed
 }
 
 // publisher publishes one item after the other. It is owned by the goroutine
@@ -32,7 +40,7 @@ type publisher struct {
 	index    int
 	exchange *exchange
 	random   *rand.Rand
-	payload  []byte
+	payload  []byte // of all items of a publish
 	request  []byte
 	seqs     []uint64 // the last number, by feed
 	all      uint64   // the last number over all feeds
@@ -51,7 +59,7 @@ type excuse struct {
 }
 
 func newPublisher(o *outlet, index int) (*publisher, error) {
-	payload, err := newPayload(o.size)
+	payload, err := newBody(o.size, o.batch)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +81,7 @@ func (p *publisher) publishAll(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		p.await(ctx)
 		at, ok := p.schedule.take(ctx, timer)
 		if !ok {
 			return
@@ -84,22 +93,29 @@ func (p *publisher) publishAll(ctx context.Context) {
 	}
 }
 
-// publish publishes an item on a random feed. Its error is one that every
+// awaitPause is how long a publisher that is ahead rests before it looks again.
+const awaitPause = 200 * time.Microsecond
+
+// await waits until the subscribers have caught up, or there is no more time.
+func (p *publisher) await(ctx context.Context) {
+	for p.ahead > 0 && p.due.Load()-int64(p.fresh()) > p.ahead && p.schedule.clock.now() < p.schedule.until && ctx.Err() == nil {
+		time.Sleep(awaitPause)
+	}
+}
+
+// publish publishes a batch on a random feed. Its error is one that every
 // further publish would meet.
 func (p *publisher) publish(ctx context.Context, at int64) error {
 	feed := 0
 	if len(p.targets) > 1 {
 		feed = p.random.IntN(len(p.targets))
 	}
-	p.seqs[feed]++
-	p.all++
-	e := excuse{uint32(feed), p.seqs[feed], p.all}
-	setMark(p.payload, &mark{run: p.run, feed: e.feed, pub: uint32(p.index), seq: e.seq, all: e.all, at: at})
+	p.number(feed, at)
 	p.compose(p.targets[feed])
 
 	err := p.exchange.connect(context.WithoutCancel(ctx))
 	begin := p.schedule.clock.now()
-	p.sent.Add(1)
+	p.sent.Add(uint64(p.batch))
 	var a answer
 	if err == nil {
 		a, err = p.exchange.do(p.request)
@@ -107,17 +123,18 @@ func (p *publisher) publish(ctx context.Context, at int64) error {
 	measured := at >= p.from.Load()
 	switch {
 	case err != nil:
-		p.fail(ctx, e, err.Error())
+		p.fail(ctx, feed, err.Error())
 	case a.status >= 300:
-		p.fail(ctx, e, fmt.Sprintf("status %d %s", a.status, firstLine(a.note)))
+		p.fail(ctx, feed, fmt.Sprintf("status %d %s", a.status, firstLine(a.note)))
 		if final(a.status) {
 			return fmt.Errorf("publish to %s: the server answers with status %d: %s", p.endpoint.raw, a.status, firstLine(a.note))
 		}
 	default:
-		p.acked[feed].Add(1)
-		p.acked[len(p.targets)].Add(1)
+		p.acked[feed].Add(uint64(p.batch))
+		p.acked[len(p.targets)].Add(uint64(p.batch))
+		p.due.Add(int64(p.batch) * p.audience[feed])
 		if measured {
-			p.measured++
+			p.measured += uint64(p.batch)
 		}
 	}
 	if measured {
@@ -125,6 +142,17 @@ func (p *publisher) publish(ctx context.Context, at int64) error {
 		p.behind.Record(begin - at)
 	}
 	return nil
+}
+
+// number gives the items of the batch their marks.
+func (p *publisher) number(feed int, at int64) {
+	for i := range p.batch {
+		p.seqs[feed]++
+		p.all++
+		setMark(p.payload[i*(p.size+1):], &mark{
+			run: p.run, feed: uint32(feed), pub: uint32(p.index), seq: p.seqs[feed], all: p.all, at: at,
+		})
+	}
 }
 
 func (p *publisher) compose(target string) {
@@ -144,12 +172,15 @@ const failPause = 20 * time.Millisecond
 // maxFailures is how many kinds of failures are told apart.
 const maxFailures = 10
 
-func (p *publisher) fail(ctx context.Context, e excuse, why string) {
-	p.excused = append(p.excused, e)
+// fail excuses the items of the batch that was just numbered.
+func (p *publisher) fail(ctx context.Context, feed int, why string) {
+	for left := uint64(p.batch); left > 0; left-- {
+		p.excused = append(p.excused, excuse{uint32(feed), p.seqs[feed] - left + 1, p.all - left + 1})
+	}
 	if _, known := p.failures[why]; !known && len(p.failures) >= maxFailures {
 		why = "other failures"
 	}
-	p.failures[why]++
+	p.failures[why] += uint64(p.batch)
 	select {
 	case <-time.After(failPause):
 	case <-ctx.Done():

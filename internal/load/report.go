@@ -16,6 +16,7 @@ type Report struct {
 	Pattern     string  `json:"pattern,omitempty"`
 	Rate        float64 `json:"rate"` // asked for, items a second; 0: unthrottled
 	Size        int     `json:"size_bytes"`
+	Batch       int     `json:"batch"` // items a publish
 	Publishers  int     `json:"publishers"`
 	Seconds     float64 `json:"seconds"`     // that were measured
 	Interrupted bool    `json:"interrupted"` // it ended before its time
@@ -139,6 +140,8 @@ func cpuOf(from, to usage, deliveries uint64) CPU {
 type Server struct {
 	PIDs []int `json:"pids"`
 	CPU
+	UserSeconds   float64 `json:"user_seconds"` // in the measurement, and until the last had come
+	SystemSeconds float64 `json:"system_seconds"`
 	Before        int64   `json:"resident_bytes_before"` // before anybody connected
 	After         int64   `json:"resident_bytes_after"`  // when all were connected, and nothing had been published
 	End           int64   `json:"resident_bytes_end"`

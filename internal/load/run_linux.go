@@ -105,11 +105,12 @@ func (r *run) work() error {
 		return err
 	}
 	length := r.Warmup + r.Duration
-	schedule := newSchedule(r.clock, r.Rate, length)
+	schedule := newSchedule(r.clock, r.Rate/float64(r.Batch), length)
 	from := schedule.from + int64(r.Warmup)
 	r.measureFrom.Store(from)
 	if r.outlet != nil {
 		r.outlet.schedule = schedule
+		r.outlet.fresh = r.fresh
 	}
 	for _, p := range r.publishers {
 		r.publishing.Go(func() { p.publishAll(r.ctx) })

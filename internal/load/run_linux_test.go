@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,80 @@ func TestFaultsAreDetected(t *testing.T) {
 				t.Errorf("latency %+v of %d deliveries", r.Latency, r.Deliveries.Count)
 			}
 		})
+	}
+}
+
+// TestBatchesAreNumberedLikeSingleItems: each item has its own number, so what
+// is missing of a batch is found, and of a batch that was refused nothing is
+// missing.
+func TestBatchesAreNumberedLikeSingleItems(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		server *broadcaster
+		want   faults
+		failed uint64
+	}{
+		{"all come", &broadcaster{}, faults{}, 0},
+		{"two of a batch do not", &broadcaster{send: func(_ *broadcaster, sub, i int) []int {
+			if sub == 3 && (i == 12 || i == 14) {
+				return nil
+			}
+			return []int{i}
+		}}, faults{Lost: 2}, 0},
+		{"batches are refused", &broadcaster{busy: 3}, faults{}, 5},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := quick(tc.server.start(t))
+			c.Batch, c.Patience = 5, time.Second
+			r := mustRun(t, c)
+			if got := faultsOf(r); got != tc.want {
+				t.Errorf("%+v, want %+v", got, tc.want)
+			}
+			p := r.Publish
+			if p.Items == 0 || p.Items%5 != 0 || p.Items+p.Failed > 65 || p.Failed%5 != 0 || p.Failed < tc.failed || p.Unsent > 0 {
+				t.Errorf("%+v", p)
+			}
+			if p.Took.Count*5 > 65 || r.Deliveries.Count == 0 || r.Batch != 5 {
+				t.Errorf("%d publishes, %+v", p.Took.Count, r.Deliveries)
+			}
+		})
+	}
+}
+
+// TestPublishersWaitForSubscribers: a server that takes items faster than it
+// sends them is not left behind.
+func TestPublishersWaitForSubscribers(t *testing.T) {
+	t.Parallel()
+	slow := func(b *broadcaster, sub, i int) []int {
+		time.Sleep(time.Millisecond)
+		return []int{i}
+	}
+	c := quick((&broadcaster{send: slow}).start(t))
+	c.Rate, c.Ahead = 0, 10
+	r := mustRun(t, c)
+	// 300 in the time that there was, and those that are on their way.
+	if faultsOf(r) != (faults{}) || r.Publish.Items == 0 || r.Publish.Items > 350 {
+		t.Errorf("%+v, %+v", r.Publish, r.Deliveries)
+	}
+	if r.Latency.Max > 250 {
+		t.Errorf("an item took %.0f ms", r.Latency.Max)
+	}
+}
+
+func TestAudience(t *testing.T) {
+	for _, tc := range []struct {
+		c    Config
+		want []int64
+	}{
+		{Config{Feeds: 3, Subscribers: 7}, []int64{3, 2, 2}},
+		{Config{Feeds: 2, Subscribers: 4, Stalled: 4}, []int64{0, 0}},
+		{Config{Feeds: 2, Subscribers: 4, Stalled: 1, Pattern: "bench.*"}, []int64{3, 3}},
+	} {
+		s := &session{Config: &tc.c}
+		if got := s.audience(); !slices.Equal(got, tc.want) {
+			t.Errorf("%+v: %d, want %d", tc.c, got, tc.want)
+		}
 	}
 }
 

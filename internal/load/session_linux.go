@@ -123,6 +123,22 @@ func (s *session) newSubscribers() []subscriber {
 // spread reports whether the i-th of n is one of k that are spread evenly.
 func spread(i, k, n int) bool { return (i+1)*k/n > i*k/n }
 
+// audience returns how many subscribers are to have the items of each feed.
+func (s *session) audience() []int64 {
+	list := make([]int64, s.Feeds)
+	for i := range s.Subscribers {
+		if !spread(i, s.Stalled, s.Subscribers) {
+			list[i%s.Feeds]++
+		}
+	}
+	if s.Pattern != "" {
+		for i := range list {
+			list[i] = int64(s.Subscribers - s.Stalled)
+		}
+	}
+	return list
+}
+
 // newPublishers makes the publishers and what they share.
 func (s *session) newPublishers(ctx context.Context, abort context.CancelCauseFunc) (*outlet, []*publisher, error) {
 	e, err := newEndpoint(ctx, s.PublishURL, s.AllowRemote)
@@ -132,14 +148,15 @@ func (s *session) newPublishers(ctx context.Context, abort context.CancelCauseFu
 	text, err := fields(http.Header{
 		"Host":           {e.host},
 		"User-Agent":     {"feedd-bench"},
-		"Content-Type":   {"application/json"},
-		"Content-Length": {fmt.Sprint(s.Size)},
+		"Content-Type":   {contentType(s.Batch)},
+		"Content-Length": {fmt.Sprint(bodySize(s.Size, s.Batch))},
 	}, s.PublishHeader)
 	if err != nil {
 		return nil, nil, err
 	}
 	o := &outlet{
-		endpoint: e, fields: text, size: s.Size, run: s.id, from: &s.measureFrom, abort: abort,
+		endpoint: e, fields: text, size: s.Size, batch: s.Batch, run: s.id, from: &s.measureFrom, abort: abort,
+		audience: s.audience(), ahead: int64(s.Ahead) * int64(s.Subscribers-s.Stalled),
 		targets: make([]string, s.Feeds), acked: make([]atomic.Uint64, s.Feeds+1),
 	}
 	for i := range o.targets {

@@ -5,7 +5,7 @@ func (r *run) makeReport() *Report {
 	seconds := float64(r.end.at-r.begin.at) / 1e9
 	rep := &Report{
 		URL: r.URL, PublishURL: r.PublishURL, Feed: r.Feed, Format: r.Format, Subscribers: r.Subscribers, Feeds: r.Feeds,
-		Pattern: r.Pattern, Rate: r.Rate, Size: r.Size, Publishers: r.Publishers,
+		Pattern: r.Pattern, Rate: r.Rate, Size: r.Size, Batch: r.Batch, Publishers: r.Publishers,
 		Seconds: seconds, Interrupted: r.interrupted(),
 	}
 	deliveries := r.closed.deliveries - r.begin.deliveries
@@ -24,7 +24,9 @@ func (r *run) makeReport() *Report {
 	if len(r.PIDs) > 0 {
 		rep.Server = &Server{
 			PIDs: r.PIDs, CPU: cpuOf(r.begin.server, r.closed.server, deliveries),
-			Before: r.before.resident, After: r.after.resident, End: r.closed.server.resident,
+			UserSeconds:   (r.closed.server.user - r.begin.server.user).Seconds(),
+			SystemSeconds: (r.closed.server.system - r.begin.server.system).Seconds(),
+			Before:        r.before.resident, After: r.after.resident, End: r.closed.server.resident,
 		}
 		if n := rep.Connect.Connected; n > 0 {
 			rep.Server.PerSubscriber = float64(r.after.resident-r.before.resident) / float64(n)
@@ -165,7 +167,7 @@ func (r *run) reportPublish(seconds float64) *Publish {
 		}
 	}
 	rep.PerSecond = float64(rep.Items) / seconds
-	due := r.outlet.schedule.planned(r.end.at)
+	due := r.outlet.schedule.planned(r.end.at) * uint64(r.Batch)
 	if sent := r.outlet.sent.Load(); due > sent {
 		rep.Unsent = due - sent
 	}

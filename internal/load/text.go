@@ -37,6 +37,9 @@ func (r *Report) writeHead(t *text) {
 		rate = fmt.Sprintf("%s items/s", short(r.Rate))
 	}
 	what := fmt.Sprintf("%s of %s bytes", rate, count(r.Size))
+	if r.Batch > 1 {
+		what += fmt.Sprintf(", %s a publish", count(r.Batch))
+	}
 	if r.Publish == nil {
 		what = "items published elsewhere"
 	}
