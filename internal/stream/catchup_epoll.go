@@ -131,8 +131,8 @@ func (p *pool) finish(m *member, pg *page, now time.Duration) fate {
 			// back, from the item before.
 			return fateFailed
 		}
-		pg.buf = e.AppendFrame(pg.buf[:0], m.enc.Items)
-		rest = pg.buf[m.half.off:]
+		// A large item is written in many parts: it is not copied for each.
+		rest = e.frame(m.enc.Items)[m.half.off:]
 	}
 	n, err := m.write(rest, now)
 	switch {

@@ -30,6 +30,16 @@ func newTarget(sel Selection) *target {
 // Position returns where the reader stands: it may resume from here.
 func (c *Cursor) Position() ID { return c.after }
 
+// Resume returns the position that a reader is sent away with, 0 where it shall
+// keep the one that it presented: it was not told yet that this store cannot
+// have given it.
+func (c *Cursor) Resume() ID {
+	if c.foreign != nil {
+		return 0
+	}
+	return c.after
+}
+
 // Selection returns what the cursor selects.
 func (c *Cursor) Selection() Selection { return c.on.sel }
 

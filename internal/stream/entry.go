@@ -59,9 +59,12 @@ func (e *Entry) AppendFrame(dst []byte, f *Format) []byte {
 	return append(dst, e.frame(f)...)
 }
 
-// frame returns the entry in the given format. It is kept for the next reader
-// as long as there is room for it.
+// frame returns the entry in the given format, shared. It is kept for the next
+// reader as long as the entry is in a window and there is room for it.
 func (e *Entry) frame(f *Format) []byte {
+	if e.memory == nil {
+		return f.append(nil, &e.Item)
+	}
 	if p := e.frames[f.slot].Load(); p != nil {
 		return *p
 	}

@@ -288,10 +288,10 @@ func (s *shard) settle(m *member, now time.Duration) {
 		s.end(m, EndGone)
 	case fate == fateFailed:
 		s.end(m, EndFailed)
-	case s.drained || s.stopping:
+	case s.stopping || s.all.hub.drains():
 		m.state = blocked
 		s.dismiss(m, now)
-	case fate == fateBlocked && m.room:
+	case fate == fateBlocked && m.room, fate == fateHome && m.half != nil:
 		s.catchUp(m)
 	case fate == fateBlocked:
 		s.block(m)
@@ -328,7 +328,7 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 	if s.all.hub.drains() {
 		end = EndDrained
 		if m.half == nil {
-			b := m.enc.Closing(nil, Closing{Reason: "draining", Cursor: m.cursor.Position(), Retry: JitteredRetry()})
+			b := m.enc.Closing(nil, Closing{Reason: "draining", Cursor: m.cursor.Resume(), Retry: JitteredRetry()})
 			m.write(b, now)
 		}
 		// What the peer sent and nobody read would make the end of the stream

@@ -73,10 +73,11 @@ type waker struct {
 	byFeed    map[string]map[*Waiter]struct{}
 	byPattern map[*Waiter]struct{}
 
-	// dirtyMu guards the feeds that were touched since the last walk, each with
-	// the first item that came.
+	// dirtyMu guards the feeds that were touched since the last walk, and the
+	// first item that came to any of them.
 	dirtyMu sync.Mutex
-	dirty   map[string]ID
+	dirty   map[string]struct{}
+	first   ID
 	kick    chan struct{}
 
 	stop chan struct{}
@@ -88,7 +89,7 @@ func newWaker(upkeep func()) *waker {
 	k := &waker{
 		byFeed:    make(map[string]map[*Waiter]struct{}),
 		byPattern: make(map[*Waiter]struct{}),
-		dirty:     make(map[string]ID),
+		dirty:     make(map[string]struct{}),
 		kick:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 		done:      make(chan struct{}),
@@ -108,9 +109,9 @@ func (k *waker) close() {
 	<-k.done
 }
 
-// add registers a waiter. notify is called with an id at or below that of the
-// first item that came since it was called last; it must not block, nor call
-// the waker.
+// add registers a waiter. notify is called in each walk that touches it, with
+// an id at or below that of the first item that came since the walk before.
+// It must not block, nor call the waker.
 func (k *waker) add(on *target, notify func(first ID)) *Waiter {
 	w := &Waiter{wakes: k, on: on, notify: notify}
 	k.mu.Lock()
@@ -146,12 +147,12 @@ func (k *waker) wake(items []Item) {
 		return
 	}
 	k.dirtyMu.Lock()
+	if len(k.dirty) == 0 {
+		k.first = items[0].ID
+	}
 	for i := range items {
-		if i > 0 && items[i].Feed == items[i-1].Feed {
-			continue
-		}
-		if _, known := k.dirty[items[i].Feed]; !known {
-			k.dirty[items[i].Feed] = items[i].ID
+		if i == 0 || items[i].Feed != items[i-1].Feed {
+			k.dirty[items[i].Feed] = struct{}{}
 		}
 	}
 	k.dirtyMu.Unlock()
@@ -174,31 +175,33 @@ func (k *waker) run(upkeep func()) {
 			continue
 		case <-k.kick:
 		}
-		k.dirtyMu.Lock()
-		dirty := k.dirty
-		k.dirty = make(map[string]ID)
-		k.dirtyMu.Unlock()
-		k.walk(dirty)
+		k.walkDirty()
 	}
 }
 
-func (k *waker) walk(dirty map[string]ID) {
+// walkDirty tells who waits for the feeds that were touched.
+func (k *waker) walkDirty() {
+	k.dirtyMu.Lock()
+	dirty, first := k.dirty, k.first
+	k.dirty = make(map[string]struct{})
+	k.dirtyMu.Unlock()
+	k.walk(dirty, first)
+}
+
+func (k *waker) walk(dirty map[string]struct{}, first ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for feed, first := range dirty {
+	for feed := range dirty {
 		for w := range k.byFeed[feed] {
-			w.notify(first)
+			w.notify(first) // of a list that has several of the feeds: again, to no harm
 		}
 	}
 	for w := range k.byPattern {
-		lowest := ID(0)
-		for feed, first := range dirty {
-			if (lowest == 0 || first < lowest) && w.on.sel.Has(feed) {
-				lowest = first
+		for feed := range dirty {
+			if w.on.sel.Has(feed) {
+				w.notify(first)
+				break
 			}
-		}
-		if lowest > 0 {
-			w.notify(lowest)
 		}
 	}
 }
