@@ -154,7 +154,7 @@ function take(reader, end, line) {
   if (!end.opened) {
     end.opened = true;
     reader.on.state({is: "live"});
-  } else if (message.cursor) {
+  } else if (message.cursor && !message.gap) {
     // A heartbeat: it comes after a silence of the length that the server is
     // set to. Two may fail to come, no more.
     reader.patience = Math.max(IDLE, 2.3 * (now - end.heard));
@@ -163,12 +163,11 @@ function take(reader, end, line) {
   if (message.id) {
     reader.on.item(message, line);
     reader.position = message.id;
+  } else if (message.gap) {
+    reader.on.gap(message.gap);
+    reader.position = message.cursor;
   } else if (message.cursor) {
     reader.position = message.cursor;
-  } else if (message.gap) {
-    // The position stays. Of other feeds there may be retained items below
-    // the end of the gap; should the connection break here, it is told again.
-    reader.on.gap(message.gap);
   } else if (message.closing) {
     const {cursor, reason, retry} = message.closing;
     if (cursor) reader.position = cursor;

@@ -128,7 +128,10 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	case err = <-servers.failed:
 	}
 	hub.Drain()
-	servers.stop(time.Duration(cfg.ShutdownTimeout))
+	patience, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.ShutdownTimeout))
+	defer cancel()
+	servers.stop(patience)
+	server.Close(patience)
 	log.Info("stopped")
 	return err
 }
@@ -214,15 +217,13 @@ func (g *serverGroup) start(l net.Listener, h http.Handler) {
 	}()
 }
 
-// stop waits for the requests in flight, at most so long; then it cuts them.
-func (g *serverGroup) stop(most time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
+// stop waits for the requests in flight until ctx ends; then it cuts them.
+func (g *serverGroup) stop(ctx context.Context) {
 	done := make(chan struct{})
 	for _, s := range g.servers {
 		go func() {
 			if err := s.Shutdown(ctx); err != nil {
-				g.log.Warn("requests were cut", "after", most.String())
+				g.log.Warn("requests were cut", "err", err)
 				s.Close()
 			}
 			done <- struct{}{}

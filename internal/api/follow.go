@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -21,23 +23,60 @@ var pageBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 // none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// follow serves a stream in the handler's goroutine: it sends everything
-// between the cursor and the head, waits for more, and does so until the client
-// goes or the server does.
+// follow serves a stream in the handler's goroutine.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	ctx := r.Context()
-	out := s.output(w)
-	defer func() { g.left(out.end()) }()
-	// Before the cursor: what is committed between the two must wake it.
-	waiter := s.Hub.Watch(sub.sel)
-	defer waiter.Close()
-	cur, err := s.Hub.Open(ctx, sub.sel, sub.start)
+	l, err := s.newLoop(r, sub)
 	if err != nil {
+		g.left(stream.EndGone)
 		return err
 	}
-	told, enc := cur.Position(), sub.enc
-	if !out.send(sub.opening(cur)) {
-		return nil
+	defer l.close()
+	g.left(l.run(r.Context(), s.output(w), nil))
+	return nil
+}
+
+// loop is a stream in a goroutine of its own: it sends everything between the
+// cursor and the head, waits for more, and does so until the client goes or the
+// server does.
+type loop struct {
+	server *Server
+	sub    subscription
+	conn   net.Conn // nil where it is not known
+	waiter *stream.Waiter
+	cur    *stream.Cursor
+}
+
+// outlet is where a loop writes to.
+type outlet interface {
+	// send writes what an encoding gave for a notice, deliver a delivery. They
+	// return false when the client is gone, or took nothing for stall_timeout.
+	send(notice []byte) bool
+	deliver(d *stream.Delivery, enc *encoder) bool
+	// end says why send or deliver returned false.
+	end() stream.End
+}
+
+func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
+	// The waiter before the cursor: what is committed between the two must wake
+	// it.
+	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: s.Hub.Watch(sub.sel)}
+	var err error
+	if l.cur, err = s.Hub.Open(r.Context(), sub.sel, sub.start); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) close() { l.waiter.Close() }
+
+// run writes the stream to out until it ends, and says why that is. What comes
+// from replies goes between the items.
+func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) stream.End {
+	s, cur, enc := l.server, l.cur, l.sub.enc
+	told := cur.Position()
+	if !out.send(l.sub.opening(cur)) {
+		return out.end()
 	}
 	heartbeat := time.NewTimer(s.Heartbeat)
 	defer heartbeat.Stop()
@@ -46,32 +85,41 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription
 	for {
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
-			if ctx.Err() == nil {
-				s.Log.Warn("stream ended", "selector", sub.sel.String(), "err", err)
+			if ctx.Err() != nil {
+				return stream.EndGone
 			}
-			return nil // the client comes back with its position
+			s.Log.Warn("stream ended", "selector", l.sub.sel.String(), "err", err)
+			return stream.EndFailed // the client comes back with its position
 		}
 		if d.Gap != nil || len(d.Entries) > 0 {
-			if !s.deliver(out, enc, &d) {
-				return nil
+			if !out.deliver(&d, enc) {
+				return out.end()
 			}
+			s.metrics.delivered.Add(uint64(len(d.Entries)))
 			heartbeat.Reset(s.Heartbeat)
 		}
 		cur.Advance(&d)
+		if d.Gap != nil {
+			told = d.Gap.ID
+			s.metrics.gaps.Add(1)
+		}
 		if n := len(d.Entries); n > 0 {
 			told = d.Entries[n-1].ID
-		} else if d.Gap != nil {
-			told = d.Gap.ID
 		}
+		wake := l.waiter.C
 		if d.More && !s.draining() {
-			continue
+			wake = always
 		}
 		select {
-		case <-waiter.C:
+		case <-wake:
+		case b := <-replies:
+			if !out.send(b) {
+				return out.end()
+			}
 		case <-heartbeat.C:
-			moved := sub.sel.Filtered() && cur.Position() > told
+			moved := l.sub.sel.Filtered() && cur.Position() > told
 			if !out.send(enc.Silence(nil, cur.Position(), moved)) {
-				return nil
+				return out.end()
 			}
 			if moved {
 				told = cur.Position()
@@ -80,36 +128,26 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription
 		case <-look.C:
 			// A peer that vanished takes what is sent, as far as the kernel has
 			// room for it.
-			if stream.Unheard(connOf(r)) >= s.StallTimeout {
-				out.stalled = true
-				return nil
+			if stream.Unheard(l.conn) >= s.StallTimeout {
+				return stream.EndStalled
 			}
 		case <-s.Hub.Draining():
-			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Position(), Retry: stream.JitteredRetry()}))
-			return nil
+			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Resume(), Retry: stream.JitteredRetry()}))
+			return stream.EndDrained
 		case <-ctx.Done():
-			return nil
+			return stream.EndGone
 		}
 	}
 }
 
-// deliver writes a delivery whole.
-func (s *Server) deliver(out *output, enc *encoder, d *stream.Delivery) bool {
-	buf := buffers.Get().(*[]byte)
-	b := enc.AppendDelivery((*buf)[:0], d)
-	ok := out.send(b)
-	if cap(b) <= 4*pageBounds.Bytes { // one huge item must not stay
-		*buf = b
-		buffers.Put(buf)
-	}
-	if d.Gap != nil {
-		s.metrics.gaps.Add(1)
-	}
-	s.metrics.delivered.Add(uint64(len(d.Entries)))
-	return ok
-}
+// always is ready.
+var always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
-// output writes to a client that may be slow.
+// output writes to a client over HTTP that may be slow.
 type output struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
@@ -127,6 +165,18 @@ func (o *output) end() stream.End {
 		return stream.EndStalled
 	}
 	return stream.EndGone
+}
+
+// deliver writes a delivery whole.
+func (o *output) deliver(d *stream.Delivery, enc *encoder) bool {
+	buf := buffers.Get().(*[]byte)
+	b := enc.AppendDelivery((*buf)[:0], d)
+	ok := o.send(b)
+	if cap(b) <= 4*pageBounds.Bytes { // one huge item must not stay
+		*buf = b
+		buffers.Put(buf)
+	}
+	return ok
 }
 
 // send writes b and flushes it. It returns false when the client is gone, or

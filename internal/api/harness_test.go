@@ -216,6 +216,9 @@ func (s *server) stop() {
 		s.hooks.set(nil, nil)
 		s.client.CloseIdleConnections()
 		s.http.Close()
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.api.Close(now)
 		s.shards.Close()
 		s.engine.Close()
 		s.hub.Close()
@@ -542,11 +545,11 @@ func (s *server) openConn(path string) (*net.TCPConn, *bufio.Reader) {
 	s.t.Helper()
 	c := s.dial(0)
 	fmt.Fprintf(c, "GET /feeds/%s HTTP/1.1\r\nHost: %s\r\n\r\n", path, s.addr)
-	in := bufio.NewReader(c)
-	resp, err := http.ReadResponse(in, nil)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		s.t.Fatalf("%v %+v", err, resp)
 	}
+	in := bufio.NewReader(resp.Body)
 	if n := newSSE(in).note(); n.kind != opening {
 		s.t.Fatalf("%+v instead of the opening", n)
 	}

@@ -60,6 +60,7 @@ var (
 	badSelector   = problem{Status: 400, Type: "bad-selector", Title: "The selector is not valid"}
 	badQuery      = problem{Status: 400, Type: "bad-query", Title: "The query is not valid"}
 	badJSON       = problem{Status: 400, Type: "bad-json", Title: "The body is not valid JSON"}
+	badFrame      = problem{Status: 400, Type: "bad-frame", Title: "The frame is not valid"}
 	badText       = problem{Status: 400, Type: "bad-text", Title: "The body is not valid text"}
 	badKey        = problem{Status: 400, Type: "bad-idempotency-key", Title: "The Idempotency-Key is not valid"}
 	badSettings   = problem{Status: 400, Type: "bad-settings", Title: "The settings are not valid"}

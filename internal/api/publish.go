@@ -61,11 +61,8 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p := principal(r); !s.Auth.MayPublish(p, feed) {
-		return refuse(p, "publishing to "+feed)
-	}
-	if s.draining() {
-		return &draining
+	if err := s.mayPublish(r, feed); err != nil { // before the body is read
+		return err
 	}
 	params, err := publishParams(r)
 	if err != nil {
@@ -89,23 +86,47 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
-	if err := s.complete(drafts, params); err != nil {
+	params.complete(drafts)
+	receipt, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
+	if err != nil {
 		return err
+	}
+	return s.writeReceipt(w, receipt, kind.batch)
+}
+
+// commit publishes a batch for whoever sent the request, if that one may.
+func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b stream.Batch) (stream.Receipt, error) {
+	if err := s.mayPublish(r, b.Feed); err != nil {
+		return stream.Receipt{}, err
+	}
+	if err := s.checkSizes(b.Drafts); err != nil {
+		return stream.Receipt{}, err
 	}
 	// A publisher that has ended its sending half still waits for the answer,
 	// so the end of the request's context must not end the wait.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	receipt, err := s.Hub.Publish(ctx, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
+	receipt, err := s.Hub.Publish(ctx, b)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded): // that ended the wait, not the commit
-		return outcome.with("the commit takes longer than %s", commitTimeout)
+		return receipt, outcome.with("the commit takes longer than %s", commitTimeout)
 	case err != nil:
-		return err
+		return receipt, err
 	}
 	s.ready.committed(time.Now())
 	s.metrics.published(receipt, time.Since(begin))
-	return s.writeReceipt(w, receipt, kind.batch)
+	return receipt, nil
+}
+
+// mayPublish says why whoever sent the request must not publish now.
+func (s *Server) mayPublish(r *http.Request, feed string) error {
+	if p := principal(r); !s.Auth.MayPublish(p, feed) {
+		return refuse(p, "publishing to "+feed)
+	}
+	if s.draining() {
+		return &draining
+	}
+	return nil
 }
 
 // params is what a publish says beside its body.
@@ -229,8 +250,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, setting strin
 	return buf.Bytes(), nil
 }
 
-// complete gives the drafts what the query says, and checks their sizes.
-func (s *Server) complete(drafts []stream.Draft, p params) error {
+// complete gives the drafts what the query says.
+func (p *params) complete(drafts []stream.Draft) {
 	for i := range drafts {
 		d := &drafts[i]
 		if d.Event == "" {
@@ -239,7 +260,12 @@ func (s *Server) complete(drafts []stream.Draft, p params) error {
 		if d.TTL == 0 {
 			d.TTL = p.ttl
 		}
-		if n := int64(len(d.Data)); n > s.MaxItemBytes {
+	}
+}
+
+func (s *Server) checkSizes(drafts []stream.Draft) error {
+	for i := range drafts {
+		if n := int64(len(drafts[i].Data)); n > s.MaxItemBytes {
 			return tooLarge.hit("max_item_bytes").with("item %d has %d bytes, more than max_item_bytes allows: %d", i+1, n, s.MaxItemBytes)
 		}
 	}

@@ -17,15 +17,16 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badQuery.because(err)
 	}
+	socket := wantsWebSocket(r)
 	f, err := negotiate(r, query)
-	if err != nil {
+	if err != nil && !socket {
 		return err
 	}
 	sel, err := s.selector(r)
 	if err != nil {
 		return err
 	}
-	if f == formatHTML { // open to all; what it may read the page finds out
+	if f == formatHTML && !socket { // open to all; what it may read the page finds out
 		return s.pages["/"].serve(w, r)
 	}
 	if sel, err = s.readable(r, sel); err != nil {
@@ -36,6 +37,9 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sel = sel.Only(events)
+	if socket {
+		return s.serveWebSocket(w, r, query, sel)
+	}
 	if f == formatJSON {
 		return s.readPage(w, r, query, sel)
 	}

@@ -71,9 +71,10 @@ var (
 	sseTransport      = transport{"sse", openSSE, true, true}
 	envelopeTransport = transport{"sse-envelope", openEnvelopes, true, false}
 	ndjsonTransport   = transport{"ndjson", openNDJSON, true, false}
+	socketTransport   = transport{"websocket", openSocket, true, false}
 	pagesTransport    = transport{"pages", openPages, false, false}
 
-	streams    = []transport{sseTransport, envelopeTransport, ndjsonTransport}
+	streams    = []transport{sseTransport, envelopeTransport, ndjsonTransport, socketTransport}
 	transports = append(slices.Clone(streams), pagesTransport)
 )
 
@@ -91,7 +92,7 @@ func everywhere(t *testing.T, test func(t *testing.T, d deployment, tr transport
 	onEngines(t, func(t *testing.T, d deployment) {
 		these := transports
 		if !d.memory {
-			these = []transport{sseTransport, pagesTransport}
+			these = []transport{sseTransport, socketTransport, pagesTransport}
 		}
 		for _, tr := range these {
 			t.Run(tr.name, func(t *testing.T) { test(t, d, tr) })
@@ -295,6 +296,12 @@ func lineNote(t testing.TB, in *bufio.Reader) note {
 	if err != nil {
 		return note{kind: endOf(err, line)}
 	}
+	return noteOf(t, line)
+}
+
+// noteOf reads a line, or a frame.
+func noteOf(t testing.TB, line string) note {
+	t.Helper()
 	var l struct {
 		item
 		Cursor  string
@@ -313,7 +320,7 @@ func lineNote(t testing.TB, in *bufio.Reader) note {
 		n.kind, n.id, n.feed, n.event = anItem, l.ID, l.Feed, l.Event
 		n.data, n.text = plainData(l.Data)
 	case l.Gap != nil:
-		n.kind, n.gap, n.id = aGap, l.Gap, l.Gap.After
+		n.kind, n.gap, n.id = aGap, l.Gap, l.Cursor
 	case l.Closing != nil:
 		n.kind, n.id, n.retry, n.why = closing, l.Closing.Cursor, l.Closing.Retry.String(), l.Closing.Reason
 	default:

@@ -63,12 +63,14 @@ type Server struct {
 
 	guests      guests
 	connections connections
+	sockets     sockets
 }
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
 	s.guests.server = s
+	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
 	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)
 	pages, err := loadPages(opts.Pages)

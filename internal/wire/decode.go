@@ -41,8 +41,8 @@ type ClosingNotice struct {
 }
 
 // Line is what a line of NDJSON, a frame, or the data of an SSE event with
-// envelope=true says: one of its fields is set. None is for a notice that this
-// version does not know, which a client skips.
+// envelope=true says: one of its fields is set, with a Gap the Cursor as well.
+// None is for a notice that this version does not know, which a client skips.
 type Line struct {
 	Item    *Envelope
 	Cursor  string
@@ -62,7 +62,9 @@ func DecodeLine(line []byte) (Line, error) {
 	case m.data.at != 0:
 		l.Item, err = m.envelope()
 	case m.gap.at != 0:
-		l.Gap, err = DecodeGap(m.gap.raw)
+		if l.Gap, err = DecodeGap(m.gap.raw); err == nil && m.cursor.at != 0 {
+			l.Cursor, err = m.cursor.str("cursor")
+		}
 	case m.closing.at != 0:
 		l.Closing, err = DecodeClosing(m.closing.raw)
 	case m.cursor.at != 0:

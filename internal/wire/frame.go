@@ -13,10 +13,13 @@ func AppendCursor(dst []byte, id stream.ID) []byte {
 	return append(dst, '}')
 }
 
-// AppendGap appends the notice of a loss (P4) as a frame: {"gap":{...}}.
+// AppendGap appends the notice of a loss (P4) as a frame, with the position of
+// whoever was told of it: {"gap":{...},"cursor":"N"}.
 func AppendGap(dst []byte, g *stream.Gap) []byte {
 	dst = append(dst, `{"gap":`...)
 	dst = appendGap(dst, g)
+	dst = append(dst, `,"cursor":`...)
+	dst = appendID(dst, g.ID)
 	return append(dst, '}')
 }
 

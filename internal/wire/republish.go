@@ -31,16 +31,21 @@ func parseEnvelope(line []byte) (stream.Draft, bool, error) {
 		}
 		return stream.Draft{}, false, &SyntaxError{Msg: "the envelope has no data"}
 	}
+	d, err := m.draft()
+	return d, true, err
+}
+
+// draft returns the item of an envelope with data.
+func (m *members) draft() (d stream.Draft, err error) {
 	if m.repeated != nil {
-		return stream.Draft{}, false, m.repeated
+		return d, m.repeated
 	}
-	d := stream.Draft{}
 	if m.event.at != 0 {
 		if d.Event, err = m.event.str("event"); err == nil {
 			err = stream.CheckEvent(d.Event)
 		}
 		if err != nil {
-			return stream.Draft{}, false, m.event.fault(err.Error())
+			return d, m.event.fault(err.Error())
 		}
 	}
 	if m.ttl.at != 0 {
@@ -49,7 +54,7 @@ func parseEnvelope(line []byte) (stream.Draft, bool, error) {
 			d.TTL, err = ParseTTL(ttl)
 		}
 		if err != nil {
-			return stream.Draft{}, false, m.ttl.fault(err.Error())
+			return d, m.ttl.fault(err.Error())
 		}
 	}
 	if text, ok := textOf(m.data.raw); ok {
@@ -57,7 +62,7 @@ func parseEnvelope(line []byte) (stream.Draft, bool, error) {
 	} else {
 		d.JSON, d.Data = true, m.data.compact()
 	}
-	return d, true, nil
+	return d, nil
 }
 
 // members are those of an envelope or notice that have a meaning. Names are
@@ -65,6 +70,7 @@ func parseEnvelope(line []byte) (stream.Draft, bool, error) {
 type members struct {
 	id, feed, event, time, data, ttl span
 	cursor, gap, closing             span
+	ref, key                         span  // of a client's frame
 	repeated                         error // the first event, data or ttl that stands again
 }
 
@@ -120,6 +126,10 @@ func (m *members) place(name []byte) *span {
 		return &m.gap
 	case "closing":
 		return &m.closing
+	case "ref":
+		return &m.ref
+	case "key":
+		return &m.key
 	}
 	return nil
 }
