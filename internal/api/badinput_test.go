@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -86,7 +88,11 @@ func TestBadInput_FeedNames(t *testing.T) {
 			"POST /feeds/" + name, "DELETE /feeds/" + name, "GET /feeds/" + name + "/settings", "PUT /feeds/" + name + "/settings",
 			"DELETE /feeds/" + name + "/settings", "GET /feeds/" + name + "/items/1", "DELETE /feeds/" + name + "/items/1",
 		} {
-			s.rawRequest(line, "{}").mustProblem(t, 400, "bad-feed")
+			body := "{}"
+			if strings.HasPrefix(line, "GET") {
+				body = ""
+			}
+			s.rawRequest(line, body).mustProblem(t, 400, "bad-feed")
 		}
 	}
 	for _, name := range []string{"a", "A-z_0.9", strings.Repeat("a", 128), "%61", "a%2Eb", "-", "a._b"} {
@@ -95,6 +101,20 @@ func TestBadInput_FeedNames(t *testing.T) {
 	s.do("POST", "/feeds/_internal", "x").mustProblem(t, 403, "forbidden")
 	s.do("POST", "/feeds/_internal", "x", "Authorization:").mustProblem(t, 401, "unauthorized")
 	s.mustStore(7)
+}
+
+// A body that nobody asked for, and that perhaps never comes, holds nothing up.
+func TestBadInput_BodyOfAGet(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	for _, path := range []string{"/feeds/f", "/healthz"} {
+		c := s.dial(0)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, s.addr)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != http.StatusBadRequest || !resp.Close {
+			t.Errorf("%s: %v %+v", path, err, resp)
+		}
+	}
 }
 
 func TestBadInput_Selectors(t *testing.T) {

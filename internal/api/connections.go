@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// connections are those that the shards have not adopted.
+// connections are those that are the http.Server's: neither adopted by the
+// shards nor WebSockets.
 type connections struct {
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]*list.Element
@@ -28,7 +29,7 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	case http.StateHijacked, http.StateClosed:
 		delete(c.open, conn)
 		return
-	case http.StateIdle:
+	case http.StateIdle, http.StateNew: // one that says nothing is as idle
 		c.open[conn] = c.idle.PushBack(conn)
 	default:
 		c.open[conn] = nil
@@ -36,7 +37,7 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	if state != http.StateNew || s.MaxConnections == 0 {
 		return
 	}
-	for most := s.MaxConnections - s.Shards.Stats().Members; len(c.open) > most && c.idle.Len() > 0; {
+	for most := s.MaxConnections - s.Shards.Stats().Members - s.sockets.number(); len(c.open) > most && c.idle.Len() > 0; {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
 		s.metrics.limitHits.WithLabelValues("descriptors").Inc()

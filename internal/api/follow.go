@@ -80,8 +80,10 @@ func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) strea
 	}
 	heartbeat := time.NewTimer(s.Heartbeat)
 	defer heartbeat.Stop()
-	look := time.NewTicker(s.StallTimeout / 4)
+	const looks = 4
+	look := time.NewTicker(s.StallTimeout / looks)
 	defer look.Stop()
+	waits := 0 // looks that found something unacknowledged, in a row
 	for {
 		d, err := s.Hub.Next(ctx, cur, pageBounds)
 		if err != nil {
@@ -128,7 +130,10 @@ func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) strea
 		case <-look.C:
 			// A peer that vanished takes what is sent, as far as the kernel has
 			// room for it.
-			if stream.Unheard(l.conn) >= s.StallTimeout {
+			silence, waiting := stream.Unheard(l.conn)
+			if !waiting {
+				waits = 0
+			} else if waits++; waits > looks && silence >= s.StallTimeout {
 				return stream.EndStalled
 			}
 		case <-s.Hub.Draining():

@@ -73,7 +73,7 @@ func newMetrics(s *Server) *metrics {
 			Name: "feedd_subscribers", Help: "Streams and waiting pages.",
 		}, func() float64 { return float64(s.Subscribers()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "feedd_connections", Help: "Open connections, those of parked streams apart.",
+			Name: "feedd_connections", Help: "Open connections, those of parked streams and WebSockets apart.",
 		}, func() float64 { return float64(s.connections.number()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_max_subscribers", Help: "How many subscribers there may be.",

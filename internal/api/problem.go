@@ -86,6 +86,9 @@ var (
 	tooManySubs   = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", retryAfter: 5}
 )
 
+// refusedBody is how long the rest of a body that was refused may take.
+const refusedBody = 5 * time.Second
+
 // problemOf is the one table from error to answer.
 func problemOf(err error) *problem {
 	var p *problem
@@ -135,6 +138,10 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil && s.warned.first(p.Type, time.Now()) {
 		s.Log.LogAttrs(r.Context(), slog.LevelWarn, "request failed; more like it are not logged for a minute",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("type", p.Type), slog.Any("err", err))
+	}
+	if r.ContentLength != 0 {
+		// The rest of the body is read only to keep the connection.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody))
 	}
 	h := w.Header()
 	for k, v := range p.header {

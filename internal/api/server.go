@@ -116,6 +116,15 @@ func (s *Server) secure(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
+		if r.ContentLength != 0 {
+			if r.Method == http.MethodGet || r.Method == http.MethodHead {
+				h.Set("Connection", "close") // or the server would wait for the body
+				s.writeProblem(w, r, badRequest.with("a %s has no body here", r.Method))
+				return
+			}
+			// Nobody waits for a body for ever, also where nobody reads it.
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -47,9 +47,15 @@ func connOf(r *http.Request) net.Conn {
 
 // handOver opens the stream and gives the connection to the shards.
 func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
+	end := stream.EndFailed
+	adopted := false
+	defer func() {
+		if !adopted {
+			g.left(end)
+		}
+	}()
 	cur, err := s.Hub.Open(r.Context(), sub.sel, sub.start)
 	if err != nil {
-		g.left(stream.EndGone)
 		return err
 	}
 	// The bytes of the stream go to the connection as they are: neither chunked
@@ -57,13 +63,12 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 	w.Header().Set("Transfer-Encoding", "identity")
 	out := s.output(w)
 	if !out.send(sub.opening(cur)) {
-		g.left(out.end())
+		end = out.end()
 		return nil
 	}
 	conn, _, err := out.rc.Hijack() // what the client has sent behind its request is nothing that it may say
 	if err != nil {
 		s.Log.Error("a connection cannot be taken over", "err", err)
-		g.left(stream.EndFailed)
 		return nil
 	}
 	err = s.Shards.Adopt(conn, stream.Subscriber{
@@ -72,8 +77,9 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 	if err != nil {
 		s.Log.Warn("a stream was closed at its opening", "err", err)
 		conn.Close()
-		g.left(stream.EndFailed)
+		return nil
 	}
+	adopted = true
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if !ok {
 		return nil
 	}
-	defer s.sockets.done.Done()
+	defer s.sockets.leave()
 	defer cancel()
 	out := &socket{conn: conn, ctx: ctx, stall: s.StallTimeout}
 	replies := make(chan []byte, waitingReplies)
@@ -97,7 +97,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if silent := stopPings(); silent {
 		end = stream.EndStalled
 	}
-	out.close(end, l.cur.Position())
+	out.close(end, l.cur.Resume())
 	cancel()
 	<-reading
 	return nil
@@ -105,8 +105,9 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 
 // sockets are the WebSockets that are open.
 type sockets struct {
-	mu     sync.Mutex // guards closed, and done.Add against Wait
+	mu     sync.Mutex // guards closed and open, and done.Add against Wait
 	closed bool
+	open   int
 	done   sync.WaitGroup
 	cut    context.Context
 	cutAll func()
@@ -120,9 +121,24 @@ func (s *sockets) enter(parent context.Context) (ctx context.Context, cancel fun
 		return nil, nil, false
 	}
 	s.done.Add(1)
+	s.open++
 	ctx, end := context.WithCancel(context.WithoutCancel(parent))
 	stop := context.AfterFunc(s.cut, end)
 	return ctx, func() { stop(); end() }, true
+}
+
+// leave counts one out.
+func (s *sockets) leave() {
+	s.mu.Lock()
+	s.open--
+	s.mu.Unlock()
+	s.done.Done()
+}
+
+func (s *sockets) number() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
 }
 
 // Close waits for the WebSockets to end, as they do when the hub drains; when

@@ -157,16 +157,23 @@ func (m *member) note(d *Delivery, n int) {
 	}
 }
 
-// notify writes a notice of feedd's own, when nothing is half written.
-func (m *member) notify(b []byte, now time.Duration) (whole bool, err error) {
+// heartbeat gives a sign of life, when nothing is half written. It reports
+// whether the socket took it.
+func (m *member) heartbeat(now time.Duration) bool {
+	at := m.cursor.Position()
+	moved := m.cursor.on.sel.Filtered() && at > m.told
+	b := m.enc.Silence(nil, at, moved)
 	n, err := m.write(b, now)
-	if err != nil || n == len(b) {
-		return err == nil, err
+	if err != nil || n == 0 {
+		return false
 	}
-	if n > 0 {
-		m.half = &half{notice: append([]byte(nil), b[n:]...)}
+	if moved {
+		m.told = at
 	}
-	return false, nil
+	if n < len(b) {
+		m.half = &half{notice: b[n:]}
+	}
+	return n == len(b)
 }
 
 // discard reads what the peer sends and throws it away. It reports whether the
@@ -193,10 +200,11 @@ func (m *member) discard(scratch []byte) bool {
 const maxInbound = 4 << 10
 
 // stalled reports whether the peer acknowledged nothing for so long while there
-// was something to acknowledge, or is not heard of at all for so long.
+// was something to acknowledge. With a heartbeat there is something twice in
+// that time: then it is enough that it was not heard of at all for so long.
 // Progress is what the peer's kernel took, not what ours did: a reader with a
 // small window that is slow moves on long before our buffer has room again.
-func (m *member) stalled(now, most time.Duration) bool {
+func (m *member) stalled(now, most, heartbeat time.Duration) bool {
 	if m.sent == m.acked {
 		return false
 	}
@@ -207,14 +215,25 @@ func (m *member) stalled(now, most time.Duration) bool {
 	if acked := m.sent - min(m.sent, uint64(waiting)); acked != m.acked {
 		m.acked, m.moved = acked, now
 	}
-	if m.sent == m.acked || now-m.moved < most/2 {
+	if m.sent == m.acked {
 		return false
 	}
-	return now-m.moved >= most || unheard(m.fd) >= most
+	return now-m.moved >= most || heartbeat <= most/2 && now-m.moved >= most/2 && unheard(m.fd) >= most
 }
 
-// abort makes closing throw away what was not sent, so that the kernel does
-// not keep it for a peer that takes nothing.
-func (m *member) abort() {
-	unix.SetsockoptLinger(m.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+// close closes the connection. What the peer has not taken is thrown away, so
+// that the kernel does not keep it for one that takes nothing; but a peer that
+// did nothing wrong has a while to take it.
+func (m *member) close(orderly bool) {
+	if n, err := unacknowledged(m.fd); err == nil && n > 0 {
+		if orderly {
+			unix.SetsockoptInt(m.fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(lastWords.Milliseconds()))
+		} else {
+			unix.SetsockoptLinger(m.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		}
+	}
+	unix.Close(m.fd)
 }
+
+// lastWords is how long a peer has to take what was sent last.
+const lastWords = 10 * time.Second

@@ -26,9 +26,9 @@ type event struct {
 	kind      uint32 // of unix.EPOLL*
 }
 
-// interest is asked for once: with edges (EPOLLET) the kernel tells of room
+// watched is asked for once: with edges (EPOLLET) the kernel tells of room
 // only after a write found none, and so there is nothing to switch on and off.
-const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+const watched = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 func newPoller() (*poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -54,7 +54,7 @@ func newPoller() (*poller, error) {
 // and how often that was filled.
 func (p *poller) add(fd int, slot, gen uint32) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
-		Events: interest, Fd: int32(slot), Pad: int32(gen),
+		Events: watched, Fd: int32(slot), Pad: int32(gen),
 	})
 }
 

@@ -36,6 +36,7 @@ func ParseSelector(s string, maxTerms int) (Selection, error) {
 	if n := strings.Count(s, ",") + 1; n > maxTerms {
 		return Selection{}, fmt.Errorf("the selector has %d terms, more than %d", n, maxTerms)
 	}
+	s = strings.Clone(s) // a part of a request must not keep the whole
 	sel := Selection{text: s}
 	for text := range strings.SplitSeq(s, ",") {
 		t, err := parseTerm(text)

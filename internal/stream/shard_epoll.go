@@ -184,11 +184,18 @@ func (s *shard) take(now time.Duration) {
 			s.happened(sl.m, e.kind)
 		}
 	}
-	for _, m := range in.back {
+	// After a slice of these too, live items have their turn.
+	for i, m := range in.back {
 		s.settle(m, now)
+		if i%sliceMembers == sliceMembers-1 {
+			s.pass(now)
+		}
 	}
-	for _, m := range in.new {
+	for i, m := range in.new {
 		s.enter(m, now)
+		if i%sliceMembers == sliceMembers-1 {
+			s.pass(now)
+		}
 	}
 	if in.stop && !s.stopping {
 		s.stopping = true
@@ -248,6 +255,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 	m.group, m.cursor.on = g, g.on
 	m.state = catchingUp // nobody's yet
 	if err := s.poll.add(m.fd, m.slot, m.gen); err != nil {
+		s.all.opts.Log.Warn("a connection cannot be watched", "err", err)
 		s.end(m, EndFailed)
 		return
 	}
@@ -288,10 +296,10 @@ func (s *shard) settle(m *member, now time.Duration) {
 		s.end(m, EndGone)
 	case fate == fateFailed:
 		s.end(m, EndFailed)
-	case s.stopping || s.all.hub.drains():
+	case fate == fateStopped || s.all.stops():
 		m.state = blocked
 		s.dismiss(m, now)
-	case fate == fateBlocked && m.room, fate == fateHome && m.half != nil:
+	case fate == fateBlocked && m.room:
 		s.catchUp(m)
 	case fate == fateBlocked:
 		s.block(m)
@@ -343,7 +351,7 @@ func (s *shard) end(m *member, why End) {
 	if m.state == parked {
 		m.group.unpark(m)
 	}
-	unix.Close(m.fd)
+	m.close(why == EndDrained || why == EndFailed)
 	sl := &s.slots[m.slot]
 	sl.m = nil
 	sl.gen++

@@ -49,7 +49,7 @@ const maxShards = 16
 func NewShards(h *Hub, opts ShardOptions) (*Shards, error) {
 	s := &Shards{hub: h, opts: opts, begin: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.pool = &pool{shards: s}
+	s.pool = newPool(s)
 	for range min(runtime.GOMAXPROCS(0), maxShards) {
 		sh, err := newShard(s)
 		if err != nil {
@@ -130,6 +130,9 @@ func (s *Shards) Close() {
 	}
 	s.done.Wait()
 }
+
+// stops reports whether members shall be sent away.
+func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.drains() }
 
 // now is the time since the shards began.
 func (s *Shards) now() time.Duration { return time.Since(s.begin) }

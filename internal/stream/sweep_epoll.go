@@ -28,27 +28,16 @@ func (s *shard) sweep(now time.Duration) {
 		case m == nil || m.state == catchingUp:
 		case s.drained:
 			s.dismiss(m, now)
-		case m.stalled(now, s.all.opts.StallTimeout):
-			m.abort()
+		case m.stalled(now, s.all.opts.StallTimeout, s.all.opts.Heartbeat):
 			s.end(m, EndStalled)
+		case m.state == blocked && m.sent == m.acked:
+			// Everything was taken, so there is room.
+			s.catchUp(m)
 		case m.state == parked && now-m.wrote > s.all.opts.Heartbeat-s.tick():
-			s.heartbeat(m, now)
+			if !m.heartbeat(now) {
+				s.block(m)
+			}
 		}
 	}
 	s.sweeping = s.swept < len(s.slots)
-}
-
-func (s *shard) heartbeat(m *member, now time.Duration) {
-	moved := m.cursor.on.sel.Filtered() && m.cursor.Position() > m.told
-	whole, err := m.notify(m.enc.Silence(s.scratch[:0], m.cursor.Position(), moved), now)
-	switch {
-	case err != nil:
-		s.end(m, EndGone)
-		return
-	case !whole:
-		s.block(m)
-	}
-	if moved {
-		m.told = m.cursor.Position()
-	}
 }

@@ -8,25 +8,25 @@ import (
 )
 
 // Unheard returns for how long a TCP peer has acknowledged nothing, not even a
-// probe, although it was sent something; 0 where that is not known.
-func Unheard(conn net.Conn) (silence time.Duration) {
+// probe, and whether something waits for that; 0 and false where it is not
+// known.
+func Unheard(conn net.Conn) (silence time.Duration, waiting bool) {
 	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok { // of TLS
 		conn = inner.NetConn()
 	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	raw.Control(func(fd uintptr) {
-		if waiting, err := unacknowledged(int(fd)); err == nil && waiting > 0 {
-			silence = unheard(int(fd))
-		}
+		n, err := unacknowledged(int(fd))
+		silence, waiting = unheard(int(fd)), err == nil && n > 0
 	})
-	return silence
+	return silence, waiting
 }
 
 // unacknowledged returns how many bytes were written to a socket that its peer

@@ -8,4 +8,4 @@ import (
 )
 
 // Unheard is not known here.
-func Unheard(net.Conn) time.Duration { return 0 }
+func Unheard(net.Conn) (silence time.Duration, waiting bool) { return 0, false }

@@ -38,25 +38,17 @@ func (w *Waiter) Close() { w.wakes.remove(w) }
 // Readers returns how many readers select each of the feeds.
 func (h *Hub) Readers(feeds []string) []int {
 	counts := make([]int, len(feeds))
-	k := h.wakes
-	k.mu.Lock()
+	h.wakes.mu.Lock()
+	defer h.wakes.mu.Unlock()
+	seen := make(waiterSet)
 	for i, feed := range feeds {
-		for w := range k.byFeed[feed] {
-			counts[i] += int(w.readers.Load())
-		}
-	}
-	patterns := make([]*Waiter, 0, len(k.byPattern))
-	for w := range k.byPattern {
-		patterns = append(patterns, w)
-	}
-	k.mu.Unlock()
-	// Without the lock: nobody is woken later because somebody counts.
-	for i, feed := range feeds {
-		for _, w := range patterns {
-			if w.on.sel.Has(feed) {
+		clear(seen)
+		h.wakes.interest.each(feed, func(w *Waiter) {
+			if _, again := seen[w]; !again {
+				seen[w] = struct{}{}
 				counts[i] += int(w.readers.Load())
 			}
-		}
+		})
 	}
 	return counts
 }
@@ -69,9 +61,8 @@ const upkeepEvery = time.Minute
 type waker struct {
 	// mu guards who waits. It is held for a walk over the waiters of the
 	// touched feeds; nothing blocks meanwhile.
-	mu        sync.Mutex
-	byFeed    map[string]map[*Waiter]struct{}
-	byPattern map[*Waiter]struct{}
+	mu       sync.Mutex
+	interest *interest
 
 	// dirtyMu guards the feeds that were touched since the last walk, and the
 	// first item that came to any of them.
@@ -87,12 +78,11 @@ type waker struct {
 // newWaker starts a waker. Once in a while it does the upkeep as well.
 func newWaker(upkeep func()) *waker {
 	k := &waker{
-		byFeed:    make(map[string]map[*Waiter]struct{}),
-		byPattern: make(map[*Waiter]struct{}),
-		dirty:     make(map[string]struct{}),
-		kick:      make(chan struct{}, 1),
-		stop:      make(chan struct{}),
-		done:      make(chan struct{}),
+		interest: newInterest(),
+		dirty:    make(map[string]struct{}),
+		kick:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	go k.run(upkeep)
 	return k
@@ -116,29 +106,14 @@ func (k *waker) add(on *target, notify func(first ID)) *Waiter {
 	w := &Waiter{wakes: k, on: on, notify: notify}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !on.plain {
-		k.byPattern[w] = struct{}{}
-		return w
-	}
-	for _, name := range on.names {
-		if k.byFeed[name] == nil {
-			k.byFeed[name] = make(map[*Waiter]struct{}, 1)
-		}
-		k.byFeed[name][w] = struct{}{}
-	}
+	k.interest.add(w)
 	return w
 }
 
 func (k *waker) remove(w *Waiter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.byPattern, w)
-	for _, name := range w.on.names {
-		delete(k.byFeed[name], w)
-		if len(k.byFeed[name]) == 0 {
-			delete(k.byFeed, name)
-		}
-	}
+	k.interest.remove(w)
 }
 
 // wake notes the feeds of the items; it does not wait.
@@ -192,16 +167,7 @@ func (k *waker) walk(dirty map[string]struct{}, first ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for feed := range dirty {
-		for w := range k.byFeed[feed] {
-			w.notify(first) // of a list that has several of the feeds: again, to no harm
-		}
-	}
-	for w := range k.byPattern {
-		for feed := range dirty {
-			if w.on.sel.Has(feed) {
-				w.notify(first)
-				break
-			}
-		}
+		// A waiter for several of the feeds is told again, to no harm.
+		k.interest.each(feed, func(w *Waiter) { w.notify(first) })
 	}
 }
