@@ -61,8 +61,8 @@ type sizes struct {
 }
 
 var fullSizes = sizes{
-	many: 10_000, some: 1_000, lasts: 10 * time.Second, warmup: 2 * time.Second,
-	idleFirst: 1_000, idleMore: 18_000, idleSettle: 5 * time.Second, idleWatch: 30 * time.Second,
+	many: 10_000, some: 1_000, lasts: 8 * time.Second, warmup: time.Second,
+	idleFirst: 1_000, idleMore: 18_000, idleSettle: 4 * time.Second, idleWatch: 30 * time.Second,
 	rate: 1_000, batch: 100, ahead: 2_000,
 	live: 9_000, stalled: 1_000, stalledLasts: 12 * time.Second, stallTimeout: "5s",
 	stay: 1_000, away: 10 * time.Second,
