@@ -31,6 +31,7 @@ const (
 
 func newServeCmd() *cobra.Command {
 	var file string
+	var demo bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -50,6 +51,11 @@ they are the defaults, which config.yaml lists.`,
 			if err != nil {
 				return usageError{err}
 			}
+			if demo {
+				if err := openForDemo(&cfg); err != nil {
+					return usageError{err}
+				}
+			}
 			return serve(cmd.Context(), &cfg, cmd.OutOrStdout(), newLogger(&cfg, cmd.ErrOrStderr()))
 		},
 	}
@@ -59,7 +65,19 @@ they are the defaults, which config.yaml lists.`,
 	cmd.Flags().String("listen", def.Listen, "serve on `ADDRESS`, host:port")
 	cmd.Flags().String("data", def.Data, "keep everything in `DIR`")
 	cmd.Flags().String("store", string(def.Store), "keep items in `ENGINE`: sqlite or memory")
+	cmd.Flags().BoolVar(&demo, "demo", false, "let everybody on this machine post to /send_feed_item and speak in /chat")
 	return cmd
+}
+
+// openForDemo opens the forerunners' feeds to everybody who can reach a
+// loopback address.
+func openForDemo(cfg *config.Config) error {
+	host, _, err := net.SplitHostPort(cfg.Listen)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--demo lets everybody publish, so it listens on loopback only, not on %s", cfg.Listen)
+	}
+	cfg.Forerunner.FeedPublish, cfg.Forerunner.ChatPublish = config.Anyone, config.Anyone
+	return nil
 }
 
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
@@ -159,21 +177,26 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 
 func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
-		Hub:                 hub,
-		Shards:              shards,
-		Engine:              engine,
-		Auth:                auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
-		Pages:               public.Files,
-		Log:                 log,
-		Hosts:               loopbackHosts(cfg, addr),
-		Heartbeat:           time.Duration(cfg.Heartbeat),
-		StallTimeout:        time.Duration(cfg.Limits.StallTimeout),
-		MaxItemBytes:        int64(cfg.Limits.MaxItemBytes),
-		MaxBodyBytes:        int64(cfg.Limits.MaxBodyBytes),
-		MaxBatchItems:       cfg.Limits.MaxBatchItems,
-		MaxSelectorTerms:    cfg.Limits.MaxSelectorTerms,
-		MaxSubscribers:      files.subscribers(cfg.Limits.MaxSubscribers, log),
-		MaxConnections:      files.connections(),
+		Hub:              hub,
+		Shards:           shards,
+		Engine:           engine,
+		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
+		Pages:            public.Files,
+		Log:              log,
+		Hosts:            loopbackHosts(cfg, addr),
+		Heartbeat:        time.Duration(cfg.Heartbeat),
+		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
+		MaxItemBytes:     int64(cfg.Limits.MaxItemBytes),
+		MaxBodyBytes:     int64(cfg.Limits.MaxBodyBytes),
+		MaxBatchItems:    cfg.Limits.MaxBatchItems,
+		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
+		MaxSubscribers:   files.subscribers(cfg.Limits.MaxSubscribers, log),
+		MaxConnections:   files.connections(),
+		MaxAnonymousRate: cfg.Limits.MaxAnonymousRate,
+		Forerunner: api.Forerunner{
+			Feed: cfg.Forerunner.Feed, FeedOpen: cfg.Forerunner.FeedPublish == config.Anyone,
+			Chat: cfg.Forerunner.Chat, ChatOpen: cfg.Forerunner.ChatPublish == config.Anyone,
+		},
 		MaxSubscribersPerIP: cfg.Limits.MaxSubscribersPerIP,
 		ParseRetention:      config.ParseSettings,
 		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
@@ -251,6 +274,12 @@ func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
   publish   curl -H "Authorization: Bearer %[2]s" -d 'hello' %[1]s/feeds/main
 
 `, url, key)
+	if cfg.Forerunner.FeedPublish == config.Anyone && cfg.Forerunner.Feed != "" {
+		fmt.Fprintf(out, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Forerunner.Feed)
+	}
+	if cfg.Forerunner.ChatPublish == config.Anyone && cfg.Forerunner.Chat != "" {
+		fmt.Fprintf(out, "  Everybody may speak in %s/chat (feed %s).\n", url, cfg.Forerunner.Chat)
+	}
 }
 
 // shellWord quotes a word for a shell where it needs it.

@@ -31,7 +31,7 @@ const openapiPath = "/openapi.yaml"
 // that needs a store.
 func openapiServer(t *testing.T) *api.Server {
 	t.Helper()
-	s, err := api.New(api.Options{Pages: public.Files})
+	s, err := api.New(api.Options{Pages: public.Files, Forerunner: forerunner})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,34 +56,36 @@ func (p problem) hit(limit string) problem {
 
 // The problems, by type. A type never changes its meaning.
 var (
-	badFeed       = problem{Status: 400, Type: "bad-feed", Title: "The feed name is not valid"}
-	badSelector   = problem{Status: 400, Type: "bad-selector", Title: "The selector is not valid"}
-	badQuery      = problem{Status: 400, Type: "bad-query", Title: "The query is not valid"}
-	badJSON       = problem{Status: 400, Type: "bad-json", Title: "The body is not valid JSON"}
-	badFrame      = problem{Status: 400, Type: "bad-frame", Title: "The frame is not valid"}
-	badText       = problem{Status: 400, Type: "bad-text", Title: "The body is not valid text"}
-	badKey        = problem{Status: 400, Type: "bad-idempotency-key", Title: "The Idempotency-Key is not valid"}
-	badSettings   = problem{Status: 400, Type: "bad-settings", Title: "The settings are not valid"}
-	badRequest    = problem{Status: 400, Type: "bad-request", Title: "The request is not valid"}
-	emptyItem     = problem{Status: 400, Type: "empty-item", Title: "There is nothing to publish"}
-	unauthorized  = problem{Status: 401, Type: "unauthorized", Title: "A valid credential is needed"}
-	forbidden     = problem{Status: 403, Type: "forbidden", Title: "This credential does not allow it"}
-	crossOrigin   = problem{Status: 403, Type: "cross-origin", Title: "A page of another origin may not do this"}
-	notFound      = problem{Status: 404, Type: "not-found", Title: "There is nothing here"}
-	notAllowed    = problem{Status: 405, Type: "method-not-allowed", Title: "The method is not allowed here"}
-	notAcceptable = problem{Status: 406, Type: "not-acceptable", Title: "None of the accepted formats is available"}
-	timeout       = problem{Status: 408, Type: "timeout", Title: "The body took too long to come"}
-	tooLarge      = problem{Status: 413, Type: "too-large", Title: "The body is too large"}
-	badType       = problem{Status: 415, Type: "unsupported-media-type", Title: "The content type is not supported"}
-	misdirected   = problem{Status: 421, Type: "misdirected", Title: "This server does not answer to that host name"}
-	keyReused     = problem{Status: 422, Type: "idempotency-key-reused", Title: "The Idempotency-Key was used for something else"}
-	internal      = problem{Status: 500, Type: "internal", Title: "Something went wrong inside feedd"}
-	unavailable   = problem{Status: 503, Type: "unavailable", Title: "The store does not work at the moment", retryAfter: 5}
-	storeFull     = problem{Status: 503, Type: "store-full", Title: "The store is full", retryAfter: 60}
-	tooManyFeeds  = problem{Status: 503, Type: "too-many-feeds", Title: "There are as many feeds as there may be", retryAfter: 60}
-	outcome       = problem{Status: 503, Type: "outcome-unknown", Title: "The store failed in the middle of the commit: the item may be stored or not. Repeat with the same Idempotency-Key to settle it", retryAfter: 1}
-	draining      = problem{Status: 503, Type: "draining", Title: "The server is going down", retryAfter: 2}
-	tooManySubs   = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", retryAfter: 5}
+	badFeed          = problem{Status: 400, Type: "bad-feed", Title: "The feed name is not valid"}
+	badSelector      = problem{Status: 400, Type: "bad-selector", Title: "The selector is not valid"}
+	badQuery         = problem{Status: 400, Type: "bad-query", Title: "The query is not valid"}
+	badJSON          = problem{Status: 400, Type: "bad-json", Title: "The body is not valid JSON"}
+	badFrame         = problem{Status: 400, Type: "bad-frame", Title: "The frame is not valid"}
+	badText          = problem{Status: 400, Type: "bad-text", Title: "The body is not valid text"}
+	badKey           = problem{Status: 400, Type: "bad-idempotency-key", Title: "The Idempotency-Key is not valid"}
+	badSettings      = problem{Status: 400, Type: "bad-settings", Title: "The settings are not valid"}
+	badRequest       = problem{Status: 400, Type: "bad-request", Title: "The request is not valid"}
+	emptyItem        = problem{Status: 400, Type: "empty-item", Title: "There is nothing to publish"}
+	unauthorized     = problem{Status: 401, Type: "unauthorized", Title: "A valid credential is needed"}
+	forbidden        = problem{Status: 403, Type: "forbidden", Title: "This credential does not allow it"}
+	crossOrigin      = problem{Status: 403, Type: "cross-origin", Title: "A page of another origin may not do this"}
+	notFound         = problem{Status: 404, Type: "not-found", Title: "There is nothing here"}
+	notAllowed       = problem{Status: 405, Type: "method-not-allowed", Title: "The method is not allowed here"}
+	notAcceptable    = problem{Status: 406, Type: "not-acceptable", Title: "None of the accepted formats is available"}
+	timeout          = problem{Status: 408, Type: "timeout", Title: "The body took too long to come"}
+	tooLarge         = problem{Status: 413, Type: "too-large", Title: "The body is too large"}
+	badType          = problem{Status: 415, Type: "unsupported-media-type", Title: "The content type is not supported"}
+	misdirected      = problem{Status: 421, Type: "misdirected", Title: "This server does not answer to that host name"}
+	upgradeRequired  = problem{Status: 426, Type: "upgrade-required", Title: "This is spoken over WebSocket", header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}}
+	tooManyPublishes = problem{Status: 429, Type: "too-many-publishes", Title: "You publish too fast"}
+	keyReused        = problem{Status: 422, Type: "idempotency-key-reused", Title: "The Idempotency-Key was used for something else"}
+	internal         = problem{Status: 500, Type: "internal", Title: "Something went wrong inside feedd"}
+	unavailable      = problem{Status: 503, Type: "unavailable", Title: "The store does not work at the moment", retryAfter: 5}
+	storeFull        = problem{Status: 503, Type: "store-full", Title: "The store is full", retryAfter: 60}
+	tooManyFeeds     = problem{Status: 503, Type: "too-many-feeds", Title: "There are as many feeds as there may be", retryAfter: 60}
+	outcome          = problem{Status: 503, Type: "outcome-unknown", Title: "The store failed in the middle of the commit: the item may be stored or not. Repeat with the same Idempotency-Key to settle it", retryAfter: 1}
+	draining         = problem{Status: 503, Type: "draining", Title: "The server is going down", retryAfter: 2}
+	tooManySubs      = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", retryAfter: 5}
 )
 
 // refusedBody is how long the rest of a body that was refused may take.

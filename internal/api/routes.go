@@ -25,6 +25,14 @@ func (s *Server) routes() http.Handler {
 	r.Put("/feeds/{feed}/settings", s.handle(s.putSettings))
 	r.Delete("/feeds/{feed}/settings", s.handle(s.deleteSettings))
 
+	if s.Forerunner.Feed != "" {
+		r.Post("/send_feed_item", s.handle(s.sendFeedItem))
+		r.Get("/real_time_feed", s.handle(s.realTimeFeed))
+	}
+	if s.Forerunner.Chat != "" {
+		r.Get("/chat", s.handle(s.chat))
+	}
+
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Get("/metrics", s.handle(s.serveMetrics))

@@ -40,6 +40,13 @@ type Options struct {
 	// bound.
 	MaxSubscribersPerIP int
 
+	// MaxAnonymousRate is how many publishes a second one address may send
+	// without a credential, ten times as many at once; 0: no bound.
+	MaxAnonymousRate int
+
+	// Forerunner is for the pages of the two servers that feedd replaces.
+	Forerunner Forerunner
+
 	// MaxConnections is how many connections there may be, subscribers and all,
 	// before idle ones are closed; 0: no bound.
 	MaxConnections int
@@ -64,6 +71,7 @@ type Server struct {
 	guests      guests
 	connections connections
 	sockets     sockets
+	throttle    throttle
 }
 
 // New returns a server. It fails when a page is missing.

@@ -348,6 +348,9 @@ func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selec
 		}
 		f.Feed = names[0]
 	}
+	if err := s.tooFast(r); err != nil {
+		return f, 0, err
+	}
 	receipt, err := s.commit(ctx, r, begin, stream.Batch{Feed: f.Feed, Drafts: []stream.Draft{f.Draft}, Key: f.Key})
 	if err != nil {
 		return f, 0, fmt.Errorf("publish by a frame: %w", err)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"feedd/internal/stream"
 )
 
 // What a bound without an upper limit may be at most.
@@ -36,6 +38,12 @@ func (l *loader) checkAll() {
 	within(l, "heartbeat", c.Heartbeat, second, Duration(10*time.Minute))
 	within(l, "shutdown_timeout", c.ShutdownTimeout, second, hour)
 
+	for path, feed := range map[string]string{"forerunner.feed": c.Forerunner.Feed, "forerunner.chat": c.Forerunner.Chat} {
+		if feed != "" {
+			l.checkWith(path, checkOwnFeed(feed))
+		}
+	}
+
 	m := &c.Limits
 	within(l, "limits.max_item_bytes", m.MaxItemBytes, 1, anySize)
 	within(l, "limits.max_body_bytes", m.MaxBodyBytes, 1, GiB)
@@ -46,6 +54,7 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
 	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
 	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)
+	within(l, "limits.max_anonymous_rate", m.MaxAnonymousRate, 0, 1_000_000)
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
 }
@@ -119,6 +128,17 @@ func checkKey(key Secret) error {
 		if key[i] <= ' ' || key[i] > '~' {
 			return fmt.Errorf("the key has a character that is not printable ASCII, or a space, at %d", i+1)
 		}
+	}
+	return nil
+}
+
+// checkOwnFeed checks the name of a feed that feedd publishes to for others.
+func checkOwnFeed(name string) error {
+	if err := stream.CheckFeed(name); err != nil {
+		return err
+	}
+	if stream.Internal(name) {
+		return fmt.Errorf("%q is a name of feedd's own", name)
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type Config struct {
 	Heartbeat Duration `yaml:"heartbeat"`
 	// Limits bound what one request, and what the whole server, may take.
 	Limits Limits `yaml:"limits"`
+	// Forerunner is for pages of the two servers that feedd replaces.
+	Forerunner Forerunner `yaml:"forerunner"`
 	// ShutdownTimeout is how long a stopping server waits for the publishes in
 	// flight and for its streams to end, 1s to 1h.
 	ShutdownTimeout Duration `yaml:"shutdown_timeout"`
@@ -89,9 +91,27 @@ type Limits struct {
 	// MaxSubscribersPerIP is how many of them may come from one IPv4 address or
 	// IPv6 /64. 0: as many as there may be.
 	MaxSubscribersPerIP int `yaml:"max_subscribers_per_ip"`
+	// MaxAnonymousRate is how many publishes a second one IPv4 address or IPv6
+	// /64 may send without a credential, where that is allowed at all; ten times
+	// as many at once. 0: no bound.
+	MaxAnonymousRate int `yaml:"max_anonymous_rate"`
 	// StallTimeout is how long a subscriber may take nothing of what waits for
 	// it before it is cut, 1s to 1h.
 	StallTimeout Duration `yaml:"stall_timeout"`
+}
+
+// Forerunner is for pages of the two small servers that feedd replaces, which
+// work unchanged: a live feed by long polling, and a chat over WebSocket.
+type Forerunner struct {
+	// Feed is what POST /send_feed_item appends to and GET /real_time_feed
+	// reads. Empty: there is no such feed.
+	Feed string `yaml:"feed"`
+	// FeedPublish says who may post to /send_feed_item.
+	FeedPublish Access `yaml:"feed_publish"`
+	// Chat is the feed of /chat. Empty: there is no chat.
+	Chat string `yaml:"chat"`
+	// ChatPublish says who may speak in /chat.
+	ChatPublish Access `yaml:"chat_publish"`
 }
 
 // Log says what is logged, and how.
@@ -127,8 +147,10 @@ func Default() Config {
 			MaxFeeds:         100_000,
 			MaxStoreBytes:    16 * GiB,
 			MaxWindowBytes:   64 * MiB,
+			MaxAnonymousRate: 20,
 			StallTimeout:     Duration(30 * time.Second),
 		},
+		Forerunner:      Forerunner{Feed: "main", FeedPublish: Token, Chat: "chat", ChatPublish: Token},
 		ShutdownTimeout: Duration(20 * time.Second),
 		Log:             Log{Level: LevelInfo, Format: Text},
 	}

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"feedd/internal/stream"
+	"feedd/internal/wire"
+)
+
+// Forerunner is the settings for the two servers that feedd replaces, whose
+// pages it serves unchanged.
+type Forerunner struct {
+	// Feed is what POST /send_feed_item appends to and GET /real_time_feed
+	// reads, Chat what /chat speaks to; "": there is none.
+	Feed, Chat string
+	// FeedOpen and ChatOpen let anybody publish there, and there only.
+	FeedOpen, ChatOpen bool
+}
+
+const (
+	// forerunnerWait is how long a poll waits for an item.
+	forerunnerWait = 25 * time.Second
+	// forerunnerItems is how many items a poll returns at most. What is more
+	// comes with the next, which asks from the last timestamp on.
+	forerunnerItems = 1000
+)
+
+type grantKey struct{}
+
+// grant lets whoever sent the request publish to one feed more.
+func grant(r *http.Request, feed string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), grantKey{}, feed))
+}
+
+func granted(r *http.Request, feed string) bool {
+	one, ok := r.Context().Value(grantKey{}).(string)
+	return ok && one == feed
+}
+
+// sendFeedItem answers POST /send_feed_item: a form, or JSON, becomes an item.
+func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
+	begin := time.Now()
+	if s.Forerunner.FeedOpen {
+		r = grant(r, s.Forerunner.Feed)
+	}
+	if err := s.mayPublish(r, s.Forerunner.Feed); err != nil {
+		return err
+	}
+	if err := s.tooFast(r); err != nil {
+		return err
+	}
+	kind, err := kindOf(r.Header)
+	if err != nil {
+		return err
+	}
+	if kind.batch {
+		return badType.with("one item is sent at a time: a form, or a JSON object")
+	}
+	body, err := readBody(w, r, s.MaxItemBytes, "max_item_bytes")
+	if err != nil {
+		return err
+	}
+	drafts, err := kind.parse(s, body)
+	if err != nil {
+		return err
+	}
+	if d := drafts[0]; !d.JSON || d.Data[0] != '{' {
+		return badRequest.with("an item is a form, or a JSON object")
+	}
+	if _, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: s.Forerunner.Feed, Drafts: drafts}); err != nil {
+		return err
+	}
+	var item struct{ Type any }
+	if json.Unmarshal(drafts[0].Data, &item) == nil {
+		s.Log.Info("push", "feed", s.Forerunner.Feed, "type", item.Type)
+	}
+	return writeJSON(w, http.StatusOK, struct{}{})
+}
+
+// realTimeFeed answers GET /real_time_feed: the items that are newer than
+// since, when there is one.
+func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	sel, err := stream.ParseSelector(s.Forerunner.Feed, 1)
+	if err != nil {
+		return err
+	}
+	if sel, err = s.readable(r, sel); err != nil {
+		return err
+	}
+	start := stream.Start{} // the next item
+	if text := query.Get("since"); text != "" {
+		since, ok := wire.ParseTimestamp(text)
+		if !ok {
+			return badQuery.with("since is a timestamp in milliseconds, not %q", text)
+		}
+		// Not as a position: the page may begin with any time, and could not be
+		// told that something is gone.
+		start = stream.StartSince((since + 1).Time())
+	}
+	end := time.Now().Add(forerunnerWait)
+	if r.Method == http.MethodHead {
+		end = time.Time{}
+	}
+	page, err := s.pageFrom(r, sel, start, forerunnerItems, time.Until(end))
+	// What is gone is nothing that this protocol can tell of.
+	for err == nil && len(page.Items) == 0 && page.Gap != nil && time.Now().Before(end) {
+		page, err = s.pageFrom(r, sel, stream.StartAfter(page.Cursor.String()), forerunnerItems, time.Until(end))
+	}
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	s.metrics.delivered.Add(uint64(len(page.Items)))
+	w.Write(wire.AppendTimestamped(nil, page.Items))
+	return nil
+}
+
+// chat answers GET /chat: the chat's feed over WebSocket.
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+	if !wantsWebSocket(r) {
+		return upgradeRequired.with("there is a WebSocket here")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	sel, err := stream.ParseSelector(s.Forerunner.Chat, 1)
+	if err != nil {
+		return err
+	}
+	if sel, err = s.readable(r, sel); err != nil {
+		return err
+	}
+	if s.Forerunner.ChatOpen {
+		r = grant(r, s.Forerunner.Chat)
+	}
+	return s.serveWebSocket(w, r, query, sel)
+}

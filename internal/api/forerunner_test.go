@@ -1,0 +1,190 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"feedd/internal/api"
+)
+
+var forerunner = api.Forerunner{Feed: "main", Chat: "chat"}
+
+// The client of that time: it polls, shows what came, and polls again with the
+// last timestamp, as JavaScript has it, in which a number is a double. Bursts of
+// items in the same millisecond are neither lost nor doubled.
+func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		d.options = api.Options{Forerunner: forerunner}
+		s := start(t, d)
+		const bursts, each = 40, 25
+		s.do("POST", "/feeds/main", `{"n":-1}`, "Content-Type: application/json").mustStatus(t, http.StatusCreated)
+		since := ""
+		poll := func() (items []struct {
+			N         int
+			Timestamp json.Number
+		}) {
+			path := "/real_time_feed"
+			if since != "" {
+				path += "?since=" + since
+			}
+			s.get(path, "Authorization:").mustStatus(t, http.StatusOK).decode(t, &items)
+			if len(items) > 0 {
+				f, err := strconv.ParseFloat(string(items[len(items)-1].Timestamp), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				since = strconv.FormatFloat(f, 'f', -1, 64)
+			}
+			return items
+		}
+		since = "0"
+		if first := poll(); len(first) != 1 || first[0].N != -1 {
+			t.Fatalf("the first poll gives %+v", first)
+		}
+		var publishing sync.WaitGroup
+		publishing.Go(func() {
+			for i := range bursts {
+				var b strings.Builder
+				for j := range each {
+					fmt.Fprintf(&b, "{\"n\":%d}\n", i*each+j)
+				}
+				s.do("POST", "/feeds/main", b.String(), "Content-Type: application/x-ndjson").mustStatus(t, http.StatusCreated)
+			}
+		})
+		defer publishing.Wait()
+		want := 0
+		for want < bursts*each {
+			for _, it := range poll() {
+				if it.N != want {
+					t.Fatalf("item %d came, want %d", it.N, want)
+				}
+				want++
+			}
+		}
+	})
+}
+
+func TestForerunner_WaitsForTheNextItem(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	s.put("main", "before")
+	got := make(chan string, 1)
+	go func() { got <- s.get("/real_time_feed").body }()
+	s.subscribers(1)
+	body := "type=headline&text=It+works&text=again"
+	if a := s.do("POST", "/send_feed_item", body, "Content-Type: application/x-www-form-urlencoded").mustStatus(t, http.StatusOK); a.body != "{}\n" {
+		t.Errorf("the answer is %q", a.body)
+	}
+	var items []map[string]any
+	answer{body: <-got}.decode(t, &items)
+	if len(items) != 1 || items[0]["type"] != "headline" || fmt.Sprint(items[0]["text"]) != "[It works again]" || items[0]["timestamp"] == nil {
+		t.Errorf("%v", items)
+	}
+	if log := s.logs.String(); !strings.Contains(log, "push") || !strings.Contains(log, "type=headline") {
+		t.Errorf("the log does not tell of the push: %s", log)
+	}
+}
+
+// P8: both are closed to strangers, unless they are opened; then they open
+// nothing else, and only so fast.
+func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
+	t.Parallel()
+	item := func(s *server, headers ...string) answer {
+		return s.do("POST", "/send_feed_item", `{"type":"x"}`, append(headers, "Content-Type: application/json")...)
+	}
+	closed := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	item(closed, "Authorization:").mustProblem(t, 401, "unauthorized")
+	item(closed).mustStatus(t, http.StatusOK)
+	none := start(t, deployment{memory: true})
+	item(none).mustProblem(t, 404, "not-found")
+	none.get("/real_time_feed").mustProblem(t, 404, "not-found")
+
+	open := forerunner
+	open.FeedOpen, open.ChatOpen = true, true
+	s := start(t, deployment{memory: true, options: api.Options{Forerunner: open, MaxAnonymousRate: 1}})
+	s.do("POST", "/feeds/main", "x", "Authorization:").mustProblem(t, 401, "unauthorized")
+	refused := 0
+	for range 30 {
+		if a := item(s, "Authorization:"); a.status == http.StatusTooManyRequests {
+			a.mustProblem(t, 429, "too-many-publishes")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			refused++
+		}
+	}
+	if refused == 0 || refused > 20 {
+		t.Errorf("%d of 30 are refused", refused)
+	}
+	item(s).mustStatus(t, http.StatusOK) // who has the key is not bounded
+	if n := s.metric(`feedd_limit_hits_total{limit="max_anonymous_rate"}`); int(n) != refused {
+		t.Errorf("the metric is %v", n)
+	}
+}
+
+// P1: in the chat everybody sees every message once, their own too, in the same
+// order.
+func TestForerunner_Chat(t *testing.T) {
+	t.Parallel()
+	open := forerunner
+	open.ChatOpen = true
+	s := start(t, deployment{memory: true, options: api.Options{Forerunner: open}})
+	const clients, each = 20, 20
+	conns := make([]*websocket.Conn, clients)
+	for i := range conns {
+		conn, _, err := s.dialChat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.CloseNow()
+		frame(t, conn)
+		conns[i] = conn
+	}
+	seen := make([][]string, clients)
+	var all sync.WaitGroup
+	for i, conn := range conns {
+		all.Go(func() {
+			answers := 0
+			for len(seen[i]) < clients*each || answers < each {
+				f := frame(t, conn)
+				if strings.Contains(f, `"ref"`) {
+					answers++
+					continue
+				}
+				seen[i] = append(seen[i], noteOf(t, f).data)
+			}
+		})
+		all.Go(func() {
+			for n := range each {
+				say(t, conn, websocket.MessageText, fmt.Sprintf(`{"ref":"%d","event":"broadcast","data":"%d says %d"}`, n, i, n))
+			}
+		})
+	}
+	all.Wait()
+	for i := range seen {
+		if !slices.Equal(seen[i], seen[0]) {
+			t.Errorf("client %d saw another chat than client 0", i)
+		}
+	}
+	once := slices.Sorted(slices.Values(seen[0]))
+	if len(slices.Compact(once)) != clients*each {
+		t.Errorf("some messages came twice")
+	}
+}
+
+// dialChat opens a WebSocket to /chat, without a key.
+func (s *server) dialChat() (*websocket.Conn, *http.Response, error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	return websocket.Dial(ctx, s.url+"/chat", &websocket.DialOptions{HTTPClient: s.client})
+}
