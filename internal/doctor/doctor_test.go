@@ -1,0 +1,176 @@
+package doctor_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"feedd/internal/doctor"
+)
+
+// feed answers as feedd does, with a heartbeat of 50 ms.
+func feed(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "" {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.Write(r.Context(), websocket.MessageText, []byte(`{"cursor":"7"}`))
+		conn.Read(r.Context())
+		return
+	}
+	id := r.Header.Get("Last-Event-ID")
+	if id == "" {
+		id = "7"
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprintf(w, "retry: 2000\nid: %s\n\n", id)
+	for {
+		http.NewResponseController(w).Flush()
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-r.Context().Done():
+			return
+		}
+		fmt.Fprint(w, ":\n\n")
+	}
+}
+
+// What stands before the feed does something to it, and the doctor says what.
+func TestDoctor(t *testing.T) {
+	sound := map[string]doctor.Status{
+		"answer": "ok", "first byte": "ok", "compression": "ok", "HTTP version": "note", "Last-Event-ID": "ok", "WebSocket": "ok", "idle": "ok",
+	}
+	with := func(changes ...string) map[string]doctor.Status {
+		m := make(map[string]doctor.Status)
+		for k, v := range sound {
+			m[k] = v
+		}
+		for i := 0; i < len(changes); i += 2 {
+			m[changes[i]] = doctor.Status(changes[i+1])
+		}
+		return m
+	}
+	for _, c := range []struct {
+		name   string
+		origin string
+		key    string
+		proxy  http.HandlerFunc
+		want   map[string]doctor.Status
+		says   string // one of the findings
+		nginx  string
+	}{
+		{name: "nothing between", proxy: feed, want: sound, says: "an event stream"},
+		{name: "a header is taken away", proxy: func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Del("Last-Event-ID")
+			feed(w, r)
+		}, want: with("Last-Event-ID", "wrong"), says: "does not reach feedd", nginx: "proxy_set_header Last-Event-ID"},
+		{name: "no upgrade", proxy: func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Del("Upgrade")
+			feed(w, r)
+		}, want: with("WebSocket", "wrong"), says: "status 200", nginx: "proxy_set_header Upgrade"},
+		{name: "compressed", proxy: func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "" {
+				w.Header().Set("Content-Encoding", "gzip")
+			}
+			feed(w, r)
+		}, want: with("compression", "wrong"), says: "(gzip)", nginx: "gzip off;"},
+		{name: "the head comes, and nothing else", proxy: func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Upgrade") != "" {
+				feed(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, want: with("first byte", "wrong", "Last-Event-ID", "wrong", "idle", "wrong"), says: "collects what is sent", nginx: "proxy_buffering off;"},
+		{name: "everything is held back", proxy: func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "no answer within", nginx: "proxy_buffering off;"},
+		{name: "cut when idle", proxy: func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), 250*time.Millisecond)
+			defer cancel()
+			feed(w, r.WithContext(ctx))
+		}, want: with("idle", "wrong"), says: "was cut after", nginx: "proxy_read_timeout"},
+		{name: "another site", proxy: func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+			want: map[string]doctor.Status{"answer": "wrong"}, says: "something else answers"},
+		{name: "nobody behind", proxy: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(502) },
+			want: map[string]doctor.Status{"answer": "wrong"}, says: "does not reach feedd"},
+		{name: "closed", proxy: func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer k" {
+				w.WriteHeader(401)
+			}
+		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "needs a key"},
+		{name: "open with the key", key: "k", proxy: func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer k" {
+				w.WriteHeader(401)
+				return
+			}
+			feed(w, r)
+		}, want: sound, says: "opens"},
+		{name: "pages elsewhere may not", origin: "https://www.example.com", proxy: feed,
+			want: with("CORS", "wrong"), says: "no Access-Control-Allow-Origin", nginx: "add_header"},
+		{name: "pages elsewhere may", origin: "https://www.example.com", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			feed(w, r)
+		}, want: with("CORS", "ok"), says: "may read it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.proxy)
+			defer server.Close()
+			u, err := doctor.ParseURL(server.URL + "/feeds/news")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make(map[string]doctor.Status)
+			said, fixed := false, c.nginx == ""
+			well := doctor.Run(t.Context(), doctor.Config{
+				URL: u, Key: c.key, Origin: c.origin, Idle: 500 * time.Millisecond, Prompt: 2 * time.Second,
+			}, func(f doctor.Finding) {
+				got[f.Check] = f.Status
+				said = said || strings.Contains(f.Says, c.says)
+				fixed = fixed || f.Status == doctor.Wrong && strings.Contains(f.Nginx, c.nginx)
+			})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("findings (-want +got)\n%s", diff)
+			}
+			wrong := false
+			for _, status := range got {
+				wrong = wrong || status == doctor.Wrong
+			}
+			if well == wrong {
+				t.Errorf("Run returns %v", well)
+			}
+			if !said || !fixed {
+				t.Errorf("nothing says %q, or mends it with %q", c.says, c.nginx)
+			}
+		})
+	}
+}
+
+func TestDoctor_NobodyThere(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	u, err := doctor.ParseURL(server.URL + "/feeds/news")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if doctor.Run(t.Context(), doctor.Config{URL: u}, func(doctor.Finding) { n++ }) || n != 1 {
+		t.Errorf("%d findings, want one that is wrong", n)
+	}
+	for _, s := range []string{"", "news", "ftp://x/feeds/news", "http:///feeds/news", "http://x y/"} {
+		if _, err := doctor.ParseURL(s); err == nil {
+			t.Errorf("%q is taken", s)
+		}
+	}
+}
