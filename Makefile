@@ -29,6 +29,7 @@ lint:
 
 unit:
 	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+	$(GO) test -tags portable -timeout 15m $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)
