@@ -38,13 +38,14 @@ type realServer struct {
 	t       *testing.T
 	bin     string
 	dir     string
+	env     []string // beyond that of the test
 	address string
 	cmd     *exec.Cmd
 }
 
-func startReal(t *testing.T) *realServer {
+func startReal(t *testing.T, env ...string) *realServer {
 	t.Helper()
-	s := &realServer{t: t, dir: t.TempDir()}
+	s := &realServer{t: t, dir: t.TempDir(), env: env}
 	s.bin = filepath.Join(s.dir, "feedd")
 	if out, err := exec.Command("go", "build", "-o", s.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -68,6 +69,7 @@ func (s *realServer) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.bin, "serve", "--listen", s.address, "--data", filepath.Join(s.dir, "data"))
 	s.cmd.Stderr = os.Stderr
+	s.cmd.Env = append(os.Environ(), s.env...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/doctor"
+)
+
+// startNginx runs Debian's nginx with our snippet before a server, and returns
+// its address. Change may change the snippet.
+func startNginx(t *testing.T, server string, change func(string) string) string {
+	t.Helper()
+	bin, err := exec.LookPath("nginx")
+	if err != nil {
+		if bin = "/usr/sbin/nginx"; exec.Command(bin, "-v").Run() != nil {
+			t.Skip("nginx is not installed")
+		}
+	}
+	snippet, err := os.ReadFile("../../deploy/nginx.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	location := change(strings.ReplaceAll(string(snippet), "127.0.0.1:8001", server))
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	conf := fmt.Sprintf(`daemon off; worker_processes 1; pid nginx.pid; error_log stderr error;
+events { worker_connections 256; }
+http {
+	access_log off;
+	client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; scgi_temp_path tmp; uwsgi_temp_path tmp;
+	server { listen %s; server_name localhost; %s }
+}`, address, location)
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, "-p", dir, "-c", "nginx.conf")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	})
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + address + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			return address
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nginx does not get ready: %v\n%s", err, said.String())
+		}
+	}
+}
+
+// The snippet that the README gives for nginx passes everything, and the doctor
+// finds what goes wrong without it.
+func TestDoctor_BehindNginx(t *testing.T) {
+	s := startReal(t, "FEEDD_HEARTBEAT=2s")
+	for _, c := range []struct {
+		name   string
+		change func(string) string
+		wrong  string // the checks that fail
+	}{
+		{"as it is", func(s string) string { return s }, ""},
+		{"with buffering", func(s string) string { return strings.ReplaceAll(s, "proxy_buffering off;", "") }, ""},
+		{"with buffering that nobody may switch off", func(s string) string {
+			return strings.ReplaceAll(s, "proxy_buffering off;", "proxy_ignore_headers X-Accel-Buffering;")
+		}, "answer"},
+		{"without the upgrade", func(s string) string {
+			return strings.ReplaceAll(s, "proxy_set_header Upgrade $http_upgrade;", "")
+		}, "WebSocket"},
+		{"with a short timeout", func(s string) string {
+			return strings.ReplaceAll(s, "proxy_read_timeout 1h;", "proxy_read_timeout 1s;")
+		}, "idle"},
+		{"compressed", func(s string) string {
+			return strings.ReplaceAll(s, "gzip off;", "gzip on; gzip_types text/event-stream; gzip_min_length 0; gzip_proxied any;")
+		}, "compression"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			u, err := doctor.ParseURL("http://" + startNginx(t, s.address, c.change) + "/feeds/news")
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Host = "localhost:" + u.Port()
+			var wrong []string
+			doctor.Run(t.Context(), doctor.Config{URL: u, Idle: 5 * time.Second, Prompt: 3 * time.Second}, func(f doctor.Finding) {
+				t.Logf("%s: %s: %s", f.Check, f.Status, f.Says)
+				if f.Status == doctor.Wrong {
+					wrong = append(wrong, f.Check)
+				}
+			})
+			if got := strings.Join(wrong, " "); got != c.wrong {
+				t.Errorf("wrong is %q, want %q", got, c.wrong)
+			}
+		})
+	}
+}
