@@ -73,7 +73,7 @@ func TestLimitsComeFromTheOthers(t *testing.T) {
 func TestGoalsAreMissed(t *testing.T) {
 	b := sample()
 	for range 3 {
-		b.add("idle-cpu", heartbeats[0].row, idleLoad, 2)
+		b.add("idle-cpu", heartbeats[1].row, idleLoad, 2)
 		b.add("stalled", withoutStalled, tcpPeak, 100)
 		b.add("stalled", withStalled, tcpPeak, 351)
 		b.add("stalled", withStalled, cutSeen, 999)
@@ -90,7 +90,7 @@ func TestGoalsAreMissed(t *testing.T) {
 		limit            float64
 		reached          bool
 	}{
-		{"idle-cpu", heartbeats[0].row, idleLoad, below, 2, false}, // it must be below
+		{"idle-cpu", heartbeats[1].row, idleLoad, below, 2, false}, // it must be below
 		{"stalled", withStalled, tcpPeak, most, 350, false},
 		{"stalled", withStalled, cutSeen, least, 1000, false},
 		{"feeds", manyFeeds, deliveryCPU, most, 10, true},
