@@ -113,3 +113,20 @@ func TestDoctor_BehindNginx(t *testing.T) {
 		})
 	}
 }
+
+// What the README prints is what the tests run.
+func TestREADME_PrintsTheProxySnippets(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"nginx.conf", "Caddyfile"} {
+		snippet, err := os.ReadFile("../../deploy/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(readme, snippet) {
+			t.Errorf("the README does not print deploy/%s as it is", name)
+		}
+	}
+}
