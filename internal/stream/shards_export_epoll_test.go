@@ -11,3 +11,6 @@ func (s *Shards) Number() int { return len(s.list) }
 func (s *Shards) Happen(slot, gen, kind uint32) {
 	s.list[0].report([]unix.EpollEvent{{Fd: int32(slot), Pad: int32(gen), Events: kind}})
 }
+
+// MaxWorkers is how many readers may wait for the store at the same time.
+const MaxWorkers = farWorkers

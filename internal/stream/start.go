@@ -53,7 +53,7 @@ func StartLast(n int) Start {
 }
 
 // Open returns a cursor over the selection that stands where start says. To
-// miss nothing, call [Hub.Watch] before it.
+// miss nothing, call [Hub.Watch] before it; [Shards.Adopt] needs no such care.
 func (h *Hub) Open(ctx context.Context, sel Selection, start Start) (*Cursor, error) {
 	c := &Cursor{on: newTarget(sel)}
 	head := h.Head()

@@ -16,11 +16,11 @@ const scanEntries = 4096
 // base is here.
 //
 // Two floors decide who may read here. A live reader, one that has been at the
-// head and was served from here since, may read down to floor: below it entries were evicted or purged. It
-// may read what retention has trimmed meanwhile, so that a burst larger than a
-// small backlog reaches those who were there. A reader that resumes must be
-// told of everything that is gone from the store, and may read down to exact
-// only.
+// head and was served from here since, may read down to floor: below it entries
+// were evicted or purged. It may read what retention has trimmed meanwhile, so
+// that a burst larger than a small backlog reaches those who were there. A
+// reader that resumes must be told of everything that is gone from the store,
+// and may read down to exact only.
 type windows struct {
 	// mu guards everything here. It is held to link and unlink entries and to
 	// copy pointers, never while encoding or waiting.
