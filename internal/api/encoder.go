@@ -17,7 +17,19 @@ type encoder struct {
 var (
 	sse         = newSSE(wire.AppendSSE)
 	sseEnvelope = newSSE(wire.AppendSSEEnvelope)
-	ndjson      = &encoder{
+	// sseFrames is for pages that cannot know all names of events: each event
+	// is a message, and its data the frame that WebSocket and NDJSON have.
+	sseFrames = &encoder{
+		contentType: "text/event-stream",
+		Encoding: stream.Encoding{
+			Items:   stream.NewFormat(wire.AppendSSEFrame),
+			Opening: wire.AppendSSECursorOpening,
+			Silence: func(dst []byte, at stream.ID, _ bool) []byte { return wire.AppendSSECursor(dst, at) },
+			Gap:     wire.AppendSSEGapFrame,
+			Closing: wire.AppendSSEClosingFrame,
+		},
+	}
+	ndjson = &encoder{
 		contentType: "application/x-ndjson",
 		Encoding: stream.Encoding{
 			Items:   stream.NewFormat(wire.AppendLine),

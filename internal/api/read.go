@@ -50,13 +50,9 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection, f format) error {
 	enc := ndjson
 	if f == formatSSE {
-		envelope, err := flag(query, "envelope")
-		if err != nil {
+		var err error
+		if enc, err = sseOf(query); err != nil {
 			return err
-		}
-		enc = sse
-		if envelope {
-			enc = sseEnvelope
 		}
 	}
 	start, _, err := startOf(r, query, maxLast)
@@ -77,4 +73,16 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		return s.refuseStream(w, r, sub, problemOf(err))
 	}
 	return nil
+}
+
+// sseOf says what the events of an SSE stream look like.
+func sseOf(query url.Values) (*encoder, error) {
+	if query.Get("envelope") == "all" {
+		return sseFrames, nil
+	}
+	envelope, err := flag(query, "envelope")
+	if envelope {
+		return sseEnvelope, err
+	}
+	return sse, err
 }

@@ -70,11 +70,12 @@ type transport struct {
 var (
 	sseTransport      = transport{"sse", openSSE, true, true}
 	envelopeTransport = transport{"sse-envelope", openEnvelopes, true, false}
+	framesTransport   = transport{"sse-frames", openFrames, true, false}
 	ndjsonTransport   = transport{"ndjson", openNDJSON, true, false}
 	socketTransport   = transport{"websocket", openSocket, true, false}
 	pagesTransport    = transport{"pages", openPages, false, false}
 
-	streams    = []transport{sseTransport, envelopeTransport, ndjsonTransport, socketTransport}
+	streams    = []transport{sseTransport, envelopeTransport, framesTransport, ndjsonTransport, socketTransport}
 	transports = append(slices.Clone(streams), pagesTransport)
 )
 
@@ -145,6 +146,30 @@ func openEnvelopes(s *server, path string, headers ...string) *reader {
 		}
 		n.feed = it.Feed
 		n.data, n.text = plainData(it.Data)
+		return n
+	}
+	r.begin()
+	return r
+}
+
+// openFrames reads events that are all messages, and their data frames.
+func openFrames(s *server, path string, headers ...string) *reader {
+	s.t.Helper()
+	r, in := openStream(s, with(path, "envelope=all"), "text/event-stream", headers...)
+	sse := newSSE(in)
+	r.next = func() note {
+		e := sse.note()
+		if e.kind == ended || e.kind == broken {
+			return e
+		}
+		n := noteOf(s.t, e.data)
+		if e.kind != anItem || e.event != "" || e.id != n.id {
+			s.t.Fatalf("the frame is not a message with its own id: %q", e.raw)
+		}
+		if n.retry != "" && n.retry != e.retry || e.retry != "" && e.id == "" && n.kind != closing {
+			s.t.Fatalf("retry is told in another way: %q", e.raw)
+		}
+		n.raw, n.retry = e.raw, e.retry
 		return n
 	}
 	r.begin()

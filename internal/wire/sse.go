@@ -18,11 +18,7 @@ func AppendSSE(dst []byte, it *stream.Item) []byte {
 
 // AppendSSEEnvelope is [AppendSSE] with the item's envelope for its data.
 func AppendSSEEnvelope(dst []byte, it *stream.Item) []byte {
-	dst = appendEventName(dst, it.Event)
-	dst = append(dst, "data: "...)
-	dst = AppendEnvelope(dst, it)
-	dst = append(dst, '\n')
-	return AppendSSEPosition(dst, it.ID)
+	return AppendSSEFrame(appendEventName(dst, it.Event), it)
 }
 
 // AppendSSEOpening appends the block that opens a stream: how long the reader
@@ -61,6 +57,53 @@ func AppendSSEClosing(dst []byte, c stream.Closing) []byte {
 	dst = append(dst, "event: closing\ndata: "...)
 	dst = appendClosing(dst, c)
 	dst = append(dst, '\n')
+	return endClosing(dst, c)
+}
+
+// What follows has the frames of NDJSON and WebSocket for its data, and no
+// names: a page hears all of it with one listener, also the opening and the
+// heartbeat, which are otherwise nothing that a page can see.
+
+// AppendSSEFrame appends the item as a message with its envelope.
+func AppendSSEFrame(dst []byte, it *stream.Item) []byte {
+	dst = append(dst, "data: "...)
+	dst = AppendEnvelope(dst, it)
+	dst = append(dst, '\n')
+	return AppendSSEPosition(dst, it.ID)
+}
+
+// AppendSSECursor appends the reader's position as a message.
+func AppendSSECursor(dst []byte, id stream.ID) []byte {
+	dst = append(dst, "data: "...)
+	dst = AppendCursor(dst, id)
+	dst = append(dst, '\n')
+	return AppendSSEPosition(dst, id)
+}
+
+// AppendSSECursorOpening is [AppendSSEOpening] as a message.
+func AppendSSECursorOpening(dst []byte, id stream.ID, retry time.Duration) []byte {
+	return AppendSSECursor(appendRetry(dst, retry), id)
+}
+
+// AppendSSEGapFrame is [AppendSSEGap] as a message.
+func AppendSSEGapFrame(dst []byte, g *stream.Gap) []byte {
+	dst = append(dst, "data: "...)
+	dst = AppendGap(dst, g)
+	dst = append(dst, '\n')
+	return AppendSSEPosition(dst, g.ID)
+}
+
+// AppendSSEClosingFrame is [AppendSSEClosing] as a message.
+func AppendSSEClosingFrame(dst []byte, c stream.Closing) []byte {
+	dst = append(dst, "data: "...)
+	dst = AppendClosing(dst, c)
+	dst = append(dst, '\n')
+	return endClosing(dst, c)
+}
+
+// endClosing ends the event of a closing: when to come back, and the reader's
+// position last where it has one.
+func endClosing(dst []byte, c stream.Closing) []byte {
 	dst = appendRetry(dst, c.Retry)
 	if c.Cursor == 0 {
 		return append(dst, '\n')
