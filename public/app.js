@@ -3,7 +3,7 @@
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
-import {follow} from "./stream.js";
+import {Feed} from "./feed.js";
 import {textOf} from "./text.js";
 
 /** How many of the newest items the page begins with. */
@@ -44,7 +44,7 @@ function fromTemplate(id) {
   return $(id).content.firstElementChild.cloneNode(true);
 }
 
-function addItem(item, line) {
+function addItem(item) {
   const row = fromTemplate("item");
   const [time, feed, event, data, more] = row.querySelectorAll("time, .feed, .event, .data, .more");
   row.dataset.id = item.id;
@@ -62,7 +62,7 @@ function addItem(item, line) {
   }
   if (item.event) event.textContent = item.event;
   else event.remove();
-  const {text, json, whole} = textOf(item, line, LENGTH);
+  const {text, json, whole} = textOf(item, LENGTH);
   data.textContent = text;
   data.classList.toggle("json", json);
   if (whole) more.remove();
@@ -110,7 +110,7 @@ function render() {
 
 let state = {is: "connecting"};
 
-/** @param {import("./stream.js").State} next */
+/** @param {import("./feed.js").State} next */
 function showState(next) {
   // The words of a wait stand through the attempt that ends it: a reader need
   // not hear of each.
@@ -171,4 +171,8 @@ $("choose").addEventListener("submit", event => {
   location.assign(`/?feed=${encodeURIComponent($("selector").value.trim())}`);
 });
 setInterval(showCountdown, 500);
-follow(selector, LAST, {item: addItem, gap: addGap, state: showState});
+showState(state);
+const live = new Feed(`/feeds/${encodeURIComponent(selector)}`, {last: LAST});
+live.addEventListener("item", ({detail}) => addItem(detail));
+live.addEventListener("gap", ({detail}) => addGap(detail));
+live.addEventListener("state", ({detail}) => showState(detail));

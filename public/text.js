@@ -8,20 +8,19 @@ const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
 const BEFORE_DATA = /^\{(?:"(?:id|feed|event|time)":"[^"\\]*",)*"data":/;
 
 /**
- * @param {import("./stream.js").Item} item
- * @param {string} line the item's envelope as it came
+ * @param {import("./feed.js").Item} item
  * @param {number} limit the most characters to give
  * @returns {{text: string, json: boolean, whole: boolean}} text as it is, JSON
  *   laid out; whole says that the limit did not cut it
  */
-export function textOf(item, line, limit) {
+export function textOf(item, limit) {
   const json = typeof item.data !== "string";
   let text = item.data;
   if (json) {
     // Laid out from the source: in JavaScript's values large numbers are
     // rounded and repeated names lost.
-    const before = BEFORE_DATA.exec(line);
-    text = layOut(before ? line.slice(before[0].length) : JSON.stringify(item.data), limit);
+    const before = BEFORE_DATA.exec(item.line);
+    text = layOut(before ? item.line.slice(before[0].length) : JSON.stringify(item.data), limit);
   }
   return {text: text.slice(0, limit), json, whole: text.length <= limit};
 }

@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -129,19 +128,18 @@ func (s *pageServer) publish(t *testing.T, feed, event, contentType, data string
 	return pageRow{ID: receipt.ID, Event: event, Text: data}
 }
 
-// front is a server before this one that answers requests for streams as the
-// test wants; attempt counts them from 1. It returns its URL.
-func (s *pageServer) front(t *testing.T, stream func(w http.ResponseWriter, r *http.Request, attempt int)) string {
+// front is a server before this one that answers what scripts ask of feeds as
+// the test wants. It returns its URL.
+func (s *pageServer) front(t *testing.T, feeds http.HandlerFunc) string {
 	t.Helper()
 	backend, err := url.Parse(s.url())
 	if err != nil {
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(backend)
-	var attempts atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Accept") == "application/x-ndjson" {
-			stream(w, r, int(attempts.Add(1)))
+		if strings.HasPrefix(r.URL.Path, "/feeds/") && !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			feeds(w, r)
 			return
 		}
 		proxy.ServeHTTP(w, r)
@@ -151,6 +149,41 @@ func (s *pageServer) front(t *testing.T, stream func(w http.ResponseWriter, r *h
 		server.Close()
 	})
 	return server.URL
+}
+
+// frontForStreams is a front that leaves pages alone.
+func (s *pageServer) frontForStreams(t *testing.T, streams http.HandlerFunc) string {
+	return s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept") == "text/event-stream" {
+			streams(w, r)
+		} else {
+			s.pass(w, r, 1<<20)
+		}
+	})
+}
+
+// frontThatCuts is a front that can be away: cut ends what goes through it, and
+// everything after until mend.
+func (s *pageServer) frontThatCuts(t *testing.T) (address string, cut, mend func()) {
+	there, leave := context.WithCancel(context.Background())
+	var mu sync.Mutex // guards there
+	address = s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		there := there
+		mu.Unlock()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(there, cancel)()
+		s.pass(w, r.WithContext(ctx), 1<<20)
+		if there.Err() != nil {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	return address, func() { leave() }, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		there, leave = context.WithCancel(context.Background())
+	}
 }
 
 // pass answers with at most limit bytes of the real server's answer. A handler
@@ -230,8 +263,9 @@ func browserForPage(t *testing.T) context.Context {
 
 // pageTab is a tab with a page.
 type pageTab struct {
-	t   *testing.T
-	ctx context.Context
+	t     *testing.T
+	ctx   context.Context
+	close context.CancelFunc
 
 	mu   sync.Mutex // guards what follows
 	said []string   // errors and warnings, as the browser reports them
@@ -267,9 +301,8 @@ const (
 func openPage(t *testing.T, browser context.Context, address string, scripts ...string) *pageTab {
 	t.Helper()
 	tab := &pageTab{t: t}
-	var cancel context.CancelFunc
-	tab.ctx, cancel = chromedp.NewContext(browser, chromedp.WithListener(tab.listen))
-	t.Cleanup(cancel)
+	tab.ctx, tab.close = chromedp.NewContext(browser, chromedp.WithListener(tab.listen))
+	t.Cleanup(tab.close)
 	for _, script := range append(scripts, pageHelpers) {
 		tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})

@@ -232,7 +232,9 @@ func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, sub subscr
 	var b []byte
 	closing := stream.Closing{Reason: p.Type, Retry: wait}
 	if sub.presented > 0 {
-		b = sub.enc.Opening(b, sub.presented, wait)
+		if sub.enc != sseFrames { // an opening that a page sees would say that it is live
+			b = sub.enc.Opening(b, sub.presented, wait)
+		}
 		closing.Cursor = sub.presented
 	}
 	s.output(w).send(sub.enc.Closing(b, closing))
