@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +19,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // TestFeed drives feed.js in chromium, against the real binary: every item
@@ -39,6 +42,8 @@ func TestFeed(t *testing.T) {
 		{"says nothing more when it is closed", testFeedClosed},
 		{"P1 P3 loses and doubles nothing when events are cut in the middle", testFeedCut},
 		{"P3 many tabs share one connection, and survive its tab and the server", testFeedShared},
+		{"P3 tabs with other feeds share it, too", testFeedUnion},
+		{"a feed that is closed to one tab is so to that one only", testFeedUnionRefused},
 		{"P4 each tab is told of a gap", testFeedGap},
 		{"polls behind a proxy that keeps events back", testFeedBuffered},
 		{"polls where there is no EventSource", testFeedNoEventSource},
@@ -102,7 +107,7 @@ func (tab *pageTab) wantGot(want ...string) {
 	if err := json.Unmarshal([]byte(tab.eval("JSON.stringify(got)")), &got); err != nil {
 		tab.t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		tab.t.Errorf("what came (-want +got):\n%s", diff)
 	}
 }
@@ -399,7 +404,7 @@ func testFeedAsleep(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	// This tab has the lock, and says nothing.
 	sleeper := openPage(t, browser, s.url()+"/style.css")
-	sleeper.eval(`new Promise(resolve => navigator.locks.request("feedd 1 " + location.origin + "/feeds/news", () => {
+	sleeper.eval(`new Promise(resolve => navigator.locks.request("feedd 2 " + location.origin + "/feeds/", () => {
 		resolve("");
 		return new Promise(() => {});
 	}).catch(err => globalThis.lost = err.name))`)
@@ -411,7 +416,7 @@ func testFeedAsleep(t *testing.T, browser context.Context, bin string) {
 	tab.wantGot(want...)
 
 	// A Feed that wakes up and finds its lock gone hears the other tab.
-	tab.eval(`new Promise(resolve => navigator.locks.request("feedd 1 " + location.origin + "/feeds/news", {steal: true}, () => {
+	tab.eval(`new Promise(resolve => navigator.locks.request("feedd 2 " + location.origin + "/feeds/", {steal: true}, () => {
 		setTimeout(resolve, 100, "");
 	}))`)
 	for s.subscribers(t, "news") != 1 {
@@ -519,4 +524,124 @@ func testFeedClosed(t *testing.T, browser context.Context, bin string) {
 		time.Sleep(time.Millisecond)
 	}
 	tab.wantQuiet(noIcon)
+}
+
+func testFeedUnion(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	wants := []struct {
+		selector string
+		event    string
+		feeds    []string // of those below
+	}{
+		{"news", "", []string{"news"}},
+		{"sports.*", "", []string{"sports.ski", "sports.golf"}},
+		{"sports.**", "goal", []string{"sports.ski", "sports.golf", "sports.ski.jump"}},
+		{"news,sports.golf", "message", []string{"news", "sports.golf"}},
+		{"*", "", []string{"news", "newspaper"}},
+		{"**", "goal,card", []string{"news", "newspaper", "sports.ski", "sports.golf", "sports.ski.jump"}},
+		{"a.b.c", "", nil},
+	}
+	var tabs []*pageTab
+	want := make([][]string, len(wants))
+	for _, w := range wants {
+		tab := feedTab(t, browser, s.url(), "/feeds/"+w.selector, map[string]any{"event": w.event})
+		tab.waitLive()
+		tabs = append(tabs, tab)
+	}
+	publish := func(round int) {
+		for _, feed := range []string{"news", "newspaper", "sports.ski", "sports.golf", "sports.ski.jump"} {
+			for _, event := range []string{"", "goal"} {
+				text := fmt.Sprintf("%d %s %s", round, feed, event)
+				got := s.publish(t, feed, event, "text/plain", text).ID + " " + text
+				for i, w := range wants {
+					passes := w.event == "" || strings.Contains(w.event, cmp.Or(event, "message"))
+					if passes && slices.Contains(w.feeds, feed) {
+						want[i] = append(want[i], got)
+					}
+				}
+			}
+		}
+	}
+	check := func() {
+		t.Helper()
+		for i, tab := range tabs {
+			if len(want[i]) > 0 {
+				tab.wantGot(want[i]...)
+			} else if got := tab.eval(`got.join()`); got != "" {
+				t.Errorf("%s got %s", wants[i].selector, got)
+			}
+		}
+	}
+	publish(1)
+	check()
+	if n := s.connections(t); n != 1 {
+		t.Errorf("%d tabs have %d connections", len(tabs), n)
+	}
+	// The tab with the connection goes, and then the server.
+	tabs[0].close()
+	tabs, wants, want = tabs[1:], wants[1:], want[1:]
+	publish(2)
+	check()
+	s.stop(t, syscall.SIGKILL)
+	s.start(t)
+	publish(3)
+	check()
+	for _, tab := range tabs {
+		tab.waitLive()
+	}
+	if n := s.connections(t); n != 1 {
+		t.Errorf("%d tabs have %d connections", len(tabs), n)
+	}
+	for _, tab := range tabs {
+		tab.wantQuiet(noIcon, goneAway)
+	}
+}
+
+// connections returns how many streams and waiting pages there are.
+func (s *pageServer) connections(t *testing.T) int {
+	t.Helper()
+	_, body := s.do(t, "GET", "/metrics", "", "")
+	for line := range strings.Lines(string(body)) {
+		if n, ok := strings.CutPrefix(line, "feedd_subscribers "); ok {
+			count, err := strconv.Atoi(strings.TrimSpace(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return count
+		}
+	}
+	t.Fatal("there is no feedd_subscribers")
+	return 0
+}
+
+func testFeedUnionRefused(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	// To a front that knows of a feed that was closed after its tab began.
+	closed := make(chan struct{})
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-closed:
+			if strings.Contains(r.URL.Path, "closed") {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusUnauthorized)
+				io.WriteString(w, `{"status":401,"type":"unauthorized","title":"A valid credential is needed"}`)
+				return
+			}
+		default:
+		}
+		s.pass(w, r, 1<<20)
+	})
+	open := feedTab(t, browser, front, "/feeds/open", nil)
+	open.waitLive()
+	shut := feedTab(t, browser, front, "/feeds/closed", nil)
+	shut.waitLive()
+	first := s.say(t, "open", "first")
+	open.wantGot(first)
+	shut.wantGot(s.say(t, "closed", "first"))
+	close(closed)
+	s.stop(t, syscall.SIGKILL)
+	s.start(t)
+	shut.wait(`feed.state.is === "refused"`)
+	open.waitLive()
+	open.wantGot(first, s.say(t, "open", "second"))
 }
