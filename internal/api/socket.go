@@ -35,7 +35,8 @@ type socket struct {
 type takenConn struct {
 	net.Conn
 	heard  atomic.Uint64 // rises with each sign of life from the client
-	linger atomic.Bool
+	ended  atomic.Bool   // nothing more can be read
+	linger atomic.Bool   // see Close
 }
 
 // Read implements net.Conn.
@@ -43,6 +44,9 @@ func (c *takenConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.heard.Add(1)
+	}
+	if err != nil {
+		c.ended.Store(true)
 	}
 	return n, err
 }

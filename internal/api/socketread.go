@@ -17,8 +17,18 @@ import (
 	"feedd/internal/wire"
 )
 
-// frameOverhead is what a client's frame may have beyond the item's data.
-const frameOverhead = 4 << 10
+const (
+	// frameOverhead is what a client's frame may have beyond the item's data.
+	frameOverhead = 4 << 10
+	// strangersBytes is how much memory the unfinished messages may have, all
+	// together, of those who gave no credential: whether they may publish is
+	// known when a message is whole. What is not longer than frameOverhead does
+	// not count.
+	strangersBytes = 64 << 20
+)
+
+// errManyStrangers is that there is no memory for a message.
+var errManyStrangers = errors.New("too many long messages without a credential")
 
 // readFrames reads what the client sends, publishes it and answers, one frame
 // after the other: who sends faster than that finds its connection full. It
@@ -26,8 +36,10 @@ const frameOverhead = 4 << 10
 func (s *Server) readFrames(r *http.Request, o *socket, sel stream.Selection) farewell {
 	o.conn.SetReadLimit(s.MaxItemBytes + frameOverhead)
 	for {
-		kind, b, err := o.conn.Read(o.life)
+		kind, b, err := s.readMessage(o, principal(r).Anonymous())
 		switch {
+		case errors.Is(err, errManyStrangers):
+			return farewell{websocket.StatusTryAgainLater, err.Error()}
 		case err != nil && (websocket.CloseStatus(err) != -1 || isBroken(err)):
 			return farewell{}
 		case err != nil: // the library has told the client what is wrong, but not always
@@ -47,6 +59,40 @@ func (s *Server) readFrames(r *http.Request, o *socket, sel stream.Selection) fa
 		<-o.turn
 		if !ok {
 			return farewell{}
+		}
+	}
+}
+
+// readMessage reads a message, which may take as long as a body.
+func (s *Server) readMessage(o *socket, stranger bool) (websocket.MessageType, []byte, error) {
+	kind, in, err := o.conn.Reader(o.life)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer time.AfterFunc(bodyTimeout, o.raw.cut).Stop()
+	held := int64(0)
+	defer func() { s.strangers.Add(-held) }()
+	b := make([]byte, 0, 512)
+	for {
+		if len(b) == cap(b) {
+			if stranger && cap(b) >= frameOverhead {
+				held += int64(cap(b))
+				if s.strangers.Add(int64(cap(b))) > strangersBytes {
+					return 0, nil, errManyStrangers
+				}
+			}
+			b = append(make([]byte, 0, 2*cap(b)), b...)
+		}
+		n, err := in.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			if o.raw.ended.Load() { // the library takes the end of the connection for that of the message
+				return 0, nil, io.ErrUnexpectedEOF
+			}
+			return kind, b, nil
+		}
+		if err != nil {
+			return 0, nil, err
 		}
 	}
 }
