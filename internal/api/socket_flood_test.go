@@ -14,9 +14,9 @@ import (
 // wait for a slow commit: no reason to take it for gone.
 func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
 	t.Parallel()
-	const stall = 200 * time.Millisecond
+	const stall = time.Second
 	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
-	s.hooks.set(func() error { time.Sleep(stall / 8); return nil }, nil)
+	s.hooks.set(func() error { time.Sleep(stall / 20); return nil }, nil)
 	ws := s.openRaw("f", 0, withKey)
 	const n = 60
 	go func() {
@@ -41,13 +41,13 @@ func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
 // One commit that takes longer than stall_timeout, alone.
 func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 	t.Parallel()
-	const stall = 150 * time.Millisecond
+	const stall = time.Second
 	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 3, StallTimeout: stall}})
 	held, release := s.holdCommit(t)
 	ws := s.openRaw("f", 0, withKey)
 	ws.say(rawFrame(fin|text, `{"ref":"a","data":1}`))
 	<-held
-	time.AfterFunc(5*stall, release)
+	time.AfterFunc(5*stall/2, release)
 	for {
 		op, payload, err := ws.read()
 		if err != nil || op == bye {
@@ -59,6 +59,36 @@ func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 		if strings.HasPrefix(payload, `{"ref":"a","id":`) {
 			return
 		}
+	}
+}
+
+// P5: nor can the answer to a ping stand within a frame that comes slowly.
+func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
+	t.Parallel()
+	const stall = time.Second
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	ws := s.openRaw("f", 0, withKey)
+	item := `{"ref":"a","data":"` + strings.Repeat("x", 20_000) + `"}`
+	frame := rawFrame(fin|text, item)
+	go func() {
+		for len(frame) > 0 {
+			n := min(len(frame), 500)
+			ws.say(frame[:n])
+			frame = frame[n:]
+			time.Sleep(stall / 15)
+		}
+		ws.say(closeFrame(1000))
+	}()
+	said := ""
+	for {
+		op, payload, err := ws.read()
+		if err != nil || op == bye {
+			break
+		}
+		said += payload
+	}
+	if !strings.Contains(said, `{"ref":"a","id":`) {
+		t.Errorf("it is told %.300q", said)
 	}
 }
 
@@ -117,10 +147,10 @@ func TestP6_PublisherThatNeverReadsItsAnswers(t *testing.T) {
 // P5: who takes a large item slowly makes progress, and gets it.
 func TestP5_SlowReaderOfALargeFrame(t *testing.T) {
 	t.Parallel()
-	const stall = 400 * time.Millisecond
+	const stall = time.Second
 	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
 	ws := s.openRaw("f", 4096, "")
-	ws.in.Reset(slowly{ws.conn, stall / 20})
+	ws.in.Reset(slowly{ws.conn, stall / 50})
 	want := strings.Repeat("x", 600_000)
 	s.put("f", want)
 	began := time.Now()

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"feedd/internal/api"
 )
@@ -12,7 +13,10 @@ import (
 // do not finish; those who have a key are read nevertheless.
 func TestP6_UnfinishedFramesOfStrangers(t *testing.T) {
 	const n, size = 100, 1 << 20
-	s := start(t, deployment{memory: true, options: api.Options{MaxSubscribers: n + 10, MaxItemBytes: size}})
+	s := start(t, deployment{memory: true, options: api.Options{
+		MaxSubscribers: n + 10, MaxItemBytes: size,
+		Heartbeat: time.Hour, // the answer to a ping would end up in the message
+	}})
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
