@@ -148,10 +148,10 @@ func TestP6_PublisherThatNeverReadsItsAnswers(t *testing.T) {
 func TestP5_SlowReaderOfALargeFrame(t *testing.T) {
 	t.Parallel()
 	const stall = time.Second
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
-	ws := s.openRaw("f", 4096, "")
+	s := start(t, deployment{memory: true, sendBuffer: 16 << 10, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	ws := s.openRaw("f", 64<<10, "") // with a smaller window the kernel itself pauses for seconds
 	ws.in.Reset(slowly{ws.conn, stall / 50})
-	want := strings.Repeat("x", 600_000)
+	want := strings.Repeat("x", 800_000)
 	s.put("f", want)
 	began := time.Now()
 	for {
