@@ -63,9 +63,17 @@ func needAdmin(r *http.Request, what string) error {
 // selector parses the path's selector.
 func (s *Server) selector(r *http.Request) (sel stream.Selection, err error) {
 	text, err := pathParam(r, "feed")
-	if err == nil {
-		sel, err = stream.ParseSelector(text, s.MaxSelectorTerms)
+	if err != nil {
+		return sel, badSelector.because(err)
 	}
+	return s.parseSelector(text)
+}
+
+func (s *Server) parseSelector(text string) (stream.Selection, error) {
+	if n := strings.Count(text, ",") + 1; n > s.MaxSelectorTerms {
+		return stream.Selection{}, badSelector.hit("max_selector_terms").with("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
+	}
+	sel, err := stream.ParseSelector(text, s.MaxSelectorTerms)
 	if err != nil {
 		return sel, badSelector.because(err)
 	}

@@ -15,3 +15,7 @@ func (s *Server) PageRoutes() []string { return slices.Collect(maps.Keys(s.pages
 
 // PublishTypes returns the content types that may be published, sorted.
 func PublishTypes() []string { return typeNames() }
+
+// LeaveStrangers leaves so many bytes of memory for the unfinished messages of
+// those without a credential.
+func (s *Server) LeaveStrangers(bytes int64) { s.strangers.Store(strangersBytes - bytes) }

@@ -40,9 +40,9 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if match == "" {
 		match = "**"
 	}
-	sel, err := stream.ParseSelector(match, s.MaxSelectorTerms)
+	sel, err := s.parseSelector(match)
 	if err != nil {
-		return badSelector.because(err)
+		return err
 	}
 	sel, err = s.readable(r, sel)
 	if err != nil {

@@ -70,9 +70,10 @@ func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 
 func (l *loop) close() { l.waiter.Close() }
 
-// run writes the stream to out until it ends, and says why that is. What comes
-// from replies goes between the items.
-func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) stream.End {
+// run writes the stream to out until it ends, and says why that is. Before the
+// client is told that the server goes down there is what settle does, if it is
+// not nil.
+func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 	s, cur, enc := l.server, l.cur, l.sub.enc
 	told := cur.Position()
 	if !out.send(l.sub.opening(cur)) {
@@ -114,10 +115,6 @@ func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) strea
 		}
 		select {
 		case <-wake:
-		case b := <-replies:
-			if !out.send(b) {
-				return out.end()
-			}
 		case <-heartbeat.C:
 			moved := l.sub.sel.Filtered() && cur.Position() > told
 			if !out.send(enc.Silence(nil, cur.Position(), moved)) {
@@ -137,6 +134,9 @@ func (l *loop) run(ctx context.Context, out outlet, replies <-chan []byte) strea
 				return stream.EndStalled
 			}
 		case <-s.Hub.Draining():
+			if settle != nil {
+				settle()
+			}
 			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Resume(), Retry: stream.JitteredRetry()}))
 			return stream.EndDrained
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"feedd/internal/auth"
@@ -71,6 +72,7 @@ type Server struct {
 	guests      guests
 	connections connections
 	sockets     sockets
+	strangers   atomic.Int64 // bytes, see strangersBytes
 	throttle    throttle
 }
 

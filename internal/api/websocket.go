@@ -1,30 +1,19 @@
 package api
 
 import (
-	"bytes"
+	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
-)
-
-const (
-	// frameOverhead is what a client's frame may have beyond the item's data.
-	frameOverhead = 4 << 10
-	// waitingReplies is how many answers to a client's frames may wait for the
-	// connection. When there are so many, no further frame is read.
-	waitingReplies = 16
 )
 
 // frames is the format of streams over WebSocket: an envelope, or a notice, is
@@ -72,34 +61,45 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 		return err
 	}
 	defer l.close()
-	conn, err := accept(w, r)
+	conn, raw, err := accept(w, r)
 	if err != nil {
 		return err
 	}
 	defer conn.CloseNow()
 	// The http.Server does not know of the connection any more.
-	ctx, cancel, ok := s.sockets.enter(r.Context())
+	life, cut, ok := s.sockets.enter(r.Context())
 	if !ok {
 		return nil
 	}
 	defer s.sockets.leave()
-	defer cancel()
-	out := &socket{conn: conn, ctx: ctx, stall: s.StallTimeout}
-	replies := make(chan []byte, waitingReplies)
-	reading := make(chan struct{})
+	defer cut()
+	// Nothing that the library does with the connection outlives this.
+	context.AfterFunc(life, raw.cut)
+	ctx, stop := context.WithCancel(life)
+	defer stop()
+	out := &socket{conn: conn, raw: raw, life: life, stall: s.StallTimeout, turn: make(chan struct{}, 1)}
+	why := make(chan farewell, 1)
 	go func() {
-		defer close(reading)
-		defer cancel()
-		s.readFrames(ctx, r, conn, sel, replies)
+		defer stop()
+		bye := s.readFrames(r, out, sel)
+		if bye == (farewell{}) {
+			cut() // the client is gone: nobody waits for a write to it
+		}
+		why <- bye
 	}()
-	stopPings := out.ping(s.Heartbeat, cancel)
-	end = l.run(ctx, out, replies)
-	if silent := stopPings(); silent {
+	stopPings := out.ping(ctx, s.Heartbeat, stop)
+	end = l.run(ctx, out, out.settle)
+	if silent := stopPings(); silent || out.stalled.Load() {
 		end = stream.EndStalled
 	}
-	out.close(end, l.cur.Resume())
-	cancel()
-	<-reading
+	if end == stream.EndGone { // whoever reads knows why, or will in a moment
+		raw.SetReadDeadline(time.Now().Add(farewellTimeout))
+		out.close(<-why)
+		return nil
+	}
+	out.close(farewellOf(end, l.cur.Resume()))
+	cut()
+	<-why
 	return nil
 }
 
@@ -156,35 +156,45 @@ func (s *Server) Close(ctx context.Context) {
 // sameOrigin refuses pages of other origins: a browser lets them open a
 // WebSocket to anywhere, with the user's cookies.
 func sameOrigin(r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return nil // not a browser
-	}
-	u, err := url.Parse(origin)
-	if err != nil || !strings.EqualFold(u.Host, r.Host) {
-		return crossOrigin.with("a WebSocket may be opened by pages of %s, not of %q", r.Host, origin)
+	for _, origin := range r.Header.Values("Origin") { // none: not a browser
+		u, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return crossOrigin.with("a WebSocket may be opened by pages of %s, not of %q", r.Host, origin)
+		}
 	}
 	return nil
 }
 
 // accept upgrades the connection.
-func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *takenConn, error) {
 	u := &upgrade{ResponseWriter: w}
 	// The origin was looked at.
 	conn, err := websocket.Accept(u, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err == nil {
-		return conn, nil
+		return conn, u.taken, nil
 	}
 	if u.status == 0 { // the connection is taken over, or broken
-		return nil, http.ErrAbortHandler
+		return nil, nil, http.ErrAbortHandler
 	}
-	return nil, badRequest.with("this is no handshake of WebSocket: %s", err)
+	return nil, nil, badRequest.with("this is no handshake of WebSocket: %s", err)
 }
 
-// upgrade keeps back the library's own error page.
+// upgrade keeps back the library's own error page, and keeps the connection
+// that the library takes.
 type upgrade struct {
 	http.ResponseWriter
 	status int // of a refusal
+	taken  *takenConn
+}
+
+// Hijack implements http.Hijacker.
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buf, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	u.taken = &takenConn{Conn: conn}
+	return u.taken, buf, nil
 }
 
 // Unwrap is for http.ResponseController and the library.
@@ -205,155 +215,4 @@ func (u *upgrade) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return u.ResponseWriter.Write(b)
-}
-
-// socket is an outlet to a WebSocket.
-type socket struct {
-	conn    *websocket.Conn
-	ctx     context.Context
-	stall   time.Duration
-	stalled bool
-}
-
-func (o *socket) end() stream.End {
-	if o.stalled {
-		return stream.EndStalled
-	}
-	return stream.EndGone
-}
-
-func (o *socket) send(frame []byte) bool {
-	ctx, cancel := context.WithTimeout(o.ctx, o.stall)
-	defer cancel()
-	if err := o.conn.Write(ctx, websocket.MessageText, frame); err != nil {
-		o.stalled = errors.Is(ctx.Err(), context.DeadlineExceeded)
-		return false
-	}
-	return true
-}
-
-func (o *socket) deliver(d *stream.Delivery, enc *encoder) bool {
-	if d.Gap != nil && !o.send(enc.Gap(nil, d.Gap)) {
-		return false
-	}
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	for _, e := range d.Entries {
-		b := e.AppendFrame((*buf)[:0], enc.Items)
-		if cap(b) <= 4*pageBounds.Bytes {
-			*buf = b
-		}
-		if !o.send(bytes.TrimSuffix(b, []byte{'\n'})) {
-			return false
-		}
-	}
-	return true
-}
-
-// ping asks the client every so often whether it is there; one that does not
-// answer for the stall timeout is gone. It ends with the function it returns,
-// which reports whether that was so.
-func (o *socket) ping(every time.Duration, gone func()) (stop func() (silent bool)) {
-	ctx, cancel := context.WithCancel(o.ctx)
-	done := make(chan bool, 1)
-	go func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				done <- false
-				return
-			}
-			wait, end := context.WithTimeout(ctx, o.stall)
-			err := o.conn.Ping(wait)
-			silent := errors.Is(wait.Err(), context.DeadlineExceeded)
-			end()
-			if err != nil {
-				done <- silent
-				gone()
-				return
-			}
-		}
-	}()
-	return func() bool { cancel(); return <-done }
-}
-
-// close tells the client why the stream ends.
-func (o *socket) close(end stream.End, at stream.ID) {
-	switch end {
-	case stream.EndDrained:
-		// Whoever reads codes only finds here where to go on.
-		o.conn.Close(websocket.StatusServiceRestart, "cursor="+at.String())
-	case stream.EndFailed:
-		o.conn.Close(websocket.StatusTryAgainLater, "the store does not work at the moment")
-	case stream.EndStalled:
-		o.conn.Close(websocket.StatusPolicyViolation, "nothing was read for the stall timeout")
-	}
-}
-
-// readFrames reads what the client sends until it goes, and publishes it.
-func (s *Server) readFrames(ctx context.Context, r *http.Request, conn *websocket.Conn, sel stream.Selection, replies chan<- []byte) {
-	conn.SetReadLimit(s.MaxItemBytes + frameOverhead)
-	for {
-		kind, b, err := conn.Read(ctx)
-		switch {
-		case err != nil: // the library has told the client, where there is something to tell
-			return
-		case kind != websocket.MessageText:
-			conn.Close(websocket.StatusUnsupportedData, "frames are text: JSON objects")
-			return
-		case !utf8.Valid(b): // the library does not look
-			conn.Close(websocket.StatusInvalidFramePayloadData, "a text frame is not UTF-8")
-			return
-		}
-		select {
-		case replies <- s.publishFrame(ctx, r, sel, b):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// publishFrame publishes what a client's frame says, and returns the answer.
-func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte) []byte {
-	f, id, err := s.tryFrame(ctx, r, sel, b)
-	if err == nil {
-		return wire.AppendAnswer(nil, f.Ref, id)
-	}
-	p := problemOf(err)
-	if p.limit != "" {
-		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
-	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		text = []byte(`{"type":"internal"}`)
-	}
-	return wire.AppendRefusal(nil, f.Ref, text)
-}
-
-func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte) (f wire.ClientFrame, id stream.ID, err error) {
-	begin := time.Now()
-	if f, err = wire.ParseClientFrame(b); err != nil {
-		if syntax := new(wire.SyntaxError); errors.As(err, &syntax) {
-			return f, 0, badFrame.at(syntax)
-		}
-		return f, 0, badFrame.because(err)
-	}
-	if f.Feed == "" {
-		names, plain := sel.Names()
-		if !plain || len(names) != 1 {
-			return f, 0, badFrame.with("the frame names no feed, and the selector %s is not one feed", sel)
-		}
-		f.Feed = names[0]
-	}
-	if err := s.tooFast(r); err != nil {
-		return f, 0, err
-	}
-	receipt, err := s.commit(ctx, r, begin, stream.Batch{Feed: f.Feed, Drafts: []stream.Draft{f.Draft}, Key: f.Key})
-	if err != nil {
-		return f, 0, fmt.Errorf("publish by a frame: %w", err)
-	}
-	return f, receipt.First, nil
 }

@@ -272,7 +272,7 @@ func TestP5_WebSocketsThatDoNotAnswerAreCut(t *testing.T) {
 // takes nothing for stall_timeout; it resumes without a loss.
 func TestP5_WebSocketThatStalls(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{StallTimeout: 300 * time.Millisecond}})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{StallTimeout: time.Second}})
 	from := s.position()
 	c := s.dial(4096)
 	fmt.Fprintf(c, "GET /feeds/f HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", s.addr)

@@ -1,0 +1,183 @@
+package api_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+// P5: the answer to a ping stands behind what a client publishes, and that may
+// wait for a slow commit: no reason to take it for gone.
+func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
+	t.Parallel()
+	const stall = time.Second
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	s.hooks.set(func() error { time.Sleep(stall / 20); return nil }, nil)
+	ws := s.openRaw("f", 0, withKey)
+	const n = 60
+	go func() {
+		for i := range n {
+			ws.say(rawFrame(fin|text, fmt.Sprintf(`{"ref":"%d","data":1,"key":"%s%d"}`, i, strings.Repeat("k", 100), i)))
+		}
+		ws.say(closeFrame(1000))
+	}()
+	messages, code := ws.texts()
+	answers := 0
+	for _, m := range messages {
+		if strings.HasPrefix(m, fmt.Sprintf(`{"ref":"%d","id":`, answers)) {
+			answers++
+		}
+	}
+	if code != 1000 || answers != n {
+		t.Errorf("%d of %d frames were answered, then came %d", answers, n, code)
+	}
+	s.mustStore(n)
+}
+
+// One commit that takes longer than stall_timeout, alone.
+func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
+	t.Parallel()
+	const stall = time.Second
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 3, StallTimeout: stall}})
+	held, release := s.holdCommit(t)
+	ws := s.openRaw("f", 0, withKey)
+	ws.say(rawFrame(fin|text, `{"ref":"a","data":1}`))
+	<-held
+	time.AfterFunc(5*stall/2, release)
+	for {
+		op, payload, err := ws.read()
+		if err != nil || op == bye {
+			t.Fatalf("%x %q %v", op, payload, err)
+		}
+		if op == pings {
+			ws.say(rawFrame(fin|pong, payload))
+		}
+		if strings.HasPrefix(payload, `{"ref":"a","id":`) {
+			return
+		}
+	}
+}
+
+// P5: nor can the answer to a ping stand within a frame that comes slowly.
+func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
+	t.Parallel()
+	const stall = time.Second
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	ws := s.openRaw("f", 0, withKey)
+	item := `{"ref":"a","data":"` + strings.Repeat("x", 20_000) + `"}`
+	frame := rawFrame(fin|text, item)
+	go func() {
+		for len(frame) > 0 {
+			n := min(len(frame), 500)
+			ws.say(frame[:n])
+			frame = frame[n:]
+			time.Sleep(stall / 15)
+		}
+		ws.say(closeFrame(1000))
+	}()
+	said := ""
+	for {
+		op, payload, err := ws.read()
+		if err != nil || op == bye {
+			break
+		}
+		said += payload
+	}
+	if !strings.Contains(said, `{"ref":"a","id":`) {
+		t.Errorf("it is told %.300q", said)
+	}
+}
+
+// P5: a client that answers no ping is cut, and told why; one that sends
+// something is there.
+func TestP5_ClientThatAnswersNoPing(t *testing.T) {
+	t.Parallel()
+	const stall = 150 * time.Millisecond
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 3, StallTimeout: stall}})
+	ws := s.openRaw("f", 0, "")
+	for {
+		op, payload, err := ws.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op == bye {
+			if !strings.HasPrefix(payload, "\x03\xf0") { // 1008
+				t.Errorf("the closing is %q", payload)
+			}
+			break
+		}
+	}
+	ws.conn.Close()
+	eventually(t, "it counts as cut", func() bool { return s.metric("feedd_subscribers_cut_total") == 1 })
+}
+
+// P5, P6: a client that publishes and never reads its answers is read no
+// further, and cut; what it sent is not held in memory meanwhile.
+func TestP6_PublisherThatNeverReadsItsAnswers(t *testing.T) {
+	const stall = time.Second
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{StallTimeout: stall}, store: keep(10)})
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	ws := s.openRaw("quiet", 4096, withKey)
+	frame := rawFrame(fin|text, `{"feed":"f","data":"`+strings.Repeat("x", 10_000)+`","ref":"`+strings.Repeat("r", 200)+`"}`)
+	sent := 0
+	for sent < 512<<20 {
+		n, err := ws.conn.Write(frame)
+		sent += n
+		if err != nil {
+			break
+		}
+	}
+	eventually(t, "it is cut", func() bool { return s.metric("feedd_subscribers_cut_total") == 1 })
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if sent >= 512<<20 {
+		t.Error("it may send for ever")
+	}
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("%d bytes are held after %d were sent", grown, sent)
+	}
+}
+
+// P5: who takes a large item slowly makes progress, and gets it.
+func TestP5_SlowReaderOfALargeFrame(t *testing.T) {
+	t.Parallel()
+	const stall = time.Second
+	s := start(t, deployment{memory: true, sendBuffer: 16 << 10, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	ws := s.openRaw("f", 64<<10, "") // with a smaller window the kernel itself pauses for seconds
+	ws.in.Reset(slowly{ws.conn, stall / 50})
+	want := strings.Repeat("x", 800_000)
+	s.put("f", want)
+	began := time.Now()
+	for {
+		op, payload, err := ws.read()
+		if err != nil || op == bye {
+			t.Fatalf("after %v: %x %.100q %v", time.Since(began), op, payload, err)
+		}
+		if op == pings {
+			ws.say(rawFrame(fin|pong, payload))
+		}
+		if strings.Contains(payload, want) {
+			break
+		}
+	}
+	if took := time.Since(began); took < 2*stall {
+		t.Errorf("it took %v only: the reader was not slow", took)
+	}
+}
+
+// slowly reads a little now and then.
+type slowly struct {
+	from  interface{ Read([]byte) (int, error) }
+	pause time.Duration
+}
+
+func (r slowly) Read(b []byte) (int, error) {
+	time.Sleep(r.pause)
+	return r.from.Read(b[:min(len(b), 4096)])
+}

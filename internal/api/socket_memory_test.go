@@ -1,0 +1,60 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+// P6: those who may not publish cannot fill the memory with messages that they
+// do not finish; those who have a key are read nevertheless.
+func TestP6_UnfinishedFramesOfStrangers(t *testing.T) {
+	t.Parallel()
+	const n, room, size = 12, 4, 1 << 20
+	s := start(t, deployment{memory: true, options: api.Options{
+		MaxItemBytes: size,
+		Heartbeat:    time.Hour, // the answer to a ping would end up in the message
+	}})
+	s.api.LeaveStrangers(room * size)
+	part := append(frameHead(fin|text, size), strings.Repeat("x", size-1)...)
+	turned := make(chan uint16, n)
+	var all []*rawSocket
+	for range n {
+		ws := s.openRaw("f", 0, "")
+		all = append(all, ws)
+		go func() {
+			go ws.say(part)
+			_, code := ws.texts()
+			turned <- code
+			ws.conn.Close()
+		}()
+	}
+	for range n - room {
+		if code := <-turned; code != 1013 {
+			t.Fatalf("one is told %d, want 1013", code)
+		}
+	}
+	ask := func(headers string, size int) (said string, code uint16) {
+		ws := s.openRaw("f", 0, headers)
+		ws.say(rawFrame(fin|text, `{"ref":"a","data":"`+strings.Repeat("x", size)+`"}`), closeFrame(1000))
+		got, code := ws.texts()
+		return strings.Join(got, ""), code
+	}
+	if said, code := ask("", 10); code != 1000 || !strings.Contains(said, `"status":401`) {
+		t.Errorf("a short message of a stranger is answered %q, %d", said, code)
+	}
+	if said, code := ask(withKey, size/2); code != 1000 || !strings.Contains(said, `{"ref":"a","id":`) {
+		t.Errorf("who has the key is told %d", code)
+	}
+	for _, ws := range all {
+		ws.conn.Close()
+	}
+	eventually(t, "they have left", func() bool { return s.api.Subscribers() == 0 })
+	for range 2 * room { // what is read whole is given back, too
+		if said, code := ask("", size/2); code != 1000 || !strings.Contains(said, `"status":401`) {
+			t.Fatalf("the memory is not given back: %d", code)
+		}
+	}
+}
