@@ -10,11 +10,18 @@ import (
 	"testing"
 )
 
+// findCaddy returns where Caddy is, "" for nowhere.
+func findCaddy() string {
+	path, _ := exec.LookPath("caddy")
+	return path
+}
+
 // startCaddy runs Debian's Caddy with our Caddyfile before a server, and
 // returns its address. The site is an address of loopback, without TLS.
 func startCaddy(t *testing.T, server string) string {
 	t.Helper()
-	if _, err := exec.LookPath("caddy"); err != nil {
+	bin := findCaddy()
+	if bin == "" {
 		t.Skip("caddy is not installed")
 	}
 	site, err := os.ReadFile("../../deploy/Caddyfile")
@@ -37,7 +44,7 @@ func startCaddy(t *testing.T, server string) string {
 	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile")
+	cmd := exec.Command(bin, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	var said bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"feedd/internal/client"
 )
@@ -37,6 +38,8 @@ func (r *reader) got(e sseEvent) {
 	case e.event == "message": // what some libraries call an item without a name
 		e.event = ""
 	}
+	// A long storm brings the same few data again and again to many readers.
+	e.data = unique.Make(e.data).Value()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)

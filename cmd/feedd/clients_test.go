@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,19 +22,19 @@ var errStopped = errors.New("the EventSource stopped for good")
 // bad network before the latter.
 type clientFront struct {
 	name  string
-	need  string // a program, "" for none
+	here  bool // on this machine
 	start func(t *testing.T, server string) (address string)
 }
 
 var clientFronts = []clientFront{
-	{"direct", "", func(_ *testing.T, server string) string { return server }},
-	{"nginx", findNginx(), func(t *testing.T, server string) string { return startNginx(t, server, asDeployed) }},
-	{"nginx-buffering", findNginx(), func(t *testing.T, server string) string {
+	{"direct", true, func(_ *testing.T, server string) string { return server }},
+	{"nginx", findNginx() != "", func(t *testing.T, server string) string { return startNginx(t, server, asDeployed) }},
+	{"nginx-buffering", findNginx() != "", func(t *testing.T, server string) string {
 		return startNginx(t, server, func(s string) string {
 			return strings.ReplaceAll(s, "proxy_buffering off;", "proxy_buffering on;")
 		})
 	}},
-	{"caddy", "caddy", startCaddy},
+	{"caddy", findCaddy() != "", startCaddy},
 }
 
 // clientLibraries are the readers that others wrote, but for Chromium.
@@ -110,20 +109,22 @@ func (s *clientStory) startClients() {
 	if findBrowser() != "" {
 		browser = browserForPage(s.t)
 	} else {
-		s.t.Log("without Chromium, which is not here")
+		s.skip("chromium", "there is no chromium")
+	}
+	noNode := nodeMissing()
+	if noNode != "" {
+		s.skip("node", noNode)
 	}
 	for _, front := range clientFronts {
-		if _, err := exec.LookPath(front.need); front.need != "" && err != nil {
-			s.t.Logf("without what is behind %s, which is not here", front.name)
+		if !front.here {
+			s.skip(front.name, "it is not installed")
 			continue
 		}
 		address := front.start(s.t, s.cutter.address)
 		for _, l := range clientLibraries {
-			if missing := nodeMissing(); missing != "" && strings.HasSuffix(l.name, ".mjs") {
-				s.t.Logf("without %s: %s", l.name, missing)
-				continue
+			if noNode == "" || !strings.HasSuffix(l.name, ".mjs") {
+				start(front, address, l.name, l.read)
 			}
-			start(front, address, l.name, l.read)
 		}
 		if browser != nil {
 			tab := openPage(s.t, browser, "http://"+address+"/?feed=elsewhere")
@@ -131,6 +132,11 @@ func (s *clientStory) startClients() {
 		}
 	}
 	s.await("to its opening", time.Minute, func() bool { return s.all(s.cutter.opened) })
+}
+
+// skip says that a part of the test is not here.
+func (s *clientStory) skip(name, why string) {
+	s.t.Run(name, func(t *testing.T) { t.Skip(why) })
 }
 
 // storm publishes, and cuts and stops what can be cut and stopped, for at least
@@ -156,7 +162,7 @@ func (s *clientStory) storm(length time.Duration) {
 		case 0: // long enough for everybody to meet its absence
 			s.server.kill()
 			s.cutter.forgetAway()
-			s.await("to meet the absence", 30*time.Second, func() bool { return s.all(s.cutter.away) })
+			s.await("to meet the absence", time.Minute, func() bool { return s.all(s.cutter.away) })
 		case 1: // as an operator does it
 			s.server.cmd.Process.Signal(syscall.SIGTERM)
 			s.server.cmd.Wait()

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -16,9 +15,6 @@ func TestProxies_WhileFeeddIsAway(t *testing.T) {
 	server := lastingAddress(t) // where nobody listens
 	for _, front := range clientFronts[1:] {
 		t.Run(front.name, func(t *testing.T) {
-			if _, err := exec.LookPath(front.need); err != nil {
-				t.Skipf("%s is not here", front.name)
-			}
 			address := front.start(t, server)
 			for _, c := range []struct {
 				name, method, accept, upgrade string
