@@ -277,6 +277,10 @@ func (a *answer) decide() {
 	a.place = deck[next]
 	c.last[a.client], c.decks[library(a.client)] = a.place, slices.Delete(deck, next, next+1)
 	a.after, a.part, a.hard = c.rnd.IntN(25), c.rnd.Float64(), c.rnd.IntN(3) == 0
+	// Over plain HTTP Chromium takes half a head for a whole one when the
+	// connection ends well; without a Content-Type in that half its EventSource
+	// stops for good, whatever the server does. A reset it sees as what it is.
+	a.hard = a.hard || a.place == inHead && library(a.client) == "chromium"
 }
 
 // end cuts the connection.

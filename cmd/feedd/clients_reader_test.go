@@ -61,21 +61,28 @@ func (r *reader) changed() {
 	r.grown = make(chan struct{})
 }
 
-// await returns the events when there are n of them, or when no more can come.
-func (r *reader) await(ctx context.Context, n int) ([]sseEvent, error) {
+// await waits for n events, and reports whether they came.
+func (r *reader) await(ctx context.Context, n int) bool {
 	for {
 		r.mu.Lock()
-		events, broken, grown := r.events, r.broken, r.grown
+		have, broken, grown := len(r.events), r.broken, r.grown
 		r.mu.Unlock()
-		if broken != nil || len(events) >= n {
-			return events, broken
+		if have >= n || broken != nil {
+			return have >= n
 		}
 		select {
 		case <-grown:
 		case <-ctx.Done():
-			return events, ctx.Err()
+			return false
 		}
 	}
+}
+
+// soFar returns what came until now, and why no more can come where that is so.
+func (r *reader) soFar() ([]sseEvent, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.events, r.broken
 }
 
 // firstDifference tells where what a reader got is not what was published; ""

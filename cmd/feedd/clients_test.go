@@ -208,19 +208,16 @@ func (s *clientStory) publishOne() error {
 
 // compare compares what each client got with what was published.
 func (s *clientStory) compare() {
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	for _, r := range s.readers {
-		r.await(ctx, len(s.want))
-	}
+	all := s.awaitAll(s.readers)
 	// What comes twice at the end comes before one more.
 	if err := s.publishOne(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.awaitAll(all)
 	s.t.Logf("%d items, %d clients, %d cuts", len(s.want), len(s.readers), s.cutter.cuts())
 	for _, r := range s.readers {
 		s.t.Run(r.name, func(t *testing.T) {
-			got, err := r.await(ctx, len(s.want))
+			got, err := r.soFar()
 			if err != nil {
 				t.Error(err)
 			}
@@ -229,6 +226,19 @@ func (s *clientStory) compare() {
 			}
 		})
 	}
+}
+
+// awaitAll waits until the readers have as many items as were published, and
+// returns those that do before time is up.
+func (s *clientStory) awaitAll(readers []*reader) (have []*reader) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	for _, r := range readers {
+		if r.await(ctx, len(s.want)) {
+			have = append(have, r)
+		}
+	}
+	return have
 }
 
 func (s *clientStory) names() (names []string) {
@@ -254,7 +264,13 @@ func (s *clientStory) await(what string, limit time.Duration, ok func() bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	if err := s.cutter.await(ctx, ok); err != nil {
-		s.t.Fatalf("not everybody came %s: %v", what, err)
+	if err := s.cutter.await(ctx, ok); err == nil {
+		return
 	}
+	for _, r := range s.readers {
+		if _, err := r.soFar(); err != nil {
+			s.t.Errorf("%s: %v", r.name, err)
+		}
+	}
+	s.t.Fatalf("not everybody came %s", what)
 }
