@@ -243,17 +243,18 @@ func library(client string) string {
 	return name
 }
 
-// cutEverywhere reports whether the clients of each library were cut at each
-// place. The caller holds mu.
-func (c *cutter) cutEverywhere(clients []string) bool {
+// notCut returns at which places the clients of which library were not cut yet.
+func (c *cutter) notCut(clients []string) (missing []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, client := range clients {
 		for p := nowhere + 1; p < places; p++ {
-			if c.cut[library(client)+" "+p.String()] == 0 {
-				return false
+			if what := library(client) + " " + p.String(); c.cut[what] == 0 && !slices.Contains(missing, what) {
+				missing = append(missing, what)
 			}
 		}
 	}
-	return true
+	return missing
 }
 
 // decide draws from the library's deck, which holds each place once.
