@@ -277,7 +277,7 @@ func (a *answer) decide() {
 	next := max(0, slices.IndexFunc(deck, func(p place) bool { return p > inOpening || c.last[a.client] > inOpening }))
 	a.place = deck[next]
 	c.last[a.client], c.decks[library(a.client)] = a.place, slices.Delete(deck, next, next+1)
-	a.after, a.part, a.hard = c.rnd.IntN(25), c.rnd.Float64(), c.rnd.IntN(3) == 0
+	a.after, a.part, a.hard = c.rnd.IntN(30), c.rnd.Float64(), c.rnd.IntN(3) == 0
 	// Over plain HTTP Chromium takes half a head for a whole one when the
 	// connection ends well; without a Content-Type in that half its EventSource
 	// stops for good, whatever the server does. A reset it sees as what it is.
@@ -330,11 +330,13 @@ func (a *answer) pass() {
 
 // passEvents passes an event stream line by line.
 func (a *answer) passEvents() {
+	to := bufio.NewWriterSize(a.near, 64<<10) // what came together goes on together
+	defer to.Flush()
 	opening, data := true, false // in the opening block; the block has data
 	for events := 0; ; {
 		line, err := a.from.ReadBytes('\n')
 		if err != nil {
-			a.near.Write(line)
+			to.Write(line)
 			return
 		}
 		last := !opening && events >= a.after // this is the event that is cut
@@ -363,8 +365,11 @@ func (a *answer) passEvents() {
 		if blank {
 			stop = stop || a.place == afterOpening && opening || a.place == afterEvent && last && data
 		}
-		if _, err := a.near.Write(line[:keep]); err != nil {
-			return
+		to.Write(line[:keep])
+		if stop || a.from.Buffered() == 0 {
+			if to.Flush() != nil {
+				return
+			}
 		}
 		if stop {
 			a.end()
@@ -372,6 +377,7 @@ func (a *answer) passEvents() {
 		}
 		if blank {
 			if opening && a.client != "" {
+				to.Flush()
 				a.note(a.opened, a.client)
 			}
 			if data {

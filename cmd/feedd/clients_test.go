@@ -77,7 +77,7 @@ func TestP1P3P4_clients_of_others(t *testing.T) {
 	story := &clientStory{t: t, server: s, publisher: publisher, cutter: startCutter(t, s.address, seed)}
 	story.startClients()
 	story.storm(length)
-	story.compare()
+	story.compare(time.Minute + length)
 }
 
 // clientStory is the test's course.
@@ -152,7 +152,7 @@ func (s *clientStory) storm(length time.Duration) {
 	go func() { published <- s.publish(ctx) }()
 	names := s.names()
 	begun := time.Now()
-	for n := 0; time.Since(begun) < length || len(s.cutter.notCut(names)) > 0; n++ {
+	for n := 0; n < 3 || time.Since(begun) < length || len(s.cutter.notCut(names)) > 0; n++ {
 		if time.Since(begun) > length+time.Minute {
 			s.t.Fatalf("not cut: %q", s.cutter.notCut(names))
 		}
@@ -180,7 +180,8 @@ func (s *clientStory) storm(length time.Duration) {
 
 // publish publishes items until the context ends, one after the other.
 func (s *clientStory) publish(ctx context.Context) error {
-	tick := time.NewTicker(25 * time.Millisecond)
+	// About as fast as those who are cut all the time can follow.
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if err := s.publishOne(); err != nil {
@@ -205,14 +206,15 @@ func (s *clientStory) publishOne() error {
 	return nil
 }
 
-// compare compares what each client got with what was published.
-func (s *clientStory) compare() {
-	all := s.awaitAll(s.readers)
+// compare compares what each client got, within the limit, with what was
+// published.
+func (s *clientStory) compare(limit time.Duration) {
+	all := s.awaitAll(s.readers, limit)
 	// What comes twice at the end comes before one more.
 	if err := s.publishOne(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.awaitAll(all)
+	s.awaitAll(all, limit)
 	s.t.Logf("%d items, %d clients, %d cuts", len(s.want), len(s.readers), s.cutter.cuts())
 	for _, r := range s.readers {
 		s.t.Run(r.name, func(t *testing.T) {
@@ -229,8 +231,8 @@ func (s *clientStory) compare() {
 
 // awaitAll waits until the readers have as many items as were published, and
 // returns those that do before time is up.
-func (s *clientStory) awaitAll(readers []*reader) (have []*reader) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+func (s *clientStory) awaitAll(readers []*reader, limit time.Duration) (have []*reader) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
 	for _, r := range readers {
 		if r.await(ctx, len(s.want)) {
