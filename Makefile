@@ -4,10 +4,12 @@
 GO ?= go
 # One fuzz target's time; CI gives less.
 FUZZTIME ?= 30s
+# How long the clients of others are tormented; CI gives less.
+CLIENTSTIME ?= 10m
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit fuzz bench compare compare-short clean
+.PHONY: all build run test deps lint unit clients fuzz bench compare compare-short clean
 
 all: build
 
@@ -30,6 +32,9 @@ lint:
 unit:
 	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
 	$(GO) test -tags portable -timeout 15m $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
+
+clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
+	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./cmd/feedd
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)

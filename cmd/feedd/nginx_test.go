@@ -15,15 +15,27 @@ import (
 	"feedd/internal/doctor"
 )
 
+// findNginx returns where nginx is, "" for nowhere. Debian has it where only
+// root looks.
+func findNginx() string {
+	for _, name := range []string{"nginx", "/usr/sbin/nginx"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// asDeployed is the snippet as it is.
+func asDeployed(snippet string) string { return snippet }
+
 // startNginx runs Debian's nginx with our snippet before a server, and returns
 // its address. Change may change the snippet.
 func startNginx(t *testing.T, server string, change func(string) string) string {
 	t.Helper()
-	bin, err := exec.LookPath("nginx")
-	if err != nil {
-		if bin = "/usr/sbin/nginx"; exec.Command(bin, "-v").Run() != nil {
-			t.Skip("nginx is not installed")
-		}
+	bin := findNginx()
+	if bin == "" {
+		t.Skip("nginx is not installed")
 	}
 	snippet, err := os.ReadFile("../../deploy/nginx.conf")
 	if err != nil {
@@ -57,14 +69,21 @@ http {
 		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
 	})
+	awaitProxy(t, address, &said)
+	return address
+}
+
+// awaitProxy waits until somebody answers at an address.
+func awaitProxy(t *testing.T, address string, said fmt.Stringer) {
+	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get("http://" + address + "/readyz")
 		if err == nil {
 			resp.Body.Close()
-			return address
+			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("nginx does not get ready: %v\n%s", err, said.String())
+			t.Fatalf("the proxy does not get ready: %v\n%s", err, said)
 		}
 	}
 }
@@ -78,7 +97,7 @@ func TestDoctor_BehindNginx(t *testing.T) {
 		change func(string) string
 		wrong  string // the checks that fail
 	}{
-		{"as it is", func(s string) string { return s }, ""},
+		{"as it is", asDeployed, ""},
 		{"with buffering", func(s string) string { return strings.ReplaceAll(s, "proxy_buffering off;", "") }, ""},
 		{"with buffering that nobody may switch off", func(s string) string {
 			return strings.ReplaceAll(s, "proxy_buffering off;", "proxy_ignore_headers X-Accel-Buffering;")

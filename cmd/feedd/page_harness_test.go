@@ -226,17 +226,21 @@ func (w crumbs) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// findBrowser returns where chromium is, "" for nowhere.
+func findBrowser() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
 // browserForPage starts chromium. The pages are local, and so is all that it
 // may reach.
 func browserForPage(t *testing.T) context.Context {
 	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
+	path := findBrowser()
 	if path == "" {
 		t.Skip("there is no chromium")
 	}

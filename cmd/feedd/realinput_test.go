@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -50,12 +51,7 @@ func startReal(t *testing.T, env ...string) *realServer {
 	if out, err := exec.Command("go", "build", "-o", s.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = l.Addr().String()
-	l.Close()
+	s.address = lastingAddress(t)
 	s.start()
 	t.Cleanup(func() {
 		if s.cmd != nil {
@@ -63,6 +59,22 @@ func startReal(t *testing.T, env ...string) *realServer {
 		}
 	})
 	return s
+}
+
+// lastingAddress returns an address that is free, and that no connection takes
+// for its own end while the server is away: the port is below those that the
+// kernel gives out.
+func lastingAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("there is no free port")
+	return ""
 }
 
 func (s *realServer) start() {

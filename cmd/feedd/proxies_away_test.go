@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// While feedd is away, a proxy with our snippet tells an EventSource, which
+// would stop for good at an error, to come back; nobody else is told that all is
+// well. (That it then has everything is what TestP1P3P4_clients_of_others
+// shows.)
+func TestProxies_WhileFeeddIsAway(t *testing.T) {
+	server := lastingAddress(t) // where nobody listens
+	for _, front := range clientFronts[1:] {
+		t.Run(front.name, func(t *testing.T) {
+			address := front.start(t, server)
+			for _, c := range []struct {
+				name, method, accept, upgrade string
+				status                        int
+				body                          string // of a stream; "" for anything
+			}{
+				{"EventSource", "GET", "text/event-stream", "", 200, "retry: 2000\n\n"},
+				{"curl", "GET", "*/*", "", 502, ""},
+				{"a poller", "GET", "application/json", "", 502, ""},
+				{"a reader of lines", "GET", "application/x-ndjson", "", 502, ""},
+				{"a page", "GET", "text/html,*/*;q=0.8", "", 502, ""},
+				{"WebSocket", "GET", "", "websocket", 502, ""},
+				{"a publisher", "POST", "", "", 502, ""},
+				{"a publisher who asks for a stream", "POST", "text/event-stream", "", 502, ""},
+				{"a purge that asks for a stream", "DELETE", "text/event-stream", "", 502, ""},
+			} {
+				t.Run(c.name, func(t *testing.T) {
+					req, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address+"/feeds/news", strings.NewReader(""))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for k, v := range map[string]string{"Accept": c.accept, "Upgrade": c.upgrade, "Last-Event-ID": "1763792000000001"} {
+						if v != "" {
+							req.Header.Set(k, v)
+						}
+					}
+					if c.upgrade != "" {
+						req.Header.Set("Connection", "Upgrade")
+					}
+					resp, err := http.DefaultClient.Do(req)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer resp.Body.Close()
+					body, err := io.ReadAll(resp.Body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if resp.StatusCode != c.status {
+						t.Errorf("status %d, want %d", resp.StatusCode, c.status)
+					}
+					kind := resp.Header.Get("Content-Type")
+					if stream := strings.HasPrefix(kind, "text/event-stream"); stream != (c.body != "") {
+						t.Errorf("Content-Type is %q", kind)
+					}
+					if c.body != "" && string(body) != c.body {
+						t.Errorf("the stream is %q, want %q", body, c.body)
+					}
+					if c.body != "" && resp.Header.Get("Cache-Control") != "no-store" {
+						t.Error("the stream may be stored")
+					}
+				})
+			}
+		})
+	}
+}
