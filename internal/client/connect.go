@@ -52,7 +52,7 @@ func (l *loop) connection(parent context.Context) error {
 	case err != nil:
 		return bare(err)
 	}
-	return errEnded
+	return ErrEnded
 }
 
 // once is the library's reconnect strategy that makes none: it answers what

@@ -63,10 +63,11 @@ type ErrClosing struct{ Reason string }
 
 func (e *ErrClosing) Error() string { return "the server closed the stream: " + printable(e.Reason) }
 
-var (
-	errStalled = errors.New("the stream stalled: not even a heartbeat came")
-	errEnded   = errors.New("the stream ended")
-)
+// ErrEnded is what Config.Notify gets when a stream came to its end without a
+// word, which is nothing unusual.
+var ErrEnded = errors.New("the stream ended")
+
+var errStalled = errors.New("the stream stalled: not even a heartbeat came")
 
 // Follow hands the items of the selection to handle until the context ends,
 // the handler fails, or the server refuses for good (an [*Error]); it returns
@@ -118,7 +119,7 @@ func (f *follower) url() string {
 
 // event takes one event of the stream. An error ends the connection.
 func (f *follower) event(name, id, retry string, data []byte) error {
-	f.wait.reset()
+	f.wait.Reset()
 	f.retry(retry)
 	if !sendable(id) {
 		id = "" // feedd's are digits

@@ -85,7 +85,7 @@ type urlFollower struct {
 // event takes what one block said. The position moves after it, unless it
 // fails.
 func (f *urlFollower) event(name, id, retry string, data []byte) error {
-	f.wait.reset()
+	f.wait.Reset()
 	f.retry(retry)
 	e := Event{Name: string(decodeUTF8([]byte(name))), ID: string(decodeUTF8([]byte(id))), Data: decodeUTF8(data)}
 	if e.Name == "message" || len(e.Data) == 0 {

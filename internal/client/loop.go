@@ -26,7 +26,7 @@ type loop struct {
 	patience time.Duration
 
 	position string        // to be presented: of the last block that was handled
-	wait     backoff       // its first is what the server last said with retry
+	wait     Backoff       // its first is what the server last said with retry
 	asked    time.Duration // what a closing notice said to wait at least
 	failed   error         // what ends run, decided while a stream was read
 	began    time.Time     // of the stream, zero: there is none
@@ -40,7 +40,7 @@ const (
 // run returns when the context ends, when failed is set, or with a refusal for
 // good.
 func (l *loop) run(ctx context.Context) error {
-	l.wait.first = minReconnect
+	l.wait.First = minReconnect
 	for {
 		l.began = time.Time{}
 		err := l.connection(ctx)
@@ -51,17 +51,17 @@ func (l *loop) run(ctx context.Context) error {
 			return l.failed
 		}
 		if !l.began.IsZero() && time.Since(l.began) > maxReconnect {
-			l.wait.reset() // it went well, though perhaps nothing happened on it
+			l.wait.Reset() // it went well, though perhaps nothing happened on it
 		}
 		pass, atLeast := passing(err)
-		l.wait.most = maxReconnect
+		l.wait.Most = maxReconnect
 		if !pass {
 			if l.patience == 0 {
 				return err
 			}
-			l.wait.most = l.patience
+			l.wait.Most = l.patience
 		}
-		d := l.wait.next(max(atLeast, l.asked))
+		d := l.wait.Next(max(atLeast, l.asked))
 		l.asked = 0
 		l.client.notify(err, d)
 		if err := sleep(ctx, d); err != nil {
@@ -75,7 +75,7 @@ func (l *loop) run(ctx context.Context) error {
 func (l *loop) retry(s string) {
 	ms, err := strconv.ParseUint(s, 10, 32)
 	if err == nil {
-		l.wait.first = min(max(time.Duration(ms)*time.Millisecond, minReconnect), maxReconnect)
+		l.wait.First = min(max(time.Duration(ms)*time.Millisecond, minReconnect), maxReconnect)
 	}
 }
 
