@@ -17,9 +17,7 @@ const calm = time.Minute
 func (f *follower) opened() {
 	f.stats.connected.Store(true)
 	f.stats.began = time.Now()
-	if f.causes.last != "" {
-		f.log.Info("the upstream is connected")
-	}
+	f.causes.well(f.log, "the upstream is connected")
 }
 
 // lost is told of each loss, and of each try that failed.
@@ -38,19 +36,22 @@ func (f *follower) lost(err error, wait time.Duration) {
 }
 
 // causes tells of what goes wrong when it changes, not at each try.
-type causes struct{ last string }
+type causes struct {
+	last string
+	told bool // and not yet that it is well again
+}
 
 func (c *causes) warn(log *slog.Logger, what string, err error, args ...any) {
 	level, cause := slog.LevelDebug, causeOf(err)
 	if cause != c.last {
-		level, c.last = slog.LevelWarn, cause
+		level, c.last, c.told = slog.LevelWarn, cause, true
 	}
 	log.Log(context.Background(), level, what, append([]any{"err", err}, args...)...)
 }
 
 func (c *causes) well(log *slog.Logger, what string) {
-	if c.last != "" {
-		c.last = ""
+	if c.told {
+		c.told = false
 		log.Info(what)
 	}
 }

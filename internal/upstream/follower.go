@@ -150,6 +150,7 @@ func (c *committer) commit(ctx context.Context, drafts []stream.Draft, at string
 	}
 	c.stats.waiting.Store(0)
 	c.stored, c.last, c.committed = at, time.Now(), true
+	c.faults.last = ""
 	c.faults.well(c.log, "what comes from the upstream is stored again")
 	if len(drafts) > 0 {
 		c.stats.items.Add(uint64(len(drafts)))
