@@ -287,23 +287,26 @@ func TestP6_LargeEventsAreBounded(t *testing.T) {
 	var sent atomic.Int64
 	inBubble(t, stream.StoreOptions{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		for n := 1; n <= 40; n++ {
+		var after int
+		fmt.Sscan(r.Header.Get("Last-Event-ID"), &after)
+		for n := after + 1; n <= 26; n++ {
 			if _, err := fmt.Fprintf(w, "data: %d%s\nid: %d\n\n", n, strings.Repeat("-", 1<<19), n); err != nil {
 				return
 			}
 			sent.Store(int64(n))
 		}
+		<-r.Context().Done()
 	}, func(w *world) {
 		hold := make(chan struct{})
 		w.faults.set(func() error { <-hold; return nil }, nil)
 		w.start()
 		time.Sleep(time.Hour)
-		if n := sent.Load(); n > 24 {
+		if n := sent.Load(); n > 18 {
 			t.Errorf("%d events of half a MiB were read while nothing was committed", n)
 		}
 		close(hold)
 		w.faults.set(nil, nil)
-		w.until("all are there", func() bool { return w.at() == "40" })
+		w.until("all are there", func() bool { return w.at() == "26" })
 	})
 }
 
@@ -410,6 +413,25 @@ func TestUpstreamIsNeverGivenUp(t *testing.T) {
 		if w.logged.count("the upstream is connected") != 1 {
 			t.Errorf("logged:\n%s", w.logged)
 		}
+	})
+}
+
+// Whether the stream is open shows also while it is waited for.
+func TestUpstreamThatEndsIsNotConnected(t *testing.T) {
+	var visits atomic.Int64
+	inBubble(t, stream.StoreOptions{}, func(w http.ResponseWriter, r *http.Request) {
+		if visits.Add(1) == 1 {
+			says(w, r, "id: 1\ndata: x\n\n", false)
+			time.Sleep(10 * time.Second)
+			return
+		}
+		w.WriteHeader(404)
+	}, func(w *world) {
+		w.start()
+		w.has("x")
+		w.shows(map[string]float64{"connected": 1, "reconnects_total": 0})
+		time.Sleep(11 * time.Second)
+		w.shows(map[string]float64{"connected": 0, "reconnects_total": 1})
 	})
 }
 
