@@ -336,13 +336,13 @@ func TestURLStalls(t *testing.T) {
 // What a feedd says of itself is understood.
 func TestURLNoticesOfAFeedd(t *testing.T) {
 	gap := wire.AppendSSEGap(nil, &stream.Gap{After: "5", Through: 99, Oldest: 101, Reason: stream.Trimmed, ID: 99})
-	closing := wire.AppendSSEClosing(nil, stream.Closing{Reason: "draining", Cursor: 102, Retry: 100 * time.Second})
+	closing := wire.AppendSSEClosing(nil, stream.Closing{Reason: "draining", Cursor: 103, Retry: 100 * time.Second})
 	o := &other{say: []func(http.ResponseWriter, *http.Request){
 		says("id: 50\n\n"+string(gap)+"data: x\nid: 102\n\n"+string(closing)+"data: nothing comes after it\n\n", true), says(stop, true),
 	}}
 	got, w := o.events(t, client.URLOptions{After: "50"})
 	wants(t, "events", got, []string{"|50|", "gap|99|gap 99", "|102|x"})
-	wants(t, "presented", o.presented(), []string{"50", "102"})
+	wants(t, "presented", o.presented(), []string{"50", "103"})
 	var c *client.ErrClosing
 	if h := w.heard(); len(h) != 1 || !errors.As(h[0].err, &c) || h[0].wait < 100*time.Second || h[0].wait > 150*time.Second {
 		t.Errorf("waits %v", h)

@@ -26,9 +26,7 @@ func (b *blocks) plainLine() {
 	name, value := field(line)
 	switch name {
 	case "data":
-		if !b.over {
-			return
-		}
+		return
 	case "event":
 		if len(value) > 0 {
 			return
