@@ -209,7 +209,7 @@ func TestURLTooLargeIsPassedOver(t *testing.T) {
 		"a retry is kept":    {"id: 1\ndata: x\nretry: 5000\n\n", "|1|x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := &other{say: []func(http.ResponseWriter, *http.Request){says(c.sent, false), says("data: next\n\n"+stop, true)}}
+			o := &other{say: []func(http.ResponseWriter, *http.Request){says(c.sent+"data: same\n\n", false), says("data: next\n\n"+stop, true)}}
 			got, _ := o.events(t, client.URLOptions{MaxDataBytes: most})
 			// The name of what is too large is of no use to anyone.
 			if len(got) > 0 && strings.HasSuffix(got[0], "too large") {
@@ -217,7 +217,7 @@ func TestURLTooLargeIsPassedOver(t *testing.T) {
 				c.want = c.want[strings.Index(c.want, "|"):]
 			}
 			id := strings.Split(c.want, "|")[1]
-			wants(t, "events", got, []string{c.want, "|" + id + "|next"})
+			wants(t, "events", got, []string{c.want, "|" + id + "|same", "|" + id + "|next"})
 			wants(t, "presented", o.presented(), []string{"", id})
 		})
 	}

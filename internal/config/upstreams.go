@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -160,7 +161,7 @@ func checkUpstreamURL(s string) (*url.URL, error) {
 // with the feed: its items would come back to it for ever.
 func (c *Config) isOwn(u *url.URL, feed string) bool {
 	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil || port != u.Port() || u.Scheme != "http" {
+	if err != nil || port != cmp.Or(u.Port(), "80") || u.Scheme != "http" {
 		return false
 	}
 	name := strings.ToLower(u.Hostname())

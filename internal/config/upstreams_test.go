@@ -39,6 +39,7 @@ func TestUpstreamErrors(t *testing.T) {
 		{"by a pattern", "upstreams: [{url: \"http://127.0.0.1:8001/feeds/x,a.**\", feed: a.b}]\n", `feedd.yaml:1: upstreams[0].url: "http://127.0.0.1:8001/feeds/x,a.**" is the feed a.b of this server itself`},
 		{"by another name of it", "upstreams: [{url: \"http://LocalHost:8001/feeds/%61\", feed: a}]\n", `feedd.yaml:1: upstreams[0].url: "http://LocalHost:8001/feeds/%61" is the feed a of this server itself`},
 		{"on every address", "listen: \":80\"\nupstreams: [{url: \"http://[::1]:80/feeds/a\", feed: a}]\n", `feedd.yaml:2: upstreams[0].url: "http://[::1]:80/feeds/a" is the feed a of this server itself`},
+		{"by its own name", "listen: Feeds.example.com:80\nupstreams: [{url: \"http://feeds.Example.com/feeds/a\", feed: a}]\n", `feedd.yaml:2: upstreams[0].url: "http://feeds.Example.com/feeds/a" is the feed a of this server itself`},
 		{"all at once", "upstreams:\n- {url: x, feed: _}\n- {feed: b, idle_timeout: x}\n", "feedd.yaml:2: upstreams[0].url: \"x\" is no http or https URL\nfeedd.yaml:2: upstreams[0].feed: \"_\" is a name of feedd's own\nfeedd.yaml:3: upstreams[1]: says no url\nfeedd.yaml:3: upstreams[1].idle_timeout: \"x\" is no duration; write it as 30s, 720h or 30d"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
