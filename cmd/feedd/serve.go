@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"feedd/internal/api"
@@ -20,6 +21,7 @@ import (
 	"feedd/internal/memlog"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
+	"feedd/internal/upstream"
 	"feedd/public"
 )
 
@@ -27,6 +29,8 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	headerBytes   = 64 << 10
+
+	upstreamPatience = 2 * time.Second
 )
 
 func newServeCmd() *cobra.Command {
@@ -89,7 +93,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 }
 
 // serve runs a server until ctx ends, then stops it in this order (P9): it
-// takes no new streams and tells the subscribers to come back, answers the
+// takes nothing more from upstreams, takes no new streams and tells the subscribers to come back, answers the
 // publishes in flight, and closes the store. What it opens it closes in
 // reverse, whatever fails.
 func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Logger) (err error) {
@@ -125,7 +129,11 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		return err
 	}
 	defer shards.Close()
-	server, err := newServer(cfg, key, hub, shards, engine, files, listener.Addr(), log)
+	upstreams, err := newUpstreams(cfg, hub, log)
+	if err != nil {
+		return err
+	}
+	server, err := newServer(cfg, key, hub, shards, engine, upstreams, files, listener.Addr(), log)
 	if err != nil {
 		return err
 	}
@@ -139,15 +147,17 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	address := listener.Addr().String()
 	welcome(out, cfg, dir, address)
 	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())
+	upstreams.Start()
 
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
 	case err = <-servers.failed:
 	}
-	hub.Drain()
 	patience, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.ShutdownTimeout))
 	defer cancel()
+	stopUpstreams(patience, upstreams)
+	hub.Drain()
 	servers.stop(patience)
 	server.Close(patience)
 	log.Info("stopped")
@@ -175,7 +185,25 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 	return sqlitelog.Open(dir.path, opts)
 }
 
-func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+func newUpstreams(cfg *config.Config, hub *stream.Hub, log *slog.Logger) (*upstream.Set, error) {
+	var list []upstream.Config
+	for _, u := range cfg.Upstreams {
+		list = append(list, upstream.Config{
+			Name: u.Name, URL: u.URL, Feed: u.Feed, Token: string(u.Token), Idle: time.Duration(u.IdleTimeout),
+		})
+	}
+	return upstream.New(list, upstream.Options{Hub: hub, Log: log, MaxItemBytes: int(cfg.Limits.MaxItemBytes)})
+}
+
+// stopUpstreams gives what was read last a part of the time to be committed: it
+// would only be read again.
+func stopUpstreams(patience context.Context, s *upstream.Set) {
+	ctx, cancel := context.WithTimeout(patience, upstreamPatience)
+	defer cancel()
+	s.Stop(ctx)
+}
+
+func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, upstreams *upstream.Set, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
 		Hub:              hub,
 		Shards:           shards,
@@ -183,6 +211,7 @@ func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.S
 		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
 		Pages:            public.Files,
 		Log:              log,
+		Metrics:          []prometheus.Collector{upstreams},
 		Hosts:            loopbackHosts(cfg, addr),
 		Heartbeat:        time.Duration(cfg.Heartbeat),
 		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),

@@ -28,7 +28,7 @@ type metrics struct {
 func newMetrics(s *Server) *metrics {
 	m := &metrics{
 		items: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "feedd_items_published_total", Help: "Items committed.",
+			Name: "feedd_items_published_total", Help: "Items committed that were published over HTTP.",
 		}),
 		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "feedd_publishes_total", Help: "Publishes answered with a receipt: stored, or replayed by Idempotency-Key.",
@@ -88,6 +88,7 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	reg.MustRegister(s.Metrics...)
 	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 	return m
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"feedd/internal/auth"
 	"feedd/internal/stream"
 )
@@ -24,6 +26,9 @@ type Options struct {
 	Auth   *auth.Authority
 	Pages  fs.FS // index.html and what it loads
 	Log    *slog.Logger
+
+	// Metrics are further ones for GET /metrics; there may be none.
+	Metrics []prometheus.Collector
 
 	// Hosts are the names, without a port, that requests must be addressed to;
 	// nil: any. A server on loopback sets it, or any page could reach it

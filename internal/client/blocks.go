@@ -23,6 +23,10 @@ type blocks struct {
 	idle *time.Timer   // ends the connection; runs only while src is read
 	wait time.Duration // how long that may take
 	most int           // size of a block, in bytes
+	// standard says that lines are put into the words of standard.go, and that a
+	// block which is too large is handed out without its data. Else it is an
+	// error, and lines stay as they are.
+	standard bool
 
 	chunk [32 << 10]byte
 	rest  []byte // of chunk, not looked at yet
@@ -31,6 +35,8 @@ type blocks struct {
 	out   []byte // of block, whole, to be handed out
 	cr    bool   // the last line ended in CR: an LF now belongs to it
 	begun bool   // the first line is over
+	over  bool   // the block is too large: its data is left out
+	skip  bool   // so is the rest of its last line
 	err   error  // of src, or errTooLarge
 }
 
@@ -90,11 +96,16 @@ func (b *blocks) assemble() {
 		if i := bytes.IndexByte(part, '\r'); i >= 0 {
 			part, ended = part[:i], true
 		}
-		if len(b.block)+len(part) > b.most {
-			b.err = errTooLarge
-			return
+		if !b.fits(part) {
+			if !b.standard {
+				b.err = errTooLarge
+				return
+			}
+			b.skip = true
 		}
-		b.block = append(b.block, part...)
+		if !b.skip {
+			b.block = append(b.block, part...)
+		}
 		if !ended {
 			b.rest = nil
 			return
@@ -107,6 +118,15 @@ func (b *blocks) assemble() {
 	}
 }
 
+// fits reports whether the last line can have this part as well.
+func (b *blocks) fits(part []byte) bool {
+	if len(b.block)+len(part) <= b.most {
+		return true
+	}
+	comment := len(b.block) > b.line && b.block[b.line] == ':' || len(b.block) == b.line && part[0] == ':'
+	return b.standard && !b.skip && !comment && b.shed(len(part))
+}
+
 // endLine ends the last line of block, and reports whether that makes the
 // block whole.
 func (b *blocks) endLine() bool {
@@ -114,8 +134,20 @@ func (b *blocks) endLine() bool {
 		b.begun = true
 		b.block = bytes.TrimPrefix(b.block, []byte("\ufeff"))
 	}
-	blank := len(b.block) == b.line
-	if blank && b.line == 0 {
+	blank := len(b.block) == b.line && !b.skip
+	if b.standard && !blank {
+		if b.skip {
+			b.block, b.skip = b.block[:b.line], false
+		} else {
+			b.plainLine()
+		}
+		if len(b.block) == b.line {
+			return false // the line is left out
+		}
+	}
+	if blank && b.over {
+		b.block, b.over = append(b.block, "retry:"+tooLarge+"\n"...), false
+	} else if blank && b.line == 0 {
 		return false // there is nothing before it
 	}
 	b.block = append(b.block, '\n')

@@ -13,23 +13,22 @@ import (
 
 // connection makes one connection with a library client of its own and reads
 // it to its end, whose cause it returns, never nil.
-func (f *follower) connection(parent context.Context) error {
+func (l *loop) connection(parent context.Context) error {
 	ctx, end := context.WithCancelCause(parent)
 	defer end(nil)
 
-	silence := 2 * f.opt.Heartbeat
-	idle := time.AfterFunc(silence, func() { end(errStalled) })
+	idle := time.AfterFunc(l.silence, func() { end(errStalled) })
 	idle.Stop()
 	defer idle.Stop()
 
-	most := f.opt.MaxEventBytes + blockSlack
-	lib := sse.NewClient(f.url(), sse.ClientMaxBufferSize(2*most))
-	tr := &streamTransport{next: f.client.transport, idle: idle, silence: silence, most: most}
-	lib.Connection = &http.Client{Transport: tr, CheckRedirect: f.client.checkRedirect}
+	lib := sse.NewClient(l.url(), sse.ClientMaxBufferSize(2*l.most))
+	tr := &streamTransport{next: l.client.transport, idle: idle, silence: l.silence, most: l.most, standard: l.standard}
+	lib.Connection = &http.Client{Transport: tr, CheckRedirect: l.client.checkRedirect}
+	lib.Headers = map[string]string{"User-Agent": "feedd"}
 	lib.ReconnectStrategy = once{}
-	lib.ResponseValidator = validate
-	if f.position != "" {
-		lib.LastEventID.Store([]byte(f.position))
+	lib.ResponseValidator = l.validate
+	if l.position != "" {
+		lib.LastEventID.Store([]byte(l.position))
 	}
 
 	var ended error
@@ -37,7 +36,7 @@ func (f *follower) connection(parent context.Context) error {
 		if ended != nil || parent.Err() != nil {
 			return
 		}
-		ended = f.event(string(ev.Event), string(ev.ID), string(ev.Retry), ev.Data)
+		ended = l.block(string(ev.Event), string(ev.ID), string(ev.Retry), ev.Data)
 		if ended != nil {
 			end(ended)
 		}
@@ -53,7 +52,7 @@ func (f *follower) connection(parent context.Context) error {
 	case err != nil:
 		return bare(err)
 	}
-	return errEnded
+	return ErrEnded
 }
 
 // once is the library's reconnect strategy that makes none: it answers what
@@ -65,12 +64,16 @@ func (once) Reset()                     {}
 
 // validate is what the library asks about the answer. Where it fails, the
 // library leaves the body open.
-func validate(_ *sse.Client, resp *http.Response) error {
-	err := checkStream(resp)
-	if err != nil {
+func (l *loop) validate(_ *sse.Client, resp *http.Response) error {
+	if err := checkStream(resp); err != nil {
 		resp.Body.Close()
+		return err
 	}
-	return err
+	l.began = time.Now()
+	if l.opened != nil {
+		l.opened()
+	}
+	return nil
 }
 
 func checkStream(resp *http.Response) error {
@@ -79,7 +82,7 @@ func checkStream(resp *http.Response) error {
 	}
 	if !isStream(resp) {
 		kind := resp.Header.Get("Content-Type")
-		return fmt.Errorf("%w: its Content-Type is %q, not text/event-stream", errNotFeedd, printable(kind))
+		return fmt.Errorf("%w: its Content-Type is %q, not text/event-stream", errNotStream, printable(kind))
 	}
 	return nil
 }
@@ -92,10 +95,11 @@ func isStream(resp *http.Response) bool {
 // streamTransport gives the library bodies that it can read safely, and bounds
 // how long an answer may take to begin, or, where it is no stream, to end.
 type streamTransport struct {
-	next    http.RoundTripper
-	idle    *time.Timer
-	silence time.Duration
-	most    int
+	next     http.RoundTripper
+	idle     *time.Timer
+	silence  time.Duration
+	most     int
+	standard bool
 }
 
 func (t *streamTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -103,7 +107,9 @@ func (t *streamTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusOK && isStream(resp) {
 		t.idle.Stop()
-		resp.Body = newBlocks(resp.Body, t.idle, t.silence, t.most)
+		body := newBlocks(resp.Body, t.idle, t.silence, t.most)
+		body.standard = t.standard
+		resp.Body = body
 	}
 	return resp, err
 }

@@ -16,6 +16,9 @@
 // that position, and the server goes on from there; where something is gone
 // the handler gets the gap first. Refusals that will not pass end Follow.
 //
+// [Client.FollowURL] reads the event stream of any server in the same way, as
+// the HTML standard says what its fields mean, and never gives up.
+//
 // # The key
 //
 // The key is sent to the origin (scheme, host and port) of the server that the

@@ -114,7 +114,7 @@ func passing(err error) (bool, time.Duration) {
 	switch {
 	case errors.As(err, &refused):
 		return refused.Temporary(), refused.RetryAfter
-	case errors.Is(err, errRedirects), errors.Is(err, errNotFeedd), errors.Is(err, errTooLarge), errors.Is(err, http.ErrSchemeMismatch),
+	case errors.Is(err, errRedirects), errors.Is(err, errNotFeedd), errors.Is(err, errNotStream), errors.Is(err, errTooLarge), errors.Is(err, http.ErrSchemeMismatch),
 		errors.As(err, &cert), errors.As(err, &record):
 		return false, 0
 	}
@@ -129,6 +129,9 @@ func bare(err error) error {
 	}
 	return err
 }
+
+// errNotStream is what an answer means that no event stream begins with.
+var errNotStream = errors.New("this is no event stream")
 
 // errNotFeedd is what an answer means that no feedd gives.
 var errNotFeedd = errors.New("this is no answer of a feedd server")

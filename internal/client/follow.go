@@ -38,9 +38,6 @@ const (
 	// blockSlack is what a block may have besides the envelope, in bytes: its
 	// other fields, and comments.
 	blockSlack = 64 << 10
-
-	minReconnect = time.Second // also until the server says retry
-	maxReconnect = 30 * time.Second
 )
 
 // Message is an item or a gap. One of Item and Gap is set.
@@ -66,10 +63,11 @@ type ErrClosing struct{ Reason string }
 
 func (e *ErrClosing) Error() string { return "the server closed the stream: " + printable(e.Reason) }
 
-var (
-	errStalled = errors.New("the stream stalled: not even a heartbeat came")
-	errEnded   = errors.New("the stream ended")
-)
+// ErrEnded is what Config.Notify gets when a stream came to its end without a
+// word, which is nothing unusual.
+var ErrEnded = errors.New("the stream ended")
+
+var errStalled = errors.New("the stream stalled: not even a heartbeat came")
 
 // Follow hands the items of the selection to handle until the context ends,
 // the handler fails, or the server refuses for good (an [*Error]); it returns
@@ -81,44 +79,25 @@ func (c *Client) Follow(ctx context.Context, selector string, opt Options, handl
 	if opt.MaxEventBytes <= 0 {
 		opt.MaxEventBytes = defaultMaxEventBytes
 	}
-	f := &follower{
-		client: c, selector: selector, opt: opt, handle: handle,
-		position: opt.After,
-		wait:     backoff{first: minReconnect, most: maxReconnect},
+	f := &follower{selector: selector, opt: opt, handle: handle}
+	f.loop = loop{
+		client: c, url: f.url, silence: 2 * opt.Heartbeat, most: opt.MaxEventBytes + blockSlack,
+		block: f.event, position: opt.After,
 	}
-	for {
-		err := f.connection(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if f.failed != nil {
-			return f.failed
-		}
-		pass, atLeast := passing(err)
-		if !pass {
-			return fmt.Errorf("follow %s: %w", selector, err)
-		}
-		d := f.wait.next(max(atLeast, f.asked))
-		f.asked = 0
-		c.notify(err, d)
-		if err := sleep(ctx, d); err != nil {
-			return err
-		}
+	err := f.run(ctx)
+	if err == ctx.Err() || err == f.failed {
+		return err
 	}
+	return fmt.Errorf("follow %s: %w", selector, err)
 }
 
 // follower is the state of one Follow, over all its connections. It belongs to
 // the goroutine that called Follow.
 type follower struct {
-	client   *Client
+	loop
 	selector string
 	opt      Options
 	handle   Handler
-
-	position string        // of the last block that came whole and was handled
-	wait     backoff       // its first is what the server last said with retry
-	asked    time.Duration // what a closing notice said to wait at least
-	failed   error         // what ends Follow, decided while a stream was read
 }
 
 // url returns the address to connect to. The start is in it only as long as no
@@ -140,10 +119,10 @@ func (f *follower) url() string {
 
 // event takes one event of the stream. An error ends the connection.
 func (f *follower) event(name, id, retry string, data []byte) error {
-	f.wait.reset()
+	f.wait.Reset()
 	f.retry(retry)
 	if !sendable(id) {
-		id = ""
+		id = "" // feedd's are digits
 	}
 	if len(data) > 0 {
 		if err := f.message(name, id, data); err != nil {
@@ -198,29 +177,4 @@ func (f *follower) message(name, id string, data []byte) error {
 func (f *follower) fail(err error) error {
 	f.failed = fmt.Errorf("follow %s: %w", f.selector, err)
 	return f.failed
-}
-
-// retry takes over how long the server wants its readers to stay away: whole
-// milliseconds, digits only (HTML standard, 9.2.6).
-func (f *follower) retry(s string) {
-	ms, err := strconv.ParseUint(s, 10, 32)
-	if err == nil {
-		f.wait.first = min(max(time.Duration(ms)*time.Millisecond, minReconnect), maxReconnect)
-	}
-}
-
-// sendable reports whether an id can be presented as Last-Event-ID. One that
-// can not would break each reconnect. (The HTML standard leaves out only those
-// with a NUL; feedd's are digits.)
-func sendable(id string) bool {
-	const longest = 256
-	if len(id) > longest {
-		return false
-	}
-	for i := range len(id) {
-		if id[i] < ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -165,7 +165,7 @@ func (c *Client) publish(ctx context.Context, feed, target, kind, key string, bo
 	if key == "" {
 		key = rand.Text()
 	}
-	wait := backoff{first: firstRetry, most: maxRetry}
+	wait := Backoff{First: firstRetry, Most: maxRetry}
 	for {
 		r, err := c.post(ctx, target, kind, key, body)
 		if err == nil {
@@ -176,7 +176,7 @@ func (c *Client) publish(ctx context.Context, feed, target, kind, key string, bo
 			return Receipt{}, fmt.Errorf("publish %s: %w", feed, err)
 		}
 		if ctx.Err() == nil {
-			d := wait.next(atLeast)
+			d := wait.Next(atLeast)
 			c.notify(err, d)
 			sleep(ctx, d)
 		}

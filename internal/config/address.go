@@ -16,11 +16,7 @@ func (c *Config) Loopback() bool {
 	if err != nil {
 		return false
 	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	return isLocal(host)
 }
 
 // checkListen reports why s is no address to listen on.

@@ -33,6 +33,7 @@ func (l *loader) checkAll() {
 	for i := range c.Feeds {
 		l.checkRetention(fmt.Sprintf("feeds[%d].retention", i), c.Feeds[i].Retention, c.Retention)
 	}
+	l.checkUpstreams()
 	noneOr(l, "idempotency.max_age", c.Idempotency.MaxAge, second)
 	noneOr(l, "idempotency.max_keys", c.Idempotency.MaxKeys, 1)
 	within(l, "heartbeat", c.Heartbeat, second, Duration(10*time.Minute))

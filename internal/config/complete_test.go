@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
@@ -97,9 +98,35 @@ func TestTheExampleInConfigYAMLIsTaken(t *testing.T) {
 	}
 }
 
+func TestTheExampleOfUpstreamsIsTaken(t *testing.T) {
+	data, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(data), "# upstreams:\n")
+	example, _, ok2 := strings.Cut(example, "upstreams: []")
+	if !ok || !ok2 {
+		t.Fatal("there is no example of upstreams")
+	}
+	example = "upstreams:\n" + regexp.MustCompile(`(?m)^# `).ReplaceAllString(example, "")
+	c := load(t, example, []string{"WIKI_TOKEN=t0ken"}, nil)
+	want := []config.Upstream{
+		{URL: "https://feeds.example.com/feeds/news?since=all", Feed: "news", Name: "https://feeds.example.com/feeds/news?since=all", IdleTimeout: config.Duration(time.Minute)},
+		{URL: "https://stream.example.org/v2/stream/recentchange", Feed: "wiki.recentchange", Name: "wiki", TokenEnv: "WIKI_TOKEN", IdleTimeout: config.Duration(5 * time.Minute), Token: "t0ken"},
+	}
+	if d := cmp.Diff(want, c.Upstreams); d != "" {
+		t.Error(d)
+	}
+	for i := range reflect.TypeFor[config.Upstream]().NumField() {
+		if name := reflect.TypeFor[config.Upstream]().Field(i).Tag.Get("yaml"); name != "-" && !strings.Contains(example, name+":") {
+			t.Errorf("the example does not show %s", name)
+		}
+	}
+}
+
 func TestEverySettingHasAVariableAndAFlag(t *testing.T) {
 	for _, path := range paths(reflect.TypeFor[config.Config](), "") {
-		if path == "feeds" {
+		if path == "feeds" || path == "upstreams" {
 			continue
 		}
 		name := "FEEDD_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))

@@ -25,6 +25,9 @@ type Config struct {
 	// Feeds are rules for certain feeds: the first that matches counts, see
 	// RetentionFor, ReadOpen and PublishOpen. Only the file can set them.
 	Feeds []Rule `yaml:"feeds"`
+	// Upstreams are the streams of other servers that are taken over into feeds
+	// of this one. Only the file can set them.
+	Upstreams []Upstream `yaml:"upstreams"`
 	// Idempotency bounds what is remembered of Idempotency-Keys.
 	Idempotency Idempotency `yaml:"idempotency"`
 	// Heartbeat is how long a stream may be silent before it gets a sign of

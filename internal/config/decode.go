@@ -21,6 +21,8 @@ func (l *loader) decode(n *node, v reflect.Value, path string) {
 	switch target := v.Addr().Interface().(type) {
 	case *[]Rule:
 		l.rules = n // see finishRules
+	case *[]Upstream:
+		l.decodeUpstreams(n)
 	case *[]string:
 		l.decodeList(n, target, path, at)
 	default:

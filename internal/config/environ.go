@@ -35,9 +35,10 @@ func (l *loader) takeEnviron(environ []string) {
 	for path := range values {
 		settings[envName(path)] = path
 	}
+	tokens := l.tokenVars()
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if value == "" || !strings.HasPrefix(name, envPrefix) || foreign(name, value) {
+		if slices.Contains(tokens, name) || value == "" || !strings.HasPrefix(name, envPrefix) || foreign(name, value) {
 			continue
 		}
 		at := origin{source: fromEnviron, name: plain(name)}
@@ -48,7 +49,7 @@ func (l *loader) takeEnviron(environ []string) {
 		case name == adminKeyVar:
 			l.cfg.AdminKey = Secret(value)
 			l.origins[adminKey] = at
-		case name == envName("feeds"):
+		case name == envName("feeds") || name == envName("upstreams"):
 			l.add(at, "can be set only in the file")
 		default:
 			l.add(at, "unknown setting%s", suggest(name, slices.Sorted(maps.Keys(settings))))

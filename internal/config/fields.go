@@ -30,12 +30,12 @@ func fieldOf(group reflect.Value, name string) (reflect.Value, bool) {
 }
 
 // leaves yields every setting of the group that can be said as one text, with
-// its path, in order: all but the rules.
+// its path, in order: all but the rules and upstreams.
 func leaves(group reflect.Value, path string) iter.Seq2[string, reflect.Value] {
 	return func(yield func(string, reflect.Value) bool) {
 		for name, v := range fieldsOf(group) {
 			sub := subPath(path, name)
-			if _, rules := v.Interface().([]Rule); rules {
+			if onlyInFile(v) {
 				continue
 			}
 			if isLeaf(v) {
@@ -51,6 +51,12 @@ func leaves(group reflect.Value, path string) iter.Seq2[string, reflect.Value] {
 			}
 		}
 	}
+}
+
+// onlyInFile reports whether a setting is a list of groups, which only the file
+// can say.
+func onlyInFile(v reflect.Value) bool {
+	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct
 }
 
 // isLeaf reports whether a setting is no group of further ones.

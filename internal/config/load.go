@@ -69,6 +69,7 @@ func (l *loader) takeFile(data []byte) {
 // finish takes the layers above the file and then checks the whole.
 func (l *loader) finish(environ []string, flags map[string]string) (Config, error) {
 	l.takeEnviron(environ)
+	l.takeTokens(environ)
 	l.takeFlags(flags)
 	l.finishRules()
 	for i, host := range l.cfg.Hosts {
@@ -90,7 +91,7 @@ func (l *loader) takeFlags(flags map[string]string) {
 		switch {
 		case ok:
 			l.take(path, v, flags[name], at)
-		case path == "feeds":
+		case path == "feeds" || path == "upstreams":
 			l.add(at, "can be set only in the file")
 		case path == adminKey:
 			l.add(at, "comes only from the environment, as %s", adminKeyVar)

@@ -11,7 +11,7 @@ import (
 
 // Append implements [stream.Log].
 func (l *Log) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
-	if len(b.Drafts) == 0 {
+	if len(b.Drafts) == 0 && b.Source.Name == "" {
 		return stream.Receipt{}, failed(b.Feed, errors.New("the batch is empty"))
 	}
 	type result struct {
@@ -42,7 +42,13 @@ func (l *Log) append(b stream.Batch) (stream.Receipt, error) {
 		}
 	}
 	var receipt stream.Receipt
-	l.change(func(now time.Time, c *stream.Commit) { receipt = l.storeLocked(&b, now, c) })
+	l.change(func(now time.Time, c *stream.Commit) {
+		l.moveSourceLocked(b.Source)
+		receipt = stream.Receipt{Feed: b.Feed}
+		if len(b.Drafts) > 0 {
+			receipt = l.storeLocked(&b, now, c)
+		}
+	})
 	if l.opts.AfterCommit != nil {
 		if err := l.opts.AfterCommit(); err != nil {
 			return stream.Receipt{}, fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
@@ -85,6 +91,9 @@ func receiptOf(feed string, k keyed) stream.Receipt {
 
 // room reports why the batch cannot be taken in.
 func (l *Log) room(b *stream.Batch) error {
+	if len(b.Drafts) == 0 {
+		return nil // a source that moves takes the place that it had
+	}
 	if l.ttls.due(l.now()) {
 		l.change(func(time.Time, *stream.Commit) {}) // makes room
 	}

@@ -39,7 +39,10 @@ type state struct {
 	live  int      // entries of all that are not removed
 	ttls  ttlHeap  // the live entries that run out by themselves
 	keys  keyTable
-	bytes int64 // what StoreOptions.Bytes bounds, see cost.go
+	// sources are how far each was taken over, by name. The committer alone
+	// looks at it.
+	sources map[string]string
+	bytes   int64 // what StoreOptions.Bytes bounds, see cost.go
 	// highest is the largest lost of all feeds and of forgotten: a reader above
 	// it lost nothing, whatever it selects.
 	highest stream.ID
@@ -72,8 +75,9 @@ func Open(opts stream.StoreOptions) *Log {
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 		state: state{
-			feeds: make(map[string]*feed),
-			keys:  newKeyTable(opts.Keys, opts.KeyAge),
+			feeds:   make(map[string]*feed),
+			sources: make(map[string]string),
+			keys:    newKeyTable(opts.Keys, opts.KeyAge),
 		},
 	}
 	if l.now == nil {

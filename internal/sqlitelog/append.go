@@ -42,6 +42,11 @@ func (a *appending) do(t *tx) error {
 			return err
 		}
 	}
+	if len(b.Drafts) == 0 && b.Source.Name != "" {
+		// It takes the place that it had, so a full store is no hindrance.
+		a.receipt = stream.Receipt{Feed: b.Feed}
+		return t.moveSource(b.Source)
+	}
 	if err := t.room(); err != nil {
 		return err
 	}
@@ -61,6 +66,11 @@ func (a *appending) do(t *tx) error {
 		}
 	}
 	a.receipt = stream.Receipt{Feed: b.Feed, First: first, Last: last, Count: len(b.Drafts), Time: first.Time()}
+	if b.Source.Name != "" {
+		if err := t.moveSource(b.Source); err != nil {
+			return err
+		}
+	}
 	if b.Key == "" {
 		return nil
 	}
@@ -99,6 +109,7 @@ func (t *tx) put(f *feed, s *state, id stream.ID, d *stream.Draft) error {
 		return err
 	}
 	t.tells.Items = append(t.tells.Items, it)
+	t.batch = true
 	t.tells.Before = append(t.tells.Before, max(s.newest, s.lost))
 	s.items++
 	s.bytes += int64(it.Size())

@@ -26,7 +26,7 @@ type writer struct {
 	oldItems, dropItems, firstItem               *sqlite.Stmt
 	getItem, dropItem, expired                   *sqlite.Stmt
 	getKey, putKey, dropKey, dropOldKeys, oldKey *sqlite.Stmt
-	putMark                                      *sqlite.Stmt
+	putMark, getSource, putSource                *sqlite.Stmt
 	pages, freePages, vacuum, walSize, walMove   *sqlite.Stmt
 }
 
@@ -60,6 +60,8 @@ func (w *writer) prepare() error {
 		{&w.dropOldKeys, "DELETE FROM key WHERE first IN (SELECT first FROM key ORDER BY first LIMIT ?)"},
 		{&w.oldKey, "SELECT count(*) FROM (SELECT first FROM key WHERE first < ? ORDER BY first LIMIT ?)"},
 		{&w.putMark, "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"},
+		{&w.getSource, "SELECT at FROM source WHERE name = ?"},
+		{&w.putSource, "INSERT INTO source (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at"},
 		{&w.pages, "PRAGMA page_count"},
 		{&w.freePages, "PRAGMA freelist_count"},
 		{&w.vacuum, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)},
@@ -146,6 +148,7 @@ type tx struct {
 	// forgotten is the highest loss of the feeds in gone.
 	forgotten stream.ID
 	dirty     bool // something was written
+	batch     bool // an Append was: the hooks are for these
 }
 
 // refusal is an error that an operation answers with, having changed nothing:
@@ -166,7 +169,7 @@ func (l *Log) transact(ops []*op, budget int) {
 	}
 	err := t.commit(ops, budget)
 	if err == nil && t.dirty {
-		if hook := l.opts.AfterCommit; hook != nil && len(t.tells.Items) > 0 {
+		if hook := l.opts.AfterCommit; hook != nil && t.batch {
 			if e := hook(); e != nil {
 				err = fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, e)
 			}
@@ -199,7 +202,7 @@ func (t *tx) commit(ops []*op, budget int) error {
 	if err := t.fill(ops, budget); err != nil || !t.dirty {
 		return errors.Join(t.l.fault(err), t.rollback())
 	}
-	if hook := t.l.opts.BeforeCommit; hook != nil && len(t.tells.Items) > 0 {
+	if hook := t.l.opts.BeforeCommit; hook != nil && t.batch {
 		if err := hook(); err != nil {
 			return errors.Join(err, t.rollback())
 		}

@@ -30,6 +30,11 @@
 //	mark     numbers of the whole store: last (the highest id, should no other
 //	         row hold it any more), forgotten (the highest loss of a feed that
 //	         was forgotten), probe.
+//	source   one row an upstream, by name: at, the last event id that was taken
+//	         over from it, written in its items' commit. (Since version 2.)
+//
+// The version of the tables is the database's user_version. An older one is
+// upgraded in one transaction when it is opened; a newer one is an error.
 //
 // No code but SQLite opens the database files: closing a second descriptor
 // would drop SQLite's locks. They may be read with the sqlite3 tool while

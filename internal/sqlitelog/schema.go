@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -15,9 +16,11 @@ import (
 const (
 	fileName      = "feedd.db"
 	applicationID = 0x66656564 // "feed"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
+// schema makes the tables of version 1; upgrades make each version of the one
+// before it. A new database goes the same way as an old one.
 const schema = `
 CREATE TABLE opening (
 	time INTEGER PRIMARY KEY,
@@ -56,6 +59,21 @@ CREATE TABLE mark (
 ) WITHOUT ROWID;
 `
 
+var upgrades = [schemaVersion - 1]string{
+	// 2: how far upstreams were taken over.
+	`CREATE TABLE source (
+		name TEXT PRIMARY KEY,
+		at   TEXT NOT NULL
+	) WITHOUT ROWID`,
+}
+
+// upgrade brings a database of an older version to this one, all or nothing.
+func upgrade(conn *sqlite.Conn, version int64) error {
+	script := strings.Join(upgrades[version-1:], ";\n")
+	script += fmt.Sprintf(";\nPRAGMA user_version = %d;", schemaVersion)
+	return sqlitex.ExecuteScript(conn, script, nil) // in one transaction
+}
+
 // create makes a new database beside its place and moves it there when it is
 // whole, so that a file in that place is never a half-made one: whatever is
 // found there later and is no database of ours is damage, and an error.
@@ -76,7 +94,7 @@ func create(path string) error {
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
-		fmt.Sprintf("PRAGMA user_version = %d", schemaVersion),
+		"PRAGMA user_version = 1",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, q, nil); err != nil {
 			conn.Close()
@@ -84,6 +102,10 @@ func create(path string) error {
 		}
 	}
 	if err := sqlitex.ExecuteScript(conn, schema, nil); err != nil {
+		conn.Close()
+		return err
+	}
+	if err := upgrade(conn, 1); err != nil {
 		conn.Close()
 		return err
 	}
@@ -124,7 +146,8 @@ func connect(path string, pragmas ...string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// verify makes sure that the database is one of ours, of this version.
+// verify makes sure that the database is one of ours, and of this version or an
+// older one, which it upgrades.
 func verify(conn *sqlite.Conn) error {
 	id, err := pragma(conn, "application_id")
 	if err != nil {
@@ -137,8 +160,11 @@ func verify(conn *sqlite.Conn) error {
 	if id != applicationID {
 		return errors.New("it is not a feedd database")
 	}
-	if version != schemaVersion {
-		return fmt.Errorf("it has schema version %d, this feedd knows %d", version, schemaVersion)
+	switch {
+	case version < 1 || version > schemaVersion:
+		return fmt.Errorf("it has schema version %d, this feedd knows versions up to %d", version, schemaVersion)
+	case version < schemaVersion:
+		return upgrade(conn, version)
 	}
 	return nil
 }

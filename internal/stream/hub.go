@@ -68,6 +68,15 @@ func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	return r, nil
 }
 
+// SourceAt returns how far a source was taken over: see Log.SourceAt.
+func (h *Hub) SourceAt(ctx context.Context, name string) (string, error) {
+	at, err := h.log.SourceAt(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("look up the source %s: %w", name, err)
+	}
+	return at, nil
+}
+
 // Head returns the newest position: nothing above it was shown to anyone.
 func (h *Hub) Head() ID { return h.windows.newest() }
 

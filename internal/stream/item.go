@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // ID is the id of a committed item, or another position on the log: a decimal
@@ -71,6 +73,19 @@ type Batch struct {
 	// Key is the Idempotency-Key, 1 to 128 printable ASCII characters, or ""
 	// for none. Its scope is the feed.
 	Key string
+	// Source says where the drafts were taken from. It is stored in their
+	// commit. Such a batch has no Key, and it may have no drafts: then it moves
+	// the source, and makes no feed.
+	Source Source
+}
+
+// Source is how far another server's feed was taken over into this store. The
+// zero Source is none.
+type Source struct {
+	Name string // 1 to MaxSourceName bytes
+	// At is the last event id that the other server gave, up to MaxSourceAt
+	// bytes. It is opaque: no position of this store. "": there is none.
+	At string
 }
 
 // Size is the sum of the sizes of the drafts, in bytes.
@@ -114,7 +129,15 @@ func (b *Batch) check() error {
 			return err
 		}
 	}
-	if len(b.Drafts) == 0 {
+	if b.Source != (Source{}) {
+		if err := b.Source.check(); err != nil {
+			return err
+		}
+		if b.Key != "" {
+			// Each says what was stored before, and they could disagree.
+			return errors.New("a batch with a source has no Idempotency-Key")
+		}
+	} else if len(b.Drafts) == 0 {
 		return errors.New("there is no item")
 	}
 	for i := range b.Drafts {
@@ -130,6 +153,21 @@ func (b *Batch) check() error {
 		if d.TTL < 0 {
 			return errors.New("the ttl is negative")
 		}
+	}
+	return nil
+}
+
+// check reports why the source cannot be stored.
+func (s Source) check() error {
+	switch {
+	case s.Name == "" || len(s.Name) > MaxSourceName:
+		return fmt.Errorf("the name of the source has %d bytes, not 1 to %d", len(s.Name), MaxSourceName)
+	case len(s.At) > MaxSourceAt:
+		return fmt.Errorf("the id of the source has %d bytes, more than %d", len(s.At), MaxSourceAt)
+	case !utf8.ValidString(s.Name) || !utf8.ValidString(s.At):
+		return errors.New("the source is not UTF-8")
+	case strings.ContainsRune(s.Name, 0) || strings.ContainsRune(s.At, 0):
+		return errors.New("the source has a NUL")
 	}
 	return nil
 }

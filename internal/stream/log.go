@@ -40,9 +40,20 @@ type Log interface {
 	// That holds also while the first is not committed yet: the repeat waits
 	// for it, and shares its outcome.
 	//
+	// A batch with a Source replaces what was stored under its name, in the
+	// commit of its drafts: both are there afterwards, or neither. Without
+	// drafts nobody is told of it, and its receipt counts no items.
+	//
 	// When ctx ends, Append stops waiting and returns its error; the batch may
 	// still be committed.
 	Append(ctx context.Context, b Batch) (Receipt, error)
+
+	// SourceAt returns what the last committed batch with a Source of this name
+	// said, "" where there was none. It waits for the batches that the log took
+	// before, also for those whose Append was given up: nothing that may still
+	// be committed makes the answer an older one. Sources are never forgotten;
+	// their number is that of the names that were ever configured.
+	SourceAt(ctx context.Context, name string) (string, error)
 
 	// Read returns a page, answered from one snapshot of the log.
 	Read(ctx context.Context, q Query) (Page, error)
@@ -231,7 +242,7 @@ type StoreOptions struct {
 	// Now is the clock, time.Now where nil. Tests set it.
 	Now func() time.Time
 	// BeforeCommit and AfterCommit are called by the committer around each
-	// commit that has items; an error makes the commit fail before anything is
+	// commit of batches; an error makes the commit fail before anything is
 	// written, or after everything is. Tests set them, to hold a batch open or
 	// to lie about it.
 	BeforeCommit, AfterCommit func() error

@@ -13,6 +13,9 @@ const (
 	MaxEventName = 64
 	// MaxKey is the longest Idempotency-Key, in characters.
 	MaxKey = 128
+	// MaxSourceName and MaxSourceAt bound a Source, in bytes.
+	MaxSourceName = 256
+	MaxSourceAt   = 4096
 )
 
 // CheckFeed reports why name cannot name a feed: 1 to 128 characters, tokens

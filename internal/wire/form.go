@@ -25,18 +25,41 @@ func ParseForm(body []byte) (stream.Draft, error) {
 	if at := invalidUTF8(body); at >= 0 {
 		return stream.Draft{}, errUTF8(at)
 	}
-	s := scanner{b: body}
-	v, err := s.document()
+	d, ok, err := composite(body)
 	switch {
-	case err == nil && (v.raw[0] == '{' || v.raw[0] == '['):
-		return stream.Draft{JSON: true, Data: v.compact()}, nil
-	case s.deep:
+	case ok:
+		return d, nil
+	case err != nil:
 		// Whether it is JSON is not known then, but it was surely meant to be.
 		return stream.Draft{}, err
 	case !isForm(body):
 		return ParseText(body)
 	}
 	return parseFields(body)
+}
+
+// ParseData reads the data of another server's event. A JSON object or array is
+// taken as JSON; anything else, also a JSON string or number, as text, so that
+// it is passed on byte by byte.
+func ParseData(data []byte) (stream.Draft, error) {
+	if d, ok, _ := composite(data); ok {
+		return d, nil
+	}
+	return ParseText(data)
+}
+
+// composite takes a body that is one JSON object or array. It is false for any
+// other, with an error where values are nested too deep.
+func composite(body []byte) (d stream.Draft, ok bool, err error) {
+	s := scanner{b: body}
+	v, err := s.document()
+	switch {
+	case err == nil && (v.raw[0] == '{' || v.raw[0] == '['):
+		return stream.Draft{JSON: true, Data: v.compact()}, true, nil
+	case s.deep:
+		return stream.Draft{}, false, err
+	}
+	return stream.Draft{}, false, nil
 }
 
 // isForm tells a form from text, before anything is allocated for its fields.

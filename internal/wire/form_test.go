@@ -94,3 +94,30 @@ func TestP6_FormFieldsAreBounded(t *testing.T) {
 		t.Errorf("one field more: %v, want a TooManyError", err)
 	}
 }
+
+// What comes from another server is passed on as it is, but for the whitespace
+// of JSON.
+func TestParseData(t *testing.T) {
+	deep := strings.Repeat("[", wire.MaxDepth+1) + strings.Repeat("]", wire.MaxDepth+1)
+	for in, want := range map[string]string{
+		`{"a": 1.0}`:    `json {"a":1.0}`,
+		"\n[1,\n\t2 ] ": `json [1,2]`,
+		`"text"`:        `text "text"`,
+		" 1.50 ":        `text  1.50 `,
+		"null":          `text null`,
+		"a=1&b=2":       `text a=1&b=2`,
+		`{"a":1`:        `text {"a":1`,
+		deep:            `text ` + deep,
+		"":              "there is no item",
+		"a\xff":         "invalid UTF-8",
+	} {
+		d, err := wire.ParseData([]byte(in))
+		got := map[bool]string{true: "json ", false: "text "}[d.JSON] + string(d.Data)
+		if err != nil {
+			got = err.Error()
+		}
+		if err == nil && got != want || err != nil && !strings.Contains(got, want) {
+			t.Errorf("%.50q: %.50q, want %.50q", in, got, want)
+		}
+	}
+}

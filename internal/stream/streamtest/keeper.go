@@ -235,6 +235,7 @@ func testKeeperClose(t *testing.T, s Subject) {
 	for what, call := range map[string]func() error{
 		"Append":       func() error { _, err := st.Append(ctx, text("f", "b")); return err },
 		"Read":         func() error { _, err := st.Read(ctx, q); return err },
+		"SourceAt":     func() error { _, err := st.SourceAt(ctx, "u"); return err },
 		"Floor":        func() error { _, err := st.Floor(ctx, rc.First); return err },
 		"Feeds":        func() error { _, err := st.Feeds(ctx, q.Select); return err },
 		"Delete":       func() error { _, err := st.Delete(ctx, "f", rc.First); return err },

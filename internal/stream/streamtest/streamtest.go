@@ -53,6 +53,7 @@ func TestLog(t *testing.T, s Subject) {
 		{"P4", casesP4},
 		{"P6", casesP6},
 		{"P7", casesP7},
+		{"Source", casesSource},
 		{"Keeper", casesKeeper},
 		{"Notice", casesNotice},
 	} {
