@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// cutter passes connections on to an address, and loses each after some bytes
+// leaky is a proxy that passes connections on to an address, and loses each after some bytes
 // of the answer, wherever that is.
-type cutter struct {
+type leaky struct {
 	net.Listener
 	to      string
 	running sync.WaitGroup
@@ -29,13 +29,13 @@ type cutter struct {
 	open map[net.Conn]bool
 }
 
-func startCutter(t *testing.T, to string, most int) *cutter {
+func startLeaky(t *testing.T, to string, most int) *leaky {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{Listener: l, to: to, most: most, dice: rand.New(rand.NewPCG(1, 2)), open: make(map[net.Conn]bool)}
+	c := &leaky{Listener: l, to: to, most: most, dice: rand.New(rand.NewPCG(1, 2)), open: make(map[net.Conn]bool)}
 	c.running.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -58,7 +58,7 @@ func startCutter(t *testing.T, to string, most int) *cutter {
 	return c
 }
 
-func (c *cutter) pass(client net.Conn) {
+func (c *leaky) pass(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", c.to)
 	if err != nil {
@@ -91,14 +91,14 @@ func (c *cutter) pass(client net.Conn) {
 	delete(c.open, server)
 }
 
-func (c *cutter) number() int {
+func (c *leaky) number() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cuts
 }
 
 // calm lets connections last from now on.
-func (c *cutter) calm() {
+func (c *leaky) calm() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.most = 0
@@ -110,7 +110,7 @@ func (c *cutter) calm() {
 func TestP3_upstream_that_is_killed_and_cut(t *testing.T) {
 	const items, kills = 700, 3
 	up := startReal(t)
-	cut := startCutter(t, up.address, 80_000)
+	cut := startLeaky(t, up.address, 80_000)
 	local := startFollowing(t, fmt.Sprintf("upstreams: [{url: \"http://%s/feeds/source?since=all\", feed: copy.of.source}]\n", cut.Addr()))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
