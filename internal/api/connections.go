@@ -37,11 +37,17 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	if state != http.StateNew || s.MaxConnections == 0 {
 		return
 	}
-	for most := s.MaxConnections - s.Shards.Stats().Members - s.sockets.number(); len(c.open) > most && c.idle.Len() > 0; {
+	parked := s.Shards.Stats()
+	most := s.MaxConnections - parked.Members - s.sockets.number()
+	for len(c.open) > most && c.idle.Len() > 0 {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
 		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
 		oldest.Close() // its goroutine notices, and tells us too late
+	}
+	if len(c.open) > most && parked.Resting > 0 {
+		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
+		s.Shards.CloseResting()
 	}
 }
 

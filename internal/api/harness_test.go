@@ -124,17 +124,21 @@ func start(t testing.TB, d deployment) *server {
 	s.addr = listener.Addr().String()
 	s.url = "http://" + s.addr
 	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ConnState: a.ConnState, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		s.http.Serve(narrow{listener, d.sendBuffer})
-	}()
+	served := make(chan struct{}, 2)
+	returning := a.Returning(listener.Addr())
+	for _, l := range []net.Listener{narrow{listener, d.sendBuffer}, returning} {
+		go func() {
+			s.http.Serve(l)
+			served <- struct{}{}
+		}()
+	}
 	s.client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(func() {
 		s.stop()
+		<-served
 		<-served
 	})
 	return s
