@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// connections are those that are the http.Server's: neither adopted by the
-// shards nor WebSockets.
+// connections are those that are the http.Server's: neither in the shards nor
+// WebSockets.
 type connections struct {
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]*list.Element
@@ -16,8 +16,8 @@ type connections struct {
 }
 
 // ConnState is for http.Server.ConnState. When there are too many connections
-// it closes the idle ones: they would lock out publishers, and whoever asks how
-// the server is.
+// it closes the idle ones, first those that rest in the shards: they would lock
+// out publishers, and whoever asks how the server is.
 func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	c := &s.connections
 	c.mu.Lock()
@@ -38,16 +38,17 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 		return
 	}
 	parked := s.Shards.Stats()
-	most := s.MaxConnections - parked.Members - s.sockets.number()
-	for len(c.open) > most && c.idle.Len() > 0 {
+	over := len(c.open) + parked.Members + s.sockets.number() - s.MaxConnections
+	if n := min(over, parked.Resting); n > 0 {
+		s.metrics.limitHits.WithLabelValues("descriptors").Add(float64(n))
+		s.Shards.CloseResting(n)
+		over -= n
+	}
+	for ; over > 0 && c.idle.Len() > 0; over-- {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
 		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
 		oldest.Close() // its goroutine notices, and tells us too late
-	}
-	if len(c.open) > most && parked.Resting > 0 {
-		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
-		s.Shards.CloseResting()
 	}
 }
 

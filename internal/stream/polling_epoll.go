@@ -210,11 +210,15 @@ func (s *shard) closeResting(n int) {
 	}
 }
 
-// CloseResting closes a connection that rests, soon, where there is one. Its
-// peer asked for nothing since its last answer.
-func (s *Shards) CloseResting() {
-	sh := s.list[int(s.next.Add(1))%len(s.list)]
-	sh.put(func(in *inbox) { in.crowded++ })
+// CloseResting closes connections that rest, about n, soon, and of those of a
+// shard the longest resting. Their peers asked for nothing since their last
+// answers.
+func (s *Shards) CloseResting(n int) {
+	share := (n + len(s.list) - 1) / len(s.list)
+	for _, sh := range s.list {
+		// Whoever asks again before the first were closed means the same ones.
+		sh.put(func(in *inbox) { in.crowded = max(in.crowded, share) })
+	}
 }
 
 // giveReply does for a poll what give does.

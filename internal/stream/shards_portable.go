@@ -18,7 +18,7 @@ func (*Shards) Adopt(net.Conn, Subscriber) error { return errNoTakeover }
 func (*Shards) Takes(net.Conn) bool { return false }
 
 // CloseResting does nothing.
-func (*Shards) CloseResting() {}
+func (*Shards) CloseResting(int) {}
 
 // Stats returns nothing.
 func (*Shards) Stats() ShardStats { return ShardStats{} }
