@@ -127,10 +127,26 @@ func (s *shard) goBack(m *member) {
 // there are always some on their way.
 const maxHeld = 200 * time.Millisecond
 
+// holdStep is how often a shard that holds some looks whether it need not.
+const holdStep = time.Millisecond
+
+// tellPassing tells the other shards whether this one has passes under way.
+func (s *shard) tellPassing() {
+	if p := len(s.passes) > 0; p != s.passing {
+		s.passing = p
+		if p {
+			s.all.passing.Add(1)
+		} else {
+			s.all.passing.Add(-1)
+		}
+	}
+}
+
 // giveBack gives a slice of the connections back that somebody wants something
 // on.
 func (s *shard) giveBack(now time.Duration) {
-	if len(s.leaving) == 0 || len(s.passes) > 0 && now-s.gave < maxHeld {
+	s.holds = len(s.leaving) > 0 && s.all.passing.Load() > 0 && now-s.gave < maxHeld
+	if s.holds || len(s.leaving) == 0 {
 		return
 	}
 	s.gave = now

@@ -28,6 +28,8 @@ type shard struct {
 	passes  []*group      // that are under way, in turn
 	leaving []*member     // connections that are given back
 	gave    time.Duration // when some were, or leaving began to fill
+	holds   bool          // they wait for passes
+	passing bool          // all.passing counts this shard
 
 	sweeping bool // over all members, for heartbeats and stalled peers
 	swept    int  // slots[:swept] had their turn
@@ -112,12 +114,16 @@ func (s *shard) run() {
 	defer s.poll.close()
 	tick := time.NewTicker(s.tick())
 	defer tick.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		var busy <-chan struct{}
-		if len(s.passes) > 0 || s.sweeping || len(s.leaving) > 0 {
+		if len(s.passes) > 0 || s.sweeping || len(s.leaving) > 0 && !s.holds {
 			// Whoever publishes may be waiting for this processor.
 			runtime.Gosched()
 			busy = always
+		} else if s.holds {
+			again.Reset(holdStep)
 		}
 		select {
 		case <-s.kick:
@@ -127,11 +133,13 @@ func (s *shard) run() {
 			}
 		case <-s.drain():
 			s.drained, s.sweeping, s.swept = true, true, 0
+		case <-again.C:
 		case <-busy:
 		}
 		now := s.all.now()
 		s.take(now)
 		s.pass(now)
+		s.tellPassing()
 		s.giveBack(now)
 		s.sweep(now)
 		s.batches.forget()

@@ -35,6 +35,8 @@ type Shards struct {
 	next  atomic.Uint32
 	pool  *pool
 	tally tally
+	// passing is how many shards have passes under way.
+	passing atomic.Int32
 
 	ctx    context.Context // of reads of the log
 	cancel context.CancelFunc
