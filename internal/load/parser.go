@@ -95,6 +95,12 @@ func (p *parser) head(b []byte) (rest []byte, err error) {
 		p.carry = append(p.carry, b...)
 		all = p.carry
 	}
+	if p.lines.pages {
+		if rest, ok := p.pageHead(all); ok {
+			p.body, p.carry = true, nil
+			return rest, nil
+		}
+	}
 	for {
 		end := bytes.Index(all, headEnd)
 		if end < 0 {
