@@ -119,7 +119,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	}
 	defer listener.Close()
 	shards, err := stream.NewShards(hub, stream.ShardOptions{
-		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout), Log: log,
+		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout),
+		RestTimeout: idleTimeout, Log: log,
 	})
 	if err != nil {
 		return err

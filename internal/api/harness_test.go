@@ -52,8 +52,9 @@ type deployment struct {
 	// readers and publishers are the feeds that are open to anybody.
 	readers    func(feed string) bool
 	publishers func(feed string) bool
-	local      bool // serve what the local socket serves
-	sendBuffer int  // of each connection, in bytes; 0: as it comes
+	local      bool          // serve what the local socket serves
+	rest       time.Duration // stream.ShardOptions.RestTimeout
+	sendBuffer int           // of each connection, in bytes; 0: as it comes
 }
 
 // server is a running feedd.
@@ -102,7 +103,7 @@ func start(t testing.TB, d deployment) *server {
 	options := s.optionsOf(d)
 	var err error
 	s.shards, err = stream.NewShards(s.hub, stream.ShardOptions{
-		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log,
+		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log, RestTimeout: d.rest,
 	})
 	if err != nil {
 		t.Fatal(err)

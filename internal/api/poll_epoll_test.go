@@ -66,6 +66,34 @@ func TestP5_RestingConnectionsMakeRoom(t *testing.T) {
 	s.poller().ask("GET /healthz")
 }
 
+// P6: a connection that rests does not do so for ever.
+func TestP6_RestingConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, rest: 50 * time.Millisecond, options: api.Options{Heartbeat: 40 * time.Millisecond}})
+	p := s.poller()
+	p.ask("GET /feeds/f?wait=500ms") // longer than it may rest
+	p.page()
+	p.mustEnd()
+}
+
+// Whoever ends the sending half in the middle of an answer has all of it.
+func TestPolls_HalfClosedInTheMiddleOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, sendBuffer: 4096})
+	p := s.pollerWith(4096)
+	p.ask("GET /feeds/f?wait=60s")
+	s.mustWait(1)
+	text := strings.Repeat("x", 1_000_000)
+	s.put("f", text)
+	eventually(t, "it is answered in part", func() bool { return s.shards.Stats().Blocked > 0 })
+	p.conn.CloseWrite()
+	if pg := p.page(); len(pg.Items) != 1 || len(pg.Items[0].Data) != len(text)+2 {
+		t.Errorf("%d items", len(pg.Items))
+	}
+	p.mustEnd()
+	s.mustWait(0)
+}
+
 // P5: a poll whose client takes nothing of its answer is cut.
 func TestP5_StalledPollIsCut(t *testing.T) {
 	t.Parallel()

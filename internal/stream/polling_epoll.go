@@ -21,18 +21,18 @@ import (
 //     its connection waits for what the peer asks next.
 type polling struct {
 	Poll
-	conn     net.Conn
-	timer    *time.Timer
-	over     bool // the wait has ended
-	answered bool // all but what m.half holds was written
-	leaving  bool // it is among those who are given back
+	conn    net.Conn
+	timer   *time.Timer
+	over    bool // the wait has ended
+	ended   bool // the peer sends nothing more
+	leaving bool // it is among those who are given back
 }
+
+// last reports whether the peer wants nothing behind this answer.
+func (p *polling) last() bool { return p.ended && !p.Ahead }
 
 // pollBytes is how much an answer takes, and one item more.
 const pollBytes = 256 << 10
-
-// restTimeout is how long a connection is kept whose peer asks for nothing.
-const restTimeout = 2 * time.Minute
 
 // bounds is how much a member gets at once.
 func (m *member) bounds(b Bounds) Bounds {
@@ -57,6 +57,12 @@ func (s *shard) timeOut(m *member, now time.Duration) {
 		return
 	}
 	m.poll.over = true
+	s.conclude(m, now)
+}
+
+// conclude answers a poll whose wait has ended with what there is. Where
+// somebody else has it, that is done when it comes back.
+func (s *shard) conclude(m *member, now time.Duration) {
 	if m.state == parked && s.serve(m, 0, now) {
 		s.touch(m.group, m.cursor.after+1)
 	}
@@ -71,8 +77,8 @@ func (s *shard) servePoll(m *member, b *batch, now time.Duration) (more bool) {
 		return false
 	}
 	m.cursor.Advance(&b.d)
-	if !b.d.More && m.poll.over {
-		s.reply(m, m.poll.Reply.Append(nil, &Answer{At: m.cursor.Position()}, false), now)
+	if !b.d.More && (m.poll.over || m.poll.last()) {
+		s.reply(m, m.poll.Reply.Append(nil, &Answer{At: m.cursor.Position()}, m.poll.last()), now)
 		return false
 	}
 	return b.d.More
@@ -87,7 +93,7 @@ func (s *shard) reply(m *member, answer []byte, now time.Duration) bool {
 		s.end(m, EndGone)
 		return false
 	case n < len(answer):
-		m.half, m.poll.answered = &half{notice: answer[n:]}, true
+		m.half = &half{notice: answer[n:]}
 		s.block(m)
 	default:
 		s.rest(m)
@@ -98,8 +104,8 @@ func (s *shard) reply(m *member, answer []byte, now time.Duration) bool {
 // rest takes a poll that was answered out of the subscribers, and keeps the
 // connection.
 func (s *shard) rest(m *member) {
-	if s.all.stops() {
-		s.end(m, EndDrained)
+	if s.all.stops() || m.poll.last() {
+		s.end(m, EndAnswered)
 		return
 	}
 	s.leave(m, EndAnswered)
@@ -168,26 +174,20 @@ func (s *shard) giveBack(now time.Duration) {
 // sends is read by whom the connection is given back to.
 func (s *shard) happenedTo(m *member, kind uint32) {
 	gone := kind&(unix.EPOLLHUP|unix.EPOLLERR) != 0
-	if kind&unix.EPOLLRDHUP != 0 && !gone {
-		gone = m.state != resting || !m.asks()
-	}
+	m.poll.ended = m.poll.ended || kind&unix.EPOLLRDHUP != 0
+	m.poll.Ahead = m.poll.Ahead || kind&unix.EPOLLIN != 0 && m.asks()
 	switch {
 	case gone && m.state == catchingUp:
 		m.gone = true
-	case gone && m.state == parked:
-		// Whoever ended only the sending half still reads.
-		s.dismissPoll(m, s.all.now())
-		m.discard(s.scratch)
-		s.end(m, EndAnswered)
-	case gone:
+	case gone || m.state == resting && m.poll.last():
 		s.end(m, EndGone)
-	case kind&unix.EPOLLIN != 0:
-		m.poll.Ahead = true
-		if m.state == resting {
-			s.goBack(m)
-		}
+	case m.state == resting && m.poll.Ahead:
+		s.goBack(m)
+	case m.poll.last():
+		// It may have ended the sending half only, and still read.
+		s.conclude(m, s.all.now())
 	}
-	if gone || kind&unix.EPOLLOUT == 0 {
+	if !s.has(m) || kind&unix.EPOLLOUT == 0 {
 		return
 	}
 	switch m.state {
@@ -260,7 +260,7 @@ func (p *pool) giveReply(m *member, d *Delivery) fate {
 		s.tally.gaps.Add(1)
 	}
 	if n < len(answer) {
-		m.half, m.poll.answered = &half{notice: answer[n:]}, true
+		m.half = &half{notice: answer[n:]}
 		return fateBlocked
 	}
 	return fateAnswered

@@ -7,13 +7,17 @@ import (
 	"time"
 )
 
-// ShardOptions sets how Shards serve. All fields are required.
+// ShardOptions sets how Shards serve. All fields but
+// RestTimeout are required.
 type ShardOptions struct {
 	// Heartbeat is the longest silence on a stream.
 	Heartbeat time.Duration
 	// StallTimeout is how long a peer may leave what was sent to it
 	// unacknowledged before it is cut.
 	StallTimeout time.Duration
+	// RestTimeout is how long the connection of a poll is kept whose peer asks
+	// for nothing more; 0: for ever.
+	RestTimeout time.Duration
 	// Log is told when the store ended a stream.
 	Log *slog.Logger
 }
