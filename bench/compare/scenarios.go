@@ -57,9 +57,7 @@ type sizes struct {
 	away time.Duration // the others, at 10 items a second
 
 	pollers   int
-	pollRate  float64 // items a second: all must wait again before the next one
-	pollLasts time.Duration
-	pollPause time.Duration // between an answer and the next poll
+	pollTimes int
 
 	feeds       int
 	feedsRate   int // items a second on all of them
@@ -72,7 +70,7 @@ var fullSizes = sizes{
 	rate: 1_000, batch: 100, ahead: 2_000,
 	live: 9_000, stalled: 1_000, stalledLasts: 12 * time.Second, stallTimeout: "5s",
 	stay: 1_000, away: 10 * time.Second,
-	pollers: 5_000, pollRate: 0.25, pollLasts: 12 * time.Second, pollPause: 500 * time.Millisecond,
+	pollers: 5_000, pollTimes: 5,
 	feeds: 10_000, feedsRate: 4_000, patternRate: 100,
 }
 
@@ -83,7 +81,7 @@ var shortSizes = sizes{
 	rate: 100, batch: 20, ahead: 500,
 	live: 100, stalled: 20, stalledLasts: 3500 * time.Millisecond, stallTimeout: "1s",
 	stay: 30, away: time.Second,
-	pollers: 100, pollRate: 5, pollLasts: time.Second, pollPause: 50 * time.Millisecond,
+	pollers: 100, pollTimes: 1,
 	feeds: 50, feedsRate: 200, patternRate: 50,
 }
 
