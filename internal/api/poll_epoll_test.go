@@ -46,12 +46,10 @@ func TestP5_RestingConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	const most = 10
 	s := start(t, deployment{memory: true, options: api.Options{MaxConnections: most}})
-	var all []*poller
 	for range 3 * most {
 		p := s.poller()
 		p.ask("GET /feeds/f?wait=1ms")
 		p.page()
-		all = append(all, p)
 	}
 	eventually(t, "they make room", func() bool {
 		p := s.poller()

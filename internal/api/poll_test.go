@@ -347,6 +347,44 @@ func TestP4_PollIsToldOfALoss(t *testing.T) {
 	})
 }
 
+// Those who wait for the same in other words get each their own.
+func TestPolls_EachGetsWhatItAskedFor(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		d.options = api.Options{Forerunner: api.Forerunner{Feed: "f"}}
+		s := start(t, d)
+		asked := []struct {
+			path, data string
+			more       bool
+		}{
+			{"/feeds/f?wait=60s", `[[0,""] [1,""] [2,""]]`, false},
+			{"/feeds/f?wait=60s&limit=1", `[[0,""]]`, true},
+			{"/feeds/f?wait=60s&limit=2", `[[0,""] [1,""]]`, true},
+			{"/feeds/f?wait=60s&limit=3", `[[0,""] [1,""] [2,""]]`, false},
+			{"/feeds/f,g?wait=60s&limit=2", `[[0,""] [1,""]]`, true},
+			{"/feeds/*?wait=60s&limit=2", `[[0,""] [1,""]]`, true},
+		}
+		var all []*poller
+		for _, a := range asked {
+			p := s.poller()
+			p.ask("GET " + a.path)
+			all = append(all, p)
+		}
+		old := s.poller()
+		old.ask("GET /real_time_feed")
+		s.mustWait(float64(len(asked) + 1))
+		s.putMany("f", 0, 3, 0)
+		for i, a := range asked {
+			pg := all[i].page()
+			if fmt.Sprint(pg.data()) != a.data || pg.More != a.more || pg.Cursor != pg.Items[len(pg.Items)-1].ID {
+				t.Errorf("%s: %+v", a.path, pg)
+			}
+		}
+		if b := old.answer().body; strings.Count(b, "timestamp") != 3 || !strings.HasPrefix(b, "[") {
+			t.Errorf("%q", b)
+		}
+	})
+}
+
 func TestPolls_WaitEndsInTime(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true})
