@@ -49,6 +49,7 @@ func (p *poller) ask(requests ...string) {
 		}
 		b.WriteString("\r\n")
 	}
+	p.conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(p.conn, b.String()); err != nil {
 		p.s.t.Fatal(err)
 	}
@@ -57,6 +58,7 @@ func (p *poller) ask(requests ...string) {
 // answer reads an answer.
 func (p *poller) answer() answer {
 	p.s.t.Helper()
+	p.conn.SetDeadline(time.Now().Add(patience))
 	resp, err := http.ReadResponse(p.in, nil)
 	if err != nil {
 		p.s.t.Fatal(err)
@@ -288,10 +290,10 @@ func TestPolls_LargeAnswers(t *testing.T) {
 		d.sendBuffer = 4096
 		d.options = api.Options{Heartbeat: 10 * time.Millisecond}
 		s := start(t, d)
-		text := strings.Repeat("0123456789 \"quoted\" \n", 40_000)
+		text := strings.Repeat("0123456789 \"quoted\" \n", 20_000)
 		var all []*poller
 		for range 5 {
-			p := s.pollerWith(4096)
+			p := s.pollerWith(32 << 10)
 			p.ask("GET /feeds/f?wait=60s")
 			all = append(all, p)
 		}
@@ -417,9 +419,9 @@ func TestP1P3_PollersOnKeptConnections(t *testing.T) {
 		d.window = 30 << 10 // so that the log is needed now and then
 		s := start(t, d)
 		at := s.position()
-		const n = 600
+		const n = 200
 		var all sync.WaitGroup
-		for range 12 {
+		for range 6 {
 			all.Go(func() {
 				p, at := s.poller(), at
 				for seen := 0; seen < n; {
