@@ -32,9 +32,10 @@ func TestP6_WaitingPagesHoldNoGoroutine(t *testing.T) {
 		p.page()
 	}
 	eventually(t, "they hold no goroutines", few)
-	if st := s.shards.Stats(); st.Resting != 100 || st.Members != 100 {
-		t.Errorf("%+v", st)
-	}
+	eventually(t, "their connections rest", func() bool {
+		st := s.shards.Stats()
+		return st.Resting == 100 && st.Members == 100
+	})
 	for _, p := range all {
 		p.conn.Close()
 	}
@@ -71,6 +72,22 @@ func TestP6_RestingConnectionsEnd(t *testing.T) {
 	p := s.poller()
 	p.ask("GET /feeds/f?wait=500ms") // longer than it may rest
 	p.page()
+	p.mustEnd()
+}
+
+// Whoever ends the sending half behind another request has asked for both.
+func TestPolls_HalfClosedBehindAnotherRequest(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	p := s.poller()
+	p.ask("GET /feeds/f?wait=60s", "GET /healthz")
+	p.conn.CloseWrite()
+	s.mustWait(1)
+	id := s.put("f", "x")
+	if pg := p.page(); len(pg.Items) != 1 || pg.Items[0].ID != id {
+		t.Errorf("%+v", pg)
+	}
+	p.answer().mustStatus(t, http.StatusOK)
 	p.mustEnd()
 }
 

@@ -219,15 +219,6 @@ func TestPolls_HalfClosedIsAnsweredAtOnce(t *testing.T) {
 	}
 	p.mustEnd()
 
-	p = s.poller() // with another request: both are answered
-	p.ask("GET /feeds/f?wait=60s", "GET /healthz")
-	p.conn.CloseWrite()
-	s.mustWait(1)
-	s.put("f", "y")
-	p.page()
-	p.answer().mustStatus(t, http.StatusOK)
-	p.mustEnd()
-
 	p = s.poller() // and behind an answer
 	p.ask("GET /feeds/f?wait=1ms")
 	p.page()
