@@ -340,6 +340,32 @@ func TestP4_PollIsToldOfALoss(t *testing.T) {
 	})
 }
 
+// P4: of a burst that is larger than the backlog and than the windows a poll is
+// told what is left, and of the loss.
+func TestP4_PollBehindTheWindows(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		d.options = api.Options{Forerunner: api.Forerunner{Feed: "f"}}
+		d.window, d.store = 1000, keep(2)
+		s := start(t, d)
+		at := s.position()
+		p, old := s.poller(), s.poller()
+		p.ask("GET /feeds/f?wait=60s")
+		old.ask("GET /real_time_feed")
+		s.mustWait(2)
+		s.putMany("f", 0, 5, 2000)
+		pg := p.page()
+		if pg.Gap == nil || pg.Gap.Reason != "trimmed" || pg.Gap.After != at || len(pg.Items) != 2 || pg.More || pg.Cursor != pg.Items[1].ID {
+			t.Errorf("%+v %+v", pg, pg.Gap)
+		}
+		if b := old.answer().body; strings.Count(b, "timestamp") != 2 || !strings.HasPrefix(b, "[") {
+			t.Errorf("%.100s", b)
+		}
+		if n := s.metric("feedd_gaps_total"); n < 1 {
+			t.Errorf("%v gaps were told", n)
+		}
+	})
+}
+
 // Those who wait for the same in other words get each their own.
 func TestPolls_EachGetsWhatItAskedFor(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
