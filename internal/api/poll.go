@@ -98,7 +98,8 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case <-waiter.C:
 			timer.Stop()
 		case <-timer.C:
-			return page, false, nil
+			page, err = s.collect(r, cur, p.limit) // the cursor moves with the head
+			return page, false, err
 		case <-s.Hub.Draining():
 			timer.Stop()
 			return page, false, nil
