@@ -175,7 +175,7 @@ func TestBenchRefuses(t *testing.T) {
 		{[]string{"--size", "10"}, "an item has at least", true},
 		{[]string{"--batch", "-1"}, "at least one item", true},
 		{[]string{"--ahead", "5"}, "without a rate", true},
-		{[]string{"--format", "xml"}, "sse or ndjson", true},
+		{[]string{"--format", "xml"}, "sse, ndjson or json", true},
 		{[]string{"--stay", "3"}, "only when the others reconnect", true},
 		{[]string{"--header", "x"}, "NAME: VALUE", true},
 		{[]string{"--server", "192.0.2.1:80"}, "--allow-remote allows it", true},

@@ -75,6 +75,8 @@ type Server struct {
 	handler http.Handler
 
 	guests      guests
+	replies     replies
+	returned    *returned // nil: nobody takes connections back
 	connections connections
 	sockets     sockets
 	strangers   atomic.Int64 // bytes, see strangersBytes

@@ -24,6 +24,16 @@
 // cannot hide that by holding up the one who measures. Items of the warmup, and
 // items that came again after a reconnect, are checked but not timed.
 //
+// # Pollers
+//
+// With the format JSON subscribers are pollers, on connections that they keep.
+// The first poll of each asks for nothing but a cursor and is answered at once:
+// then it is connected. The next ones wait. An item's mark is looked for when
+// the answer is whole, so latency is until then.
+//
+// Last is when the last subscriber had an item: with one item and a long pause,
+// the time in which a server answers all who wait.
+//
 // # What it costs
 //
 // The generator often shares the machine with the server, so it must be the

@@ -1,0 +1,62 @@
+package load
+
+import (
+	"fmt"
+	"io"
+	"testing"
+)
+
+// However an answer is cut into reads and framed, its items and its cursor come
+// out of it, and what follows it does not disturb.
+func TestPageIsReadInAnyPieces(t *testing.T) {
+	m := mark{run: 1, pub: 2, seq: 3, all: 4, at: 5}
+	item := `{"id":"7","data":{"bench":"` + string(appendMark(nil, &m)) + `","fill":"~xx"}}`
+	page := `{"items":[` + item + `,` + item + `],"cursor":"42","more":false}` + "\n"
+	empty := `{"items":[],"cursor":"43","more":false,"gap":{"after":"1"}}` + "\n"
+	counted := func(head, body string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
+	}
+	for _, tc := range []struct {
+		name, answer, cursor string
+		items, gaps          int
+		last                 bool
+	}{
+		{"counted", counted("", page), "42", 2, 0, false},
+		{"the last", counted("Connection: close\r\n", page), "42", 2, 0, true},
+		{"an interim one", "HTTP/1.1 103 Early Hints\r\n\r\n" + counted("", page), "42", 2, 0, false},
+		{"chunked", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(page), page), "42", 2, 0, false},
+		{"a gap", counted("", empty), "43", 0, 1, false},
+	} {
+		for piece := 1; piece <= len(tc.answer); piece++ {
+			p := &parser{}
+			p.lines.pages = true
+			items, gaps := 0, 0
+			emit := func(l *lines) {
+				switch {
+				case l.marked && l.mark == m:
+					items++
+				case l.gap:
+					gaps++
+				default:
+					t.Errorf("%s in pieces of %d: %+v", tc.name, piece, l.mark)
+				}
+			}
+			for range 2 { // on one connection
+				var err error
+				for rest := tc.answer; rest != "" && err == nil; {
+					buf := make([]byte, headroom+readSize)
+					n := copy(buf[headroom:], rest[:min(piece, len(rest))])
+					rest = rest[n:]
+					err = p.take(buf, n, emit)
+				}
+				if err != io.EOF || p.last != tc.last || string(p.lines.position()) != tc.cursor {
+					t.Fatalf("%s in pieces of %d: %v, last %v, at %q", tc.name, piece, err, p.last, p.lines.position())
+				}
+				p.restart()
+			}
+			if items != 2*tc.items || gaps != 2*tc.gaps {
+				t.Errorf("%s in pieces of %d: %d items and %d gaps", tc.name, piece, items, gaps)
+			}
+		}
+	}
+}
