@@ -104,6 +104,10 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 			return err
 		}
 	}
+	sessions, err := auth.OpenSessions(key, sessionFile(dir.file("sessions")))
+	if err != nil {
+		return err
+	}
 	engine, err := openEngine(cfg, dir)
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		return err
 	}
 	defer shards.Close()
-	server, err := newServer(cfg, key, hub, shards, engine, files, listener.Addr(), log)
+	server, err := newServer(cfg, key, sessions, hub, shards, engine, files, listener.Addr(), log)
 	if err != nil {
 		return err
 	}
@@ -137,7 +141,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		servers.start(admin, server.LocalHandler())
 	}
 	address := listener.Addr().String()
-	welcome(out, cfg, dir, address)
+	ticket, _ := sessions.Ticket()
+	welcome(out, cfg, dir, browserURL(address), ticket)
 	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())
 
 	select {
@@ -175,12 +180,14 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 	return sqlitelog.Open(dir.path, opts)
 }
 
-func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+func newServer(cfg *config.Config, key string, sessions *auth.Sessions, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
 		Hub:              hub,
 		Shards:           shards,
 		Engine:           engine,
 		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
+		Sessions:         sessions,
+		URL:              browserURL(addr.String()),
 		Pages:            public.Files,
 		Log:              log,
 		Hosts:            loopbackHosts(cfg, addr),
@@ -257,12 +264,16 @@ func (g *serverGroup) stop(ctx context.Context) {
 	}
 }
 
-// welcome tells a new user what to type. It never prints the key.
-func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
-	url := "http://" + address
+// browserURL is where a browser on this machine reaches the server.
+func browserURL(address string) string {
 	if host, port, err := net.SplitHostPort(address); err == nil && (host == "::" || host == "0.0.0.0") {
-		url = "http://localhost:" + port
+		return "http://localhost:" + port
 	}
+	return "http://" + address
+}
+
+// welcome tells a new user what to type. It never prints the key.
+func welcome(out io.Writer, cfg *config.Config, dir *dataDir, url, ticket string) {
 	key := "$(cat " + shellWord(dir.file("admin.key")) + ")"
 	if cfg.AdminKey != "" {
 		key = "$FEEDD_ADMIN_KEY"
@@ -272,8 +283,10 @@ func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
   watch     open %[1]s/ in a browser, or:
             curl -N %[1]s/feeds/main
   publish   curl -H "Authorization: Bearer %[2]s" -d 'hello' %[1]s/feeds/main
+  admin     %[1]s/admin#ticket=%[3]s
+            (good once, within ten minutes; feedd link prints another)
 
-`, url, key)
+`, url, key, ticket)
 	if cfg.Forerunner.FeedPublish == config.Anyone && cfg.Forerunner.Feed != "" {
 		fmt.Fprintf(out, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Forerunner.Feed)
 	}

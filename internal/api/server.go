@@ -17,12 +17,19 @@ import (
 // Options is what a Server needs. All fields are required but those that say
 // otherwise.
 type Options struct {
-	Hub    *stream.Hub
+	Hub *stream.Hub
+	// Own is the hub of feedd's own feeds, which are in memory.
+	Own    *stream.Hub
 	Shards *stream.Shards // of the hub
 	Engine stream.Engine  // the hub's log
 	Auth   *auth.Authority
-	Pages  fs.FS // index.html and what it loads
-	Log    *slog.Logger
+	// Sessions are of the browsers that are signed in.
+	Sessions *auth.Sessions
+	// URL is where browsers on this machine reach the server, without a slash
+	// at the end.
+	URL   string
+	Pages fs.FS // index.html and what it loads
+	Log   *slog.Logger
 
 	// Hosts are the names, without a port, that requests must be addressed to;
 	// nil: any. A server on loopback sets it, or any page could reach it

@@ -4,16 +4,21 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Hub brings what is committed to a Log to its readers. It holds the newest
 // items of each feed in memory (the windows) and wakes who waits.
 type Hub struct {
-	log      Log
-	openings []Opening
-	windows  *windows
-	wakes    *waker
+	// Delays are of the items that were written to readers.
+	Delays Delays
+
+	log       Log
+	openings  []Opening
+	windows   *windows
+	wakes     *waker
+	published atomic.Uint64
 
 	drain    sync.Once
 	draining chan struct{}
@@ -51,6 +56,7 @@ func NewHub(log Log, opts HubOptions) *Hub {
 // committed takes in a commit: windows, then head, then wakes. The log calls
 // it from one goroutine at a time, and answers the publishers after it.
 func (h *Hub) committed(c Commit) {
+	h.published.Add(uint64(len(c.Items)))
 	h.windows.apply(&c)
 	h.wakes.wake(c.Items)
 }
@@ -67,6 +73,9 @@ func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	}
 	return r, nil
 }
+
+// Published returns how many items were committed since the hub began.
+func (h *Hub) Published() uint64 { return h.published.Load() }
 
 // Head returns the newest position: nothing above it was shown to anyone.
 func (h *Hub) Head() ID { return h.windows.newest() }

@@ -36,6 +36,7 @@ type shard struct {
 	other     inbox // the one of two that is not filled
 	scratch   []byte
 	delivered uint64 // that the tally does not have yet
+	sample    int    // deliveries since the slice began
 }
 
 // slot is a place for a member, which an event names.
