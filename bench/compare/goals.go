@@ -103,6 +103,9 @@ const (
 	stormSeconds = 10
 	stormMillis  = 1000
 
+	pollFactor = 3 // of the time of as many streams
+	pollKiB    = 30
+
 	feedsFactor = 2 // of the single feed
 )
 
@@ -112,6 +115,7 @@ func goalsOf(b *board, z *sizes) []goal {
 	for _, s := range servers {
 		if s.role == ours {
 			a.fanout(s.name)
+			a.polling(s)
 		}
 	}
 	// What is asked is asked of the time between heartbeats: the last row.
@@ -136,6 +140,12 @@ func (a *asking) fanout(s string) {
 	a.ask("storm", s, notWhole, most, 0, "")
 	a.ask("storm", s, recovered, below, stormSeconds, "")
 	a.ask("storm", s, p99Stayed, below, stormMillis, "")
+}
+
+func (a *asking) polling(s server) {
+	a.against("polling", pollRow(s), lastHad, streamRow(s), pollFactor, 0)
+	a.ask("polling", pollRow(s), residentEach, most, pollKiB, "")
+	a.ask("polling", pollRow(s), residentThen, most, pollKiB, "")
 }
 
 func (a *asking) stalled(z *sizes) {

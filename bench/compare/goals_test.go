@@ -77,6 +77,10 @@ func TestGoalsAreMissed(t *testing.T) {
 		b.add("stalled", withoutStalled, tcpPeak, 100)
 		b.add("stalled", withStalled, tcpPeak, 351)
 		b.add("stalled", withStalled, cutSeen, 999)
+		b.add("polling", streamRow(servers[1]), lastHad, 60)
+		b.add("polling", pollRow(servers[1]), lastHad, 181)
+		b.add("polling", pollRow(servers[1]), residentEach, 30)
+		b.add("polling", pollRow(servers[1]), residentThen, 31)
 		b.add("feeds", oneFeedMany, deliveryCPU, 5)
 		b.add("feeds", manyFeeds, deliveryCPU, 10)
 	}
@@ -94,6 +98,9 @@ func TestGoalsAreMissed(t *testing.T) {
 		{"stalled", withStalled, tcpPeak, most, 350, false},
 		{"stalled", withStalled, cutSeen, least, 1000, false},
 		{"feeds", manyFeeds, deliveryCPU, most, 10, true},
+		{"polling", pollRow(servers[1]), lastHad, most, 180, false},
+		{"polling", pollRow(servers[1]), residentEach, most, 30, true},
+		{"polling", pollRow(servers[1]), residentThen, most, 30, false},
 		{"storm", "feedd-memory", lost, most, 0, false},
 	} {
 		if g := find(t, goals, tc.scenario, tc.server, tc.m, tc.bound); g.Limit != tc.limit || g.Reached != tc.reached {

@@ -24,6 +24,7 @@ var scenarios = []scenario{
 	{"unthrottled", "Deliveries a second, as many as it can", aboutUnthrottled, runUnthrottled},
 	{"stalled", "Subscribers that take nothing", aboutStalled, runStalled},
 	{"storm", "All come back together", aboutStorm, runStorm},
+	{"polling", "Pages that wait", aboutPolling, runPolling},
 	{"feeds", "Many feeds, and patterns", aboutFeeds, runFeeds},
 }
 
@@ -55,6 +56,11 @@ type sizes struct {
 	stay int           // in a storm
 	away time.Duration // the others, at 10 items a second
 
+	pollers   int
+	pollRate  float64 // items a second: all must wait again before the next one
+	pollLasts time.Duration
+	pollPause time.Duration // between an answer and the next poll
+
 	feeds       int
 	feedsRate   int // items a second on all of them
 	patternRate int // the same, with subscribers of all of them
@@ -66,6 +72,7 @@ var fullSizes = sizes{
 	rate: 1_000, batch: 100, ahead: 2_000,
 	live: 9_000, stalled: 1_000, stalledLasts: 12 * time.Second, stallTimeout: "5s",
 	stay: 1_000, away: 10 * time.Second,
+	pollers: 5_000, pollRate: 0.25, pollLasts: 12 * time.Second, pollPause: 500 * time.Millisecond,
 	feeds: 10_000, feedsRate: 4_000, patternRate: 100,
 }
 
@@ -76,6 +83,7 @@ var shortSizes = sizes{
 	rate: 100, batch: 20, ahead: 500,
 	live: 100, stalled: 20, stalledLasts: 3500 * time.Millisecond, stallTimeout: "1s",
 	stay: 30, away: time.Second,
+	pollers: 100, pollRate: 5, pollLasts: time.Second, pollPause: 50 * time.Millisecond,
 	feeds: 50, feedsRate: 200, patternRate: 50,
 }
 

@@ -38,7 +38,8 @@ Latency counts from the time in the schedule, so a server that stands still
 cannot hide it. The exit status is 1 when anything was wrong.
 
 It works against every server that sends SSE or NDJSON over plain HTTP and
-takes items by POST. In --url and --publish-url, {feed} stands for the name of
+takes items by POST; with --format json subscribers are pollers, who ask a feedd
+for one page after the other, with wait=. In --url and --publish-url, {feed} stands for the name of
 the feed; without them the server is a feedd. With --pid the server's CPU and
 memory are measured as well; what is measured best is a server just started.
 
@@ -63,7 +64,9 @@ The items stay in the feed, named bench unless --feed says otherwise.
 	f.StringVar(&c.Feed, "feed", "bench", "the feed's `NAME`; several are NAME.0, NAME.1, ...")
 	f.IntVar(&c.Feeds, "feeds", 1, "spread subscribers and items over `N` feeds")
 	f.StringVar(&c.Pattern, "pattern", "", "all subscribe to `SELECTOR`, which must select all the feeds")
-	f.StringVar(&b.format, "format", "sse", "the streams are sse or ndjson")
+	f.StringVar(&b.format, "format", "sse", "the streams are sse or ndjson; json: they are polled for pages")
+	f.DurationVar(&c.Wait, "wait", 0, "with --format json: a poll waits for `DURATION` at most (default 25s)")
+	f.DurationVar(&c.Pause, "pause", 0, "with --format json: who had items rests for `DURATION` before the next poll")
 	f.IntVarP(&c.Subscribers, "subscribers", "n", 1000, "connect `N` subscribers")
 	f.Float64VarP(&c.Rate, "rate", "r", 10, "publish `N` items a second; 0: as many as possible")
 	f.IntVar(&c.Ahead, "ahead", 0, "with --rate 0: publish while the subscribers have all but `N` items; 0: always")

@@ -123,7 +123,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	}
 	defer listener.Close()
 	shards, err := stream.NewShards(hub, stream.ShardOptions{
-		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout), Log: log,
+		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout),
+		RestTimeout: idleTimeout, Log: log,
 	})
 	if err != nil {
 		return err
@@ -133,12 +134,12 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
-	servers := &serverGroup{log: log, state: server.ConnState, failed: make(chan error, 2)}
-	servers.start(listener, server.Handler())
+	servers := &serverGroup{log: log, state: server.ConnState, failed: make(chan error, 3)}
+	servers.start(server.Handler(), listener, server.Returning(listener.Addr()))
 	if admin, err := dir.listenAdmin(); err != nil {
 		log.Warn("there is no admin socket", "err", err)
 	} else {
-		servers.start(admin, server.LocalHandler())
+		servers.start(server.LocalHandler(), admin)
 	}
 	address := listener.Addr().String()
 	ticket, _ := sessions.Ticket()
@@ -221,7 +222,7 @@ func loopbackHosts(cfg *config.Config, addr net.Addr) []string {
 	return append([]string{"localhost", "127.0.0.1", "::1", tcp.IP.String()}, cfg.Hosts...)
 }
 
-// serverGroup runs one http.Server for each listener.
+// serverGroup runs one http.Server for each handler.
 type serverGroup struct {
 	log     *slog.Logger
 	state   func(net.Conn, http.ConnState)
@@ -229,7 +230,7 @@ type serverGroup struct {
 	failed  chan error
 }
 
-func (g *serverGroup) start(l net.Listener, h http.Handler) {
+func (g *serverGroup) start(h http.Handler, listeners ...net.Listener) {
 	s := &http.Server{
 		Handler:           h,
 		ConnContext:       api.ConnContext,
@@ -240,11 +241,13 @@ func (g *serverGroup) start(l net.Listener, h http.Handler) {
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	g.servers = append(g.servers, s)
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			g.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
-		}
-	}()
+	for _, l := range listeners {
+		go func() {
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				g.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+		}()
+	}
 }
 
 // stop waits for the requests in flight until ctx ends; then it cuts them.

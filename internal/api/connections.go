@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// connections are those that are the http.Server's: neither adopted by the
-// shards nor WebSockets.
+// connections are those that are the http.Server's: neither in the shards nor
+// WebSockets.
 type connections struct {
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]*list.Element
@@ -16,8 +16,8 @@ type connections struct {
 }
 
 // ConnState is for http.Server.ConnState. When there are too many connections
-// it closes the idle ones: they would lock out publishers, and whoever asks how
-// the server is.
+// it closes the idle ones, first those that rest in the shards: they would lock
+// out publishers, and whoever asks how the server is.
 func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	c := &s.connections
 	c.mu.Lock()
@@ -37,7 +37,14 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	if state != http.StateNew || s.MaxConnections == 0 {
 		return
 	}
-	for most := s.MaxConnections - s.Shards.Stats().Members - s.sockets.number(); len(c.open) > most && c.idle.Len() > 0; {
+	parked := s.Shards.Stats()
+	over := len(c.open) + parked.Members + s.sockets.number() - s.MaxConnections
+	if n := min(over, parked.Resting); n > 0 {
+		s.metrics.limitHits.WithLabelValues("descriptors").Add(float64(n))
+		s.Shards.CloseResting(n)
+		over -= n
+	}
+	for ; over > 0 && c.idle.Len() > 0; over-- {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
 		s.metrics.limitHits.WithLabelValues("descriptors").Inc()

@@ -105,24 +105,12 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		// told that something is gone.
 		start = stream.StartSince((since + 1).Time())
 	}
-	end := time.Now().Add(forerunnerWait)
+	wait := forerunnerWait
 	if r.Method == http.MethodHead {
-		end = time.Time{}
+		wait = 0
 	}
-	page, err := s.pageFrom(r, sel, start, forerunnerItems, time.Until(end))
 	// What is gone is nothing that this protocol can tell of.
-	for err == nil && len(page.Items) == 0 && page.Gap != nil && time.Now().Before(end) {
-		page, err = s.pageFrom(r, sel, stream.StartAfter(page.Cursor.String()), forerunnerItems, time.Until(end))
-	}
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	s.metrics.delivered.Add(uint64(len(page.Items)))
-	w.Write(wire.AppendTimestamped(nil, page.Items))
-	return nil
+	return s.answerPoll(w, r, poll{sel, start, forerunnerItems, wait, pageTimestamped})
 }
 
 // chat answers GET /chat: the chat's feed over WebSocket.

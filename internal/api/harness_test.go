@@ -52,8 +52,9 @@ type deployment struct {
 	// readers and publishers are the feeds that are open to anybody.
 	readers    func(feed string) bool
 	publishers func(feed string) bool
-	local      bool // serve what the local socket serves
-	sendBuffer int  // of each connection, in bytes; 0: as it comes
+	local      bool          // serve what the local socket serves
+	rest       time.Duration // stream.ShardOptions.RestTimeout
+	sendBuffer int           // of each connection, in bytes; 0: as it comes
 }
 
 // server is a running feedd.
@@ -102,7 +103,7 @@ func start(t testing.TB, d deployment) *server {
 	options := s.optionsOf(d)
 	var err error
 	s.shards, err = stream.NewShards(s.hub, stream.ShardOptions{
-		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log,
+		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log, RestTimeout: d.rest,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,17 +125,21 @@ func start(t testing.TB, d deployment) *server {
 	s.addr = listener.Addr().String()
 	s.url = "http://" + s.addr
 	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ConnState: a.ConnState, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		s.http.Serve(narrow{listener, d.sendBuffer})
-	}()
+	served := make(chan struct{}, 2)
+	returning := a.Returning(listener.Addr())
+	for _, l := range []net.Listener{narrow{listener, d.sendBuffer}, returning} {
+		go func() {
+			s.http.Serve(l)
+			served <- struct{}{}
+		}()
+	}
 	s.client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(func() {
 		s.stop()
+		<-served
 		<-served
 	})
 	return s

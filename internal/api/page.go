@@ -42,22 +42,17 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 			return badQuery.with("wait does not go with before: there is nothing to wait for")
 		}
 	}
-	var page wire.Page
-	switch {
-	case before > 0 || !given && wait == 0:
-		page, err = s.pageBack(r, sel, before, limit)
-	default:
+	if before == 0 && (given || wait > 0) {
 		if r.Method == http.MethodHead {
 			wait = 0
 		}
-		page, err = s.pageFrom(r, sel, start, limit, wait)
+		return s.answerPoll(w, r, poll{sel, start, limit, wait, pageJSON})
 	}
+	page, err := s.pageBack(r, sel, before, limit)
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
+	setPageHeader(w.Header())
 	s.metrics.delivered.Add(uint64(len(page.Items)))
 	w.Write(wire.AppendPage(nil, page))
 	return nil
@@ -71,47 +66,6 @@ func (s *Server) pageBack(r *http.Request, sel stream.Selection, before stream.I
 	}
 	page := wire.Page{Cursor: at, More: older && before > 0}
 	page.Items = appendItems(page.Items, items)
-	return page, nil
-}
-
-// pageFrom returns the items after a start. When there are none it waits for
-// the first one that comes.
-func (s *Server) pageFrom(r *http.Request, sel stream.Selection, start stream.Start, limit int, wait time.Duration) (wire.Page, error) {
-	ctx := r.Context()
-	var waiter *stream.Waiter
-	if wait > 0 {
-		g, p := s.admit(r)
-		if p != nil {
-			return wire.Page{}, p
-		}
-		defer g.left(stream.EndGone)
-		waiter = s.Hub.Watch(sel)
-		defer waiter.Close()
-	}
-	cur, err := s.Hub.Open(ctx, sel, start)
-	if err != nil {
-		return wire.Page{}, err
-	}
-	page, err := s.collect(r, cur, limit)
-	if err != nil || wait == 0 || page.Gap != nil {
-		return page, err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for len(page.Items) == 0 && page.Gap == nil {
-		select {
-		case <-waiter.C:
-		case <-timer.C:
-			return page, nil
-		case <-s.Hub.Draining():
-			return page, nil
-		case <-ctx.Done():
-			return page, ctx.Err()
-		}
-		if page, err = s.collect(r, cur, limit); err != nil {
-			return page, err
-		}
-	}
 	return page, nil
 }
 

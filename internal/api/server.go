@@ -76,6 +76,8 @@ type Server struct {
 	handler http.Handler
 
 	guests      guests
+	replies     replies
+	returned    *returned // nil: nobody takes connections back
 	connections connections
 	sockets     sockets
 	throttle    throttle

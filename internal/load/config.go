@@ -25,6 +25,10 @@ type Config struct {
 	Feeds   int    // how many feeds subscribers and items are spread over. Default: 1
 	Pattern string // a selector of all feeds, which everyone subscribes to; "": each subscribes to one feed
 	Format  Format // default: SSE
+	// Wait is how long the server may let a poll wait (JSON), and Pause how long
+	// a poller rests after a page with items before it asks again. Wait's
+	// default: 25 s
+	Wait, Pause time.Duration
 
 	Subscribers int // may be 0, to publish only
 	Stalled     int // so many of them never read
@@ -86,7 +90,9 @@ func (c *Config) Check() error {
 	}
 	bad(c.URL == "" && c.Subscribers > 0, "there is no URL to subscribe to")
 	bad(c.URL == "" && c.PublishURL == "", "there is nothing to subscribe or publish to")
-	bad(c.Format != SSE && c.Format != NDJSON, "the format is sse or ndjson, not %q", c.Format)
+	bad(c.Format != SSE && c.Format != NDJSON && c.Format != JSON, "the format is sse, ndjson or json, not %q", c.Format)
+	bad(c.Format == JSON && c.Stalled > 0, "who polls takes what it asked for: none is stalled")
+	bad(c.Format != JSON && (c.Pause > 0 || c.Wait > 0), "only who polls waits, and pauses")
 	bad(c.Subscribers < 0, "the number of subscribers is below 0")
 	bad(c.Subscribers == 0 && c.PublishURL == "", "there are neither subscribers nor publishers")
 	bad(c.Feeds < 1 || c.Feeds > maxFeeds, "the number of feeds is 1 to %d", maxFeeds)
@@ -99,7 +105,7 @@ func (c *Config) Check() error {
 	bad(c.Ahead > 0 && (c.Rate > 0 || c.Subscribers == c.Stalled), "only publishing without a rate waits for subscribers, and for those who read")
 	bad(c.Batch < 1, "a publish has at least one item")
 	bad(c.Size < MinSize, "an item has at least %d bytes, for what it must carry", MinSize)
-	bad(c.Duration < 0 || c.Warmup < 0 || c.Patience < 0 || c.Away < 0, "a duration is below 0")
+	bad(c.Duration < 0 || c.Warmup < 0 || c.Patience < 0 || c.Away < 0 || c.Pause < 0 || c.Wait < 0, "a duration is below 0")
 	bad(c.Feeds > 1 && c.Pattern == "" && c.Subscribers > 0 && !strings.Contains(c.URL, placeholder),
 		"the URL of several feeds must have %s in it", placeholder)
 	bad(c.Feeds > 1 && c.PublishURL != "" && !strings.Contains(c.PublishURL, placeholder),
@@ -116,6 +122,9 @@ func (c *Config) fill() {
 	}
 	if c.Format == "" {
 		c.Format = SSE
+	}
+	if c.Format == JSON && c.Wait == 0 {
+		c.Wait = 25 * time.Second
 	}
 	if c.Size == 0 {
 		c.Size = 128

@@ -13,6 +13,7 @@ import (
 // begin begins connections, as many as may be without an answer at a time, so
 // that the server's queue of new connections does not run over.
 func (r *reader) begin() {
+	r.again()
 	for len(r.later) > 0 && r.later[0].at <= r.now {
 		r.ready = append(r.ready, r.later[0].slot)
 		r.later = r.later[1:]
@@ -60,18 +61,27 @@ func (r *reader) ask(s *subscriber) error {
 	if err := socketError(int(s.fd)); err != nil {
 		return err
 	}
-	b := append(r.buf[:0], r.requests[s.group]...)
+	if err := r.send(s, r.requests[s.group]); err != nil {
+		return err
+	}
+	s.state = asking
+	r.counters.asking.Add(1)
+	return nil
+}
+
+// send sends a request, with the position where there is one.
+func (r *reader) send(s *subscriber, request string) error {
+	b := append(r.out[:0], request...)
 	if id := s.parser.lines.position(); len(id) > 0 && s.been && printable(id) {
 		b = append(b, "Last-Event-ID: "...)
 		b = append(b, id...)
 		b = append(b, "\r\n"...)
 	}
 	b = append(b, "\r\n"...)
+	r.out = b
 	if n, err := unix.Write(int(s.fd), b); err != nil || n < len(b) {
 		return fmt.Errorf("send the request: %w", errors.Join(err, io.ErrShortWrite))
 	}
-	s.state = asking
-	r.counters.asking.Add(1)
 	return nil
 }
 

@@ -54,6 +54,11 @@ func TestFeedd(t *testing.T) {
 	}{
 		{"SSE", func(c *Config) {}},
 		{"NDJSON", func(c *Config) { c.Format = NDJSON }},
+		{"pages", func(c *Config) { c.Format = JSON }},
+		{"pages, with pauses", func(c *Config) { c.Format, c.Pause = JSON, 20*time.Millisecond }},
+		{"pages whose wait ends", func(c *Config) { c.Format, c.Wait, c.Rate = JSON, 20*time.Millisecond, 10 }},
+		{"pages of a pattern, in batches", func(c *Config) { c.Format, c.Feeds, c.Pattern, c.Batch = JSON, 3, "bench.*", 7 }},
+		{"pages, storm", func(c *Config) { c.Format, c.Reconnect, c.Away, c.Stay = JSON, true, 100*time.Millisecond, 5 }},
 		{"several feeds", func(c *Config) { c.Feeds = 7 }},
 		{"a pattern", func(c *Config) { c.Feeds, c.Pattern = 7, "bench.*" }},
 		{"storm", func(c *Config) { c.Reconnect, c.Away, c.Stay = true, 100*time.Millisecond, 5 }},

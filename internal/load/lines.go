@@ -8,6 +8,7 @@ type Format string
 const (
 	SSE    Format = "sse"    // text/event-stream, as the HTML standard says; lines end in LF or CRLF
 	NDJSON Format = "ndjson" // a JSON object a line
+	JSON   Format = "json"   // pages, asked for one after the other: long polling
 )
 
 // lineHead is how much of a line is looked at, in bytes: the name of an SSE
@@ -37,6 +38,8 @@ func (p *position) bytes() []byte { return p.text[:p.n] }
 // the event that is not whole yet; the bytes of a cut line its caller keeps.
 type lines struct {
 	ndjson bool
+	pages  bool // there are none, but pages
+	items  int  // of the latest page
 	skip   bool // the head of this line was read, the rest is passed over
 
 	// Of the event that is being read:

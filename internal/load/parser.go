@@ -16,6 +16,7 @@ type parser struct {
 	frame framing
 	chunk dechunker
 	left  int64 // of a body of known length
+	last  bool  // the server ends the connection behind the answer
 	lines lines
 	// carry is a cut head, or the beginning of a cut line; its memory is
 	// nobody else's.
@@ -42,7 +43,7 @@ var errHead = errors.New("the answer is no HTTP/1.1 response")
 // restart makes the parser ready for another connection of the same
 // subscriber, which goes on where the last one ended.
 func (p *parser) restart() {
-	p.body, p.chunk, p.carry = false, dechunker{}, nil
+	p.body, p.last, p.chunk, p.carry = false, false, dechunker{}, nil
 	p.lines.reset()
 }
 
@@ -58,6 +59,9 @@ func (p *parser) take(buf []byte, n int, emit func(*lines)) error {
 		n = copy(buf[headroom:], rest)
 	}
 	n, err := p.unframe(buf[headroom : headroom+n])
+	if p.lines.pages {
+		return p.takePage(buf[headroom:headroom+n], err, emit)
+	}
 	start := headroom - len(p.carry)
 	copy(buf[start:], p.carry)
 	rest := p.lines.parse(buf[start:headroom+n], emit)
@@ -90,6 +94,12 @@ func (p *parser) head(b []byte) (rest []byte, err error) {
 	if len(p.carry) > 0 {
 		p.carry = append(p.carry, b...)
 		all = p.carry
+	}
+	if p.lines.pages {
+		if rest, ok := p.pageHead(all); ok {
+			p.body, p.carry = true, nil
+			return rest, nil
+		}
 	}
 	for {
 		end := bytes.Index(all, headEnd)
@@ -156,13 +166,15 @@ func (p *parser) readField(name, value string) error {
 		if p.frame != chunked {
 			p.frame, p.left = counted, n
 		}
+	case "connection":
+		p.last = value == "close"
 	case "content-encoding":
 		if value != "identity" && value != "" {
 			return fmt.Errorf("the stream is compressed (%s), which was not asked for", value)
 		}
 	case "content-type":
 		want := "text/event-stream"
-		if p.lines.ndjson {
+		if p.lines.ndjson || p.lines.pages {
 			want = "json" // application/x-ndjson, jsonl, stream+json
 		}
 		if !strings.Contains(value, want) {

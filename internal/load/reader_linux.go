@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,10 +35,12 @@ type reader struct {
 	wake int // an eventfd
 	subs []subscriber
 	buf  []byte // headroom, and what a read took
+	out  []byte // a request
 	emit func(*lines)
 
 	ready   []int32 // that wait for their turn to connect
 	later   []retry // that do so after a while, in the order of time
+	resting []rest  // pollers that had items, in the order of time
 	opening int     // connections without an answer yet
 	limit   int     // of opening
 	heard   int64   // when the last answer came, or limit was raised
@@ -49,6 +52,7 @@ type reader struct {
 	back    int64 // when those it dropped may come back
 
 	latency, connected, calm, recovered Histogram
+	last                                map[itemName]int64 // nil: there are too many
 	fresh, events, bytes                uint64
 	foreign, gaps                       uint64
 	firstError                          error
@@ -67,6 +71,15 @@ type counters struct {
 	cuts, stalledCuts, recovered, away, drained atomic.Int64
 }
 
+// itemName names an item of the run.
+type itemName struct {
+	pub uint32
+	all uint64
+}
+
+// maxLast is of how many items it is known when the last subscriber had them.
+const maxLast = 1000
+
 type retry struct {
 	slot int32
 	at   int64
@@ -75,6 +88,9 @@ type retry struct {
 func newReader(s *session, subs []subscriber) (r *reader, err error) {
 	r = &reader{session: s, subs: subs, buf: make([]byte, headroom+readSize), limit: maxOpening, ep: -1, wake: -1}
 	r.emit = r.event
+	if s.Rate > 0 && s.Rate*s.Duration.Seconds() <= maxLast {
+		r.last = make(map[itemName]int64)
+	}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -158,8 +174,15 @@ func (r *reader) timeout() int {
 	switch {
 	case len(r.ready) > 0:
 		return 50
-	case len(r.later) > 0:
-		return int(max(0, r.later[0].at-r.now)/1e6) + 1
+	case len(r.later) > 0 || len(r.resting) > 0:
+		at := int64(math.MaxInt64)
+		if len(r.later) > 0 {
+			at = r.later[0].at
+		}
+		if len(r.resting) > 0 {
+			at = min(at, r.resting[0].at)
+		}
+		return int(max(0, at-r.now)/1e6) + 1
 	}
 	return -1
 }
@@ -242,6 +265,9 @@ func (r *reader) take(s *subscriber, n int) error {
 	if s.state == asking && s.parser.body {
 		r.answered(s)
 	}
+	if err == io.EOF && r.Format == JSON && !s.parser.last {
+		return r.turnPage(s)
+	}
 	return err
 }
 
@@ -294,6 +320,10 @@ func (r *reader) event(l *lines) {
 	r.fresh++
 	if m.at >= r.from && m.at >= s.liveFrom {
 		r.latency.Record(r.now - m.at)
+		if r.last != nil {
+			it := itemName{m.pub, m.all}
+			r.last[it] = max(r.last[it], r.now-m.at)
+		}
 		if r.watch && s.stays {
 			r.calm.Record(r.now - m.at)
 		}

@@ -94,7 +94,10 @@ type Delivery struct {
 // live.
 type Latency struct {
 	Spread
-	Bars []Bar `json:"histogram"`
+	// Last is how the times are spread after which each item was everywhere. nil
+	// where there were too many items.
+	Last *Spread `json:"last,omitempty"`
+	Bars []Bar   `json:"histogram"`
 }
 
 // Bar counts durations from From to To, which is not in it; milliseconds.

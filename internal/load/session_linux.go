@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync/atomic"
 )
 
@@ -20,6 +21,7 @@ type session struct {
 	everything int32  // the group of those who subscribe to all feeds
 	endpoint   *endpoint
 	requests   []string     // of subscribers, by group, without the empty line at the end
+	polls      []string     // of pollers, but for the first of each
 	sources    []netip.Addr // of connections; none: the system chooses
 	// measureFrom is when the measurement begins; it is set before anything is
 	// published.
@@ -47,10 +49,7 @@ func newSession(ctx context.Context, c *Config) (*session, error) {
 
 // makeRequests makes what the subscribers ask.
 func (s *session) makeRequests() error {
-	accept := "text/event-stream"
-	if s.Format == NDJSON {
-		accept = "application/x-ndjson"
-	}
+	accept := map[Format]string{SSE: "text/event-stream", NDJSON: "application/x-ndjson", JSON: "application/json"}[s.Format]
 	text, err := fields(http.Header{
 		"Host":       {s.endpoint.host},
 		"Accept":     {accept},
@@ -68,6 +67,16 @@ func (s *session) makeRequests() error {
 		target, err := s.endpoint.requestTarget(name)
 		if err != nil {
 			return err
+		}
+		if s.Format == JSON {
+			// The first poll is answered at once, with a cursor: that is how one is
+			// connected.
+			join := "?"
+			if strings.Contains(target, "?") {
+				join = "&"
+			}
+			s.polls = append(s.polls, "GET "+target+join+"wait="+s.Wait.String()+" HTTP/1.1\r\n"+text)
+			target += join + "since=now"
 		}
 		s.requests[i] = "GET " + target + " HTTP/1.1\r\n" + text
 	}
@@ -114,7 +123,7 @@ func (s *session) newSubscribers() []subscriber {
 		sub.source = int32(i / perSource)
 		sub.stalled = spread(i, s.Stalled, len(list))
 		sub.stays = spread(len(list)-1-i, s.Stay, len(list))
-		sub.parser.lines.ndjson = s.Format == NDJSON
+		sub.parser.lines.ndjson, sub.parser.lines.pages = s.Format == NDJSON, s.Format == JSON
 		sub.tracker.next = next[i*pubs : (i+1)*pubs : (i+1)*pubs]
 	}
 	return list

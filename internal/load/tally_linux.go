@@ -57,7 +57,7 @@ func (r *run) reportReaders(rep *Report) {
 		rep.Connect.Error = err.Error()
 	}
 	if latency.Count() > 0 {
-		rep.Latency = &Latency{spreadOf(&latency), barsOf(&latency)}
+		rep.Latency = &Latency{spreadOf(&latency), r.lastSpread(), barsOf(&latency)}
 	}
 	if r.Reconnect {
 		rep.Storm = &Storm{
@@ -75,6 +75,25 @@ func (r *run) reportReaders(rep *Report) {
 		cut := r.count(func(c *counters) int64 { return c.stalledCuts.Load() })
 		rep.Stalled = &Stalled{Subscribers: r.Stalled, Cut: int(cut)}
 	}
+}
+
+// lastSpread says when the last subscriber had each item.
+func (r *run) lastSpread() *Spread {
+	last := make(map[itemName]int64)
+	for _, rd := range r.readers {
+		if rd.last == nil {
+			return nil
+		}
+		for it, took := range rd.last {
+			last[it] = max(last[it], took)
+		}
+	}
+	var h Histogram
+	for _, took := range last {
+		h.Record(took)
+	}
+	s := spreadOf(&h)
+	return &s
 }
 
 // reportOrder does the exact account of every subscriber.

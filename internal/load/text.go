@@ -112,6 +112,9 @@ func (r *Report) writeDeliveries(t *text) {
 	}
 	if l := r.Latency; l != nil {
 		t.line("latency", "%s, mean %s", l.Spread, millisText(l.Mean))
+		if l.Last != nil {
+			t.line("", "the last had each item after %s", l.Last)
+		}
 	}
 	if s := r.Storm; s != nil {
 		t.line("storm", "%s dropped, %s recovered; each in %s", count(s.Dropped), count(s.Recovered), s.Took)

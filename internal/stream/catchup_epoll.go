@@ -91,11 +91,12 @@ func (p *pool) work(q *queueOf, step func(*member, *page) fate) {
 type fate uint8
 
 const (
-	fateHome    fate = iota // it has everything, as far as the worker saw
-	fateStopped             // the server goes
-	fateBlocked             // its socket is full
-	fateGone                // the connection is dead
-	fateFailed              // it cannot be gone on with
+	fateHome     fate = iota // it has everything, as far as the worker saw
+	fateStopped              // the server goes
+	fateBlocked              // its socket is full
+	fateGone                 // the connection is dead
+	fateFailed               // it cannot be gone on with
+	fateAnswered             // it was a poll
 
 	// These two are not handed back.
 	fateAgain // there is more at once
@@ -120,11 +121,14 @@ func (p *pool) stepNear(m *member, pg *page) fate {
 		if f := p.finish(m, e); f != fateHome {
 			return f
 		}
+		if m.poll != nil {
+			return fateAnswered
+		}
 	}
 	if m.cursor.foreign != nil {
 		return fateFar
 	}
-	d, ok := s.hub.windows.deliver(&m.cursor, catchUpBounds, time.Now())
+	d, ok := s.hub.windows.deliver(&m.cursor, m.bounds(catchUpBounds), time.Now())
 	if !ok {
 		return fateFar
 	}
@@ -147,7 +151,7 @@ func (p *pool) stepFar(m *member, pg *page) fate {
 			return f
 		}
 	}
-	d, err := s.hub.Next(s.ctx, &m.cursor, catchUpBounds)
+	d, err := s.hub.Next(s.ctx, &m.cursor, m.bounds(catchUpBounds))
 	if err != nil {
 		p.failed(m, err)
 		return fateFailed
@@ -158,6 +162,9 @@ func (p *pool) stepFar(m *member, pg *page) fate {
 // give writes a delivery to a member.
 func (p *pool) give(m *member, pg *page, d *Delivery) fate {
 	s := p.shards
+	if m.poll != nil {
+		return p.giveReply(m, d)
+	}
 	pg.encode(m.enc, d)
 	now := s.now() // the log may have taken its time
 	if len(pg.buf) == 0 {

@@ -34,6 +34,8 @@ type group struct {
 type groupKey struct {
 	selection string
 	enc       *Encoding
+	reply     *Reply // of polls, with the items of an answer
+	items     int
 }
 
 func (g *group) park(m *member) {
@@ -141,8 +143,16 @@ func (b *batches) of(m *member, since ID, w *windows) *batch {
 	l.group, l.after, l.live = m.group, after, m.cursor.live
 	at := m.cursor
 	at.after = after
-	l.d, l.ok = w.deliver(&at, passBounds, time.Now())
-	l.page.encode(m.enc, &l.d)
+	l.d, l.ok = w.deliver(&at, m.bounds(passBounds), time.Now())
+	switch {
+	case m.poll == nil:
+		l.page.encode(m.enc, &l.d)
+	case len(l.d.Entries) > 0:
+		// Anew: those who take it in parts keep the rest.
+		l.page.buf = m.poll.Reply.Append(nil, answerOf(&at, &l.d), false)
+	default:
+		l.page.buf = nil
+	}
 	return l
 }
 
@@ -158,6 +168,9 @@ func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
 	if !b.ok {
 		s.catchUp(m)
 		return false
+	}
+	if m.poll != nil {
+		return s.servePoll(m, b, now)
 	}
 	if len(b.page.buf) == 0 {
 		m.cursor.Advance(&b.d)

@@ -32,6 +32,8 @@ type member struct {
 	wrote  time.Duration // when something was sent last
 	moved  time.Duration // when acked moved last, or became due to move
 	fate   fate          // what the worker says
+
+	poll *polling // nil for a stream
 }
 
 type state uint8
@@ -40,6 +42,7 @@ const (
 	parked state = iota
 	blocked
 	catchingUp
+	resting
 )
 
 // half is the rest of what was written in part. Nothing may come before it.
@@ -231,6 +234,10 @@ func (m *member) close(orderly bool) {
 		} else {
 			unix.SetsockoptLinger(m.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		}
+	}
+	if m.poll != nil {
+		m.poll.conn.Close()
+		return
 	}
 	unix.Close(m.fd)
 }

@@ -58,6 +58,11 @@ func (p *poller) add(fd int, slot, gen uint32) error {
 	})
 }
 
+// remove ends the watching of a connection that is not closed.
+func (p *poller) remove(fd int) {
+	unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
 // run reports events until the poller is closed.
 func (p *poller) run(report func([]unix.EpollEvent)) {
 	var events [256]unix.EpollEvent

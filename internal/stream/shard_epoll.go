@@ -22,10 +22,14 @@ type shard struct {
 	in inbox
 
 	// What follows is the goroutine's own.
-	slots  []slot
-	free   []uint32
-	groups map[groupKey]*group
-	passes []*group // that are under way, in turn
+	slots   []slot
+	free    []uint32
+	groups  map[groupKey]*group
+	passes  []*group      // that are under way, in turn
+	leaving []*member     // connections that are given back
+	gave    time.Duration // when some were, or leaving began to fill
+	holds   bool          // they wait for passes
+	passing bool          // all.passing counts this shard
 
 	sweeping bool // over all members, for heartbeats and stalled peers
 	swept    int  // slots[:swept] had their turn
@@ -51,6 +55,8 @@ type inbox struct {
 	new     []*member // that nobody has
 	back    []*member // that a worker had
 	events  []event
+	over    []*member // polls whose wait has ended
+	crowded int       // so many connections that rest shall go
 	stop    bool
 }
 
@@ -109,12 +115,16 @@ func (s *shard) run() {
 	defer s.poll.close()
 	tick := time.NewTicker(s.tick())
 	defer tick.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		var busy <-chan struct{}
-		if len(s.passes) > 0 || s.sweeping {
+		if len(s.passes) > 0 || s.sweeping || len(s.leaving) > 0 && !s.holds {
 			// Whoever publishes may be waiting for this processor.
 			runtime.Gosched()
 			busy = always
+		} else if s.holds {
+			again.Reset(holdStep)
 		}
 		select {
 		case <-s.kick:
@@ -124,11 +134,14 @@ func (s *shard) run() {
 			}
 		case <-s.drain():
 			s.drained, s.sweeping, s.swept = true, true, 0
+		case <-again.C:
 		case <-busy:
 		}
 		now := s.all.now()
 		s.take(now)
 		s.pass(now)
+		s.tellPassing()
+		s.giveBack(now)
 		s.sweep(now)
 		s.batches.forget()
 		s.count()
@@ -185,6 +198,10 @@ func (s *shard) take(now time.Duration) {
 			s.happened(sl.m, e.kind)
 		}
 	}
+	for _, m := range in.over {
+		s.timeOut(m, now)
+	}
+	s.closeResting(in.crowded)
 	// After a slice of these too, live items have their turn.
 	for i, m := range in.back {
 		s.settle(m, now)
@@ -208,6 +225,7 @@ func (s *shard) take(now time.Duration) {
 	}
 	s.other = inbox{
 		touched: reuse(in.touched), new: reuse(in.new), back: reuse(in.back), events: reuse(in.events),
+		over: reuse(in.over),
 	}
 }
 
@@ -223,6 +241,10 @@ func reuse[T any](list []T) []T {
 
 // happened does what an event asks for.
 func (s *shard) happened(m *member, kind uint32) {
+	if m.poll != nil {
+		s.happenedTo(m, kind)
+		return
+	}
 	gone := kind&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 	if !gone && kind&unix.EPOLLIN != 0 {
 		gone = !m.discard(s.scratch)
@@ -255,6 +277,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 	g.waiter.readers.Add(1)
 	m.group, m.cursor.on = g, g.on
 	m.state = catchingUp // nobody's yet
+	s.await(m)
 	if err := s.poll.add(m.fd, m.slot, m.gen); err != nil {
 		s.all.opts.Log.Warn("a connection cannot be watched", "err", err)
 		s.end(m, EndFailed)
@@ -265,7 +288,10 @@ func (s *shard) enter(m *member, now time.Duration) {
 
 // groupOf returns the group that a member belongs to.
 func (s *shard) groupOf(m *member) *group {
-	key := groupKey{m.cursor.on.sel.key(), m.enc}
+	key := groupKey{selection: m.cursor.on.sel.key(), enc: m.enc}
+	if m.poll != nil {
+		key.reply, key.items = m.poll.Reply, m.poll.Items
+	}
 	if g := s.groups[key]; g != nil {
 		return g
 	}
@@ -297,6 +323,8 @@ func (s *shard) settle(m *member, now time.Duration) {
 		s.end(m, EndGone)
 	case fate == fateFailed:
 		s.end(m, EndFailed)
+	case fate == fateAnswered:
+		s.rest(m)
 	case fate == fateStopped || s.all.stops():
 		m.state = blocked
 		s.dismiss(m, now)
@@ -336,7 +364,11 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 	end := EndGone
 	if s.all.hub.drains() {
 		end = EndDrained
-		if m.half == nil {
+		switch {
+		case m.half != nil || m.state == resting:
+		case m.poll != nil:
+			s.dismissPoll(m, now)
+		default:
 			b := m.enc.Closing(nil, Closing{Reason: "draining", Cursor: m.cursor.Resume(), Retry: JitteredRetry()})
 			m.write(b, now)
 		}
@@ -349,20 +381,49 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 
 // end closes a member's connection and forgets it.
 func (s *shard) end(m *member, why End) {
+	if m.state == resting {
+		m.close(why == EndDrained)
+		s.vacate(m)
+		return
+	}
+	if m.state == parked {
+		m.group.unpark(m)
+		m.state = blocked
+	}
+	m.close(why == EndDrained || why == EndFailed || why == EndAnswered)
+	s.vacate(m)
+	s.leave(m, why)
+}
+
+// leave takes a member out of its group, and of the subscribers.
+func (s *shard) leave(m *member, why End) {
 	if m.state == parked {
 		m.group.unpark(m)
 	}
-	m.close(why == EndDrained || why == EndFailed)
-	sl := &s.slots[m.slot]
-	sl.m = nil
-	sl.gen++
-	s.free = append(s.free, m.slot)
+	if m.poll != nil {
+		m.poll.timer.Stop()
+	}
 	g := m.group
+	m.group = nil
 	g.waiter.readers.Add(-1)
 	if g.members--; g.members == 0 {
 		g.waiter.Close()
 		delete(s.groups, g.key)
 	}
-	s.all.tally.members.Add(-1)
 	m.left(why)
+}
+
+// has reports whether a member is still here.
+func (s *shard) has(m *member) bool { return s.slots[m.slot].m == m }
+
+// vacate frees a member's slot.
+func (s *shard) vacate(m *member) {
+	sl := &s.slots[m.slot]
+	sl.m = nil
+	sl.gen++
+	s.free = append(s.free, m.slot)
+	s.all.tally.members.Add(-1)
+	if m.state == resting {
+		s.all.tally.resting.Add(-1)
+	}
 }

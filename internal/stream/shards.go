@@ -7,13 +7,17 @@ import (
 	"time"
 )
 
-// ShardOptions sets how Shards serve. All fields are required.
+// ShardOptions sets how Shards serve. All fields but
+// RestTimeout are required.
 type ShardOptions struct {
 	// Heartbeat is the longest silence on a stream.
 	Heartbeat time.Duration
 	// StallTimeout is how long a peer may leave what was sent to it
 	// unacknowledged before it is cut.
 	StallTimeout time.Duration
+	// RestTimeout is how long the connection of a poll is kept whose peer asks
+	// for nothing more; 0: for ever.
+	RestTimeout time.Duration
 	// Log is told when the store ended a stream.
 	Log *slog.Logger
 }
@@ -21,10 +25,11 @@ type ShardOptions struct {
 // Subscriber is a reader on a connection of its own.
 type Subscriber struct {
 	Cursor   *Cursor
-	Encoding *Encoding
+	Encoding *Encoding // of a stream
+	Poll     *Poll     // what a subscriber wants that waits for one answer; nil: a stream
 	// Told is the position that the reader was told at the opening.
 	Told ID
-	// Left is called once, when the subscriber is gone. It must not block. Many
+	// Left is called once, when the subscriber is gone or was answered. It must not block. Many
 	// subscribers may share one.
 	Left func(End)
 }
@@ -33,10 +38,11 @@ type Subscriber struct {
 type End int
 
 const (
-	EndGone    End = iota // the peer went, or sent what no reader sends
-	EndStalled            // it took nothing for StallTimeout
-	EndDrained            // it was told to come back
-	EndFailed             // the log failed, or the item that it had half of is gone
+	EndGone     End = iota // the peer went, or sent what no reader sends
+	EndStalled             // it took nothing for StallTimeout
+	EndDrained             // it was told to come back
+	EndFailed              // the log failed, or the item that it had half of is gone
+	EndAnswered            // it was a poll, and has its answer
 )
 
 // errNoTakeover: the connection could not be taken over and is still the
@@ -46,6 +52,7 @@ var errNoTakeover = errors.New("the connection cannot be taken over")
 // ShardStats counts what Shards did since they began.
 type ShardStats struct {
 	Members   int    // connections that are adopted now
+	Resting   int    // those of them whose polls were answered
 	Delivered uint64 // items written whole
 	Gaps      uint64 // notices of a gap
 	Blocked   uint64 // times that a connection took no more
@@ -54,10 +61,10 @@ type ShardStats struct {
 
 // tally is where shards and workers count.
 type tally struct {
-	members                            atomic.Int64
+	members, resting                   atomic.Int64
 	delivered, gaps, blocked, caughtUp atomic.Uint64
 }
 
 func (t *tally) stats() ShardStats {
-	return ShardStats{int(t.members.Load()), t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
+	return ShardStats{int(t.members.Load()), int(t.resting.Load()), t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
 }

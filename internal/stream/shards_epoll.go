@@ -35,6 +35,8 @@ type Shards struct {
 	next  atomic.Uint32
 	pool  *pool
 	tally tally
+	// passing is how many shards have passes under way.
+	passing atomic.Int32
 
 	ctx    context.Context // of reads of the log
 	cancel context.CancelFunc
@@ -67,7 +69,11 @@ func NewShards(h *Hub, opts ShardOptions) (*Shards, error) {
 // cursor stands. With an error the connection is still the caller's; without,
 // it must not be touched again.
 func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
-	fd, err := takeDescriptor(conn)
+	take := takeDescriptor
+	if sub.Poll != nil {
+		take = descriptorOf
+	}
+	fd, err := take(conn)
 	if err != nil {
 		return err
 	}
@@ -75,16 +81,39 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 		cursor: *sub.Cursor, enc: sub.Encoding, left: sub.Left,
 		fd: fd, told: sub.Told,
 	}
+	if sub.Poll != nil {
+		m.poll = &polling{Poll: *sub.Poll, conn: conn}
+	}
 	m.begin(s.now())
 	s.tally.members.Add(1)
 	sh := s.list[int(s.next.Add(1))%len(s.list)]
 	if !sh.come(m) {
-		unix.Close(fd)
+		if m.poll == nil {
+			unix.Close(fd)
+		}
 		s.tally.members.Add(-1)
 		return ErrClosed
 	}
-	conn.Close()
+	if m.poll == nil {
+		conn.Close()
+	}
 	return nil
+}
+
+// descriptorOf returns the descriptor of a connection, which stays its own.
+func descriptorOf(conn net.Conn) (fd int, err error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return -1, errNoTakeover
+	}
+	raw, err := tcp.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(own uintptr) { fd = int(own) })
+	}
+	if err != nil {
+		return -1, fmt.Errorf("%w: %w", errNoTakeover, err)
+	}
+	return fd, nil
 }
 
 // takeDescriptor returns a descriptor of our own for a connection. The one

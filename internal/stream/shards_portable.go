@@ -17,6 +17,9 @@ func (*Shards) Adopt(net.Conn, Subscriber) error { return errNoTakeover }
 // Takes returns false.
 func (*Shards) Takes(net.Conn) bool { return false }
 
+// CloseResting does nothing.
+func (*Shards) CloseResting(int) {}
+
 // Stats returns nothing.
 func (*Shards) Stats() ShardStats { return ShardStats{} }
 

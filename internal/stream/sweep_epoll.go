@@ -28,12 +28,14 @@ func (s *shard) sweep(now time.Duration) {
 		case m == nil || m.state == catchingUp:
 		case s.drained:
 			s.dismiss(m, now)
+		case m.state == resting && s.all.opts.RestTimeout > 0 && now-m.wrote > s.all.opts.RestTimeout:
+			s.end(m, EndGone)
 		case m.stalled(now, s.all.opts.StallTimeout, s.all.opts.Heartbeat):
 			s.end(m, EndStalled)
 		case m.state == blocked && m.sent == m.acked:
 			// Everything was taken, so there is room.
 			s.catchUp(m)
-		case m.state == parked && now-m.wrote > s.all.opts.Heartbeat-s.tick():
+		case m.poll == nil && m.state == parked && now-m.wrote > s.all.opts.Heartbeat-s.tick():
 			if !m.heartbeat(now) {
 				s.block(m)
 			}

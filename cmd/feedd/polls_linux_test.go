@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// P9: however many pages wait, on SIGTERM all are answered, at once, and the
+// server stops in time.
+func TestP9_WaitingPagesAreAnsweredOnStop(t *testing.T) {
+	n := 5_000
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
+		n = min(n, int(files.Max/2)) // feedd needs some for itself
+	}
+	s := startReal(t, "FEEDD_SHUTDOWN_TIMEOUT=60s")
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns[i] = c
+		if _, err := fmt.Fprintf(c, "GET /feeds/f?wait=60s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n\r\n", s.address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, fmt.Sprintf("%d pages wait", n), func() bool {
+		resp, err := http.Get(s.url("/metrics"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(fmt.Sprintf(`(?m)^feedd_subscribers %d$`, n)).Match(body)
+	})
+	began := time.Now()
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	for i, c := range conns {
+		c.SetReadDeadline(began.Add(45 * time.Second)) // far before a wait ends
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatalf("poll %d: %v", i, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK || !resp.Close || !strings.HasPrefix(string(body), `{"items":[],"cursor":"`) {
+			t.Fatalf("poll %d: %v %+v %q", i, err, resp, body)
+		}
+	}
+	err := s.cmd.Wait()
+	s.cmd = nil
+	if err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	t.Logf("%d were answered, and the server stopped, in %s", n, time.Since(began))
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it did not come about that %s", what)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package load
+
+import (
+	"bytes"
+	"io"
+)
+
+// A poller asks for one JSON page after the other, each with the cursor of the
+// one before, and waits for the next as long as the server lets it:
+// {"items":[...],"cursor":"...","more":false}. What it gets is the same for
+// every server that has a cursor: the marks of the items, and then the cursor.
+
+var (
+	plainStatus  = []byte("HTTP/1.1 200 ")
+	plainLength  = []byte("\r\nContent-Length: ")
+	notPlainHead = [][]byte{[]byte("\r\nConnection:"), []byte("\r\nTransfer-Encoding:"), []byte("\r\nContent-Encoding:")}
+)
+
+// pageHead reads a whole head as most pages have it; there is one for each item
+// that a poller gets. It is false where readHead must look.
+func (p *parser) pageHead(b []byte) (rest []byte, ok bool) {
+	end := bytes.Index(b, headEnd)
+	if end < 0 || !bytes.HasPrefix(b, plainStatus) {
+		return nil, false
+	}
+	head, rest := b[:end], b[end+len(headEnd):]
+	i := bytes.Index(head, plainLength)
+	if i < 0 {
+		return nil, false
+	}
+	for _, name := range notPlainHead {
+		if bytes.Contains(head, name) {
+			return nil, false
+		}
+	}
+	n := int64(0)
+	digits := head[i+len(plainLength):]
+	if at := bytes.IndexByte(digits, '\r'); at >= 0 {
+		digits = digits[:at]
+	}
+	if len(digits) == 0 || len(digits) > 15 {
+		return nil, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return nil, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	p.frame, p.left = counted, n
+	return rest, true
+}
+
+// takePage takes a piece of a page's body, which ended with err io.EOF.
+func (p *parser) takePage(b []byte, err error, emit func(*lines)) error {
+	if err != io.EOF || len(p.carry) > 0 {
+		p.carry = append(p.carry, b...)
+		b = p.carry
+	}
+	if err == io.EOF {
+		p.lines.page(b, emit)
+		p.carry = nil
+	}
+	return err
+}
+
+// page reads a whole page.
+func (l *lines) page(b []byte, emit func(*lines)) {
+	l.begin()
+	l.items = 0
+	for {
+		i := bytes.IndexByte(b, markEdge)
+		if i < 0 {
+			break
+		}
+		b = b[i:]
+		if l.marked = parseMark(b, &l.mark); !l.marked {
+			b = b[1:]
+			continue
+		}
+		l.items++
+		emit(l)
+		b = b[markLen:]
+	}
+	// The cursor and the gap stand behind the items.
+	if l.marked, l.moved = false, l.member(b, memberCursor); l.moved {
+		l.cur ^= 1
+	}
+	if l.gap = bytes.Contains(b, memberGap); l.gap {
+		emit(l)
+	}
+	l.begin()
+}
+
+var memberGap = []byte(`,"gap":{`)
