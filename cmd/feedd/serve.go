@@ -115,6 +115,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	hub := stream.NewHub(engine, stream.HubOptions{WindowBytes: int64(cfg.Limits.MaxWindowBytes)})
 	defer hub.Close()
 	defer closing(&err, engine.Close)
+	own := newOwnFeeds()
+	defer own.close()
 
 	files := raiseDescriptors(log)
 	listener, err := listen(cfg.Listen, time.Duration(cfg.Limits.StallTimeout))
@@ -130,7 +132,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		return err
 	}
 	defer shards.Close()
-	server, err := newServer(cfg, key, sessions, hub, shards, engine, files, listener.Addr(), log)
+	server, err := newServer(cfg, key, sessions, hub, own.hub, shards, engine, files, listener.Addr(), log)
 	if err != nil {
 		return err
 	}
@@ -141,6 +143,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	} else {
 		servers.start(server.LocalHandler(), admin)
 	}
+	own.observe(server)
 	address := listener.Addr().String()
 	ticket, _ := sessions.Ticket()
 	welcome(out, cfg, dir, browserURL(address), ticket)
@@ -181,9 +184,10 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 	return sqlitelog.Open(dir.path, opts)
 }
 
-func newServer(cfg *config.Config, key string, sessions *auth.Sessions, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+func newServer(cfg *config.Config, key string, sessions *auth.Sessions, hub, own *stream.Hub, shards *stream.Shards, engine stream.Engine, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
 	return api.New(api.Options{
 		Hub:              hub,
+		Own:              own,
 		Shards:           shards,
 		Engine:           engine,
 		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
@@ -209,6 +213,7 @@ func newServer(cfg *config.Config, key string, sessions *auth.Sessions, hub *str
 		ParseRetention:      config.ParseSettings,
 		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
 		BaseRetention:       cfg.RetentionFor,
+		Config:              cfg.YAML(),
 	})
 }
 

@@ -35,8 +35,10 @@ func (s *Server) identify(next http.Handler) http.Handler {
 				s.writeProblem(w, r, unauthorized.with("the Authorization header has no valid key: it must be Bearer and the key"))
 				return
 			}
-		} else if _, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
-			p = s.Auth.Administrator()
+		} else if token := s.sessionToken(r); token != "" {
+			if _, ok := s.Sessions.Holds(token); ok {
+				p = s.Auth.Administrator()
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
 	})

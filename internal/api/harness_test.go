@@ -169,6 +169,12 @@ func (s *server) optionsOf(d deployment) api.Options {
 	}
 	o := d.options
 	o.Hub, o.Engine = s.hub, s.engine
+	own := memlog.Open(stream.StoreOptions{})
+	o.Own = stream.NewHub(own, stream.HubOptions{})
+	s.t.Cleanup(func() {
+		own.Close()
+		o.Own.Close()
+	})
 	o.Auth = auth.New(key, auth.Rules{
 		Read: d.readers, Publish: d.publishers,
 		// Enough here: "a" and "b" stand for all feeds that there can be.

@@ -38,6 +38,10 @@ func (s *Server) routes() http.Handler {
 	r.Delete("/session", s.handle(s.signOut))
 	r.Post("/tickets", s.handle(s.newTicket))
 
+	r.Get("/subscribers", s.handle(s.listSubscribers))
+	r.Delete("/subscribers/{id}", s.handle(s.cutSubscriber))
+	r.Get("/config", s.handle(s.getConfig))
+
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Get("/metrics", s.handle(s.serveMetrics))

@@ -62,6 +62,8 @@ type Options struct {
 	// comes from base. FormatRetention is its reverse.
 	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
 	FormatRetention func(r stream.Retention) []byte
+	// Config is the settings in force, as YAML.
+	Config []byte
 	// BaseRetention is the configured retention of a feed.
 	BaseRetention func(feed string) stream.Retention
 }
@@ -80,6 +82,7 @@ type Server struct {
 	returned    *returned // nil: nobody takes connections back
 	connections connections
 	sockets     sockets
+	looped      loops
 	throttle    throttle
 }
 

@@ -32,6 +32,7 @@ const (
 // methods may be called from any goroutine.
 type Sessions struct {
 	key   []byte
+	name  string
 	store SessionStore
 	now   func() time.Time
 
@@ -57,6 +58,8 @@ func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 		key: []byte(adminKey), store: store, now: time.Now,
 		open: make(map[digest]time.Time), tickets: make(map[digest]time.Time),
 	}
+	d := s.digest("name", "")
+	s.name = "feedd_" + hex.EncodeToString(d[:4])
 	if store == nil {
 		return s, nil
 	}
@@ -84,10 +87,7 @@ func (s *Sessions) digest(kind, secret string) digest {
 // Name returns a word that is the same for all sessions of an admin key, and
 // another one for another key: a browser holds one cookie of a name for a host,
 // whatever the port.
-func (s *Sessions) Name() string {
-	d := s.digest("name", "")
-	return "feedd_" + hex.EncodeToString(d[:4])
-}
+func (s *Sessions) Name() string { return s.name }
 
 // Begin begins a session and returns its token, and when it ends. It fails when
 // the session cannot be stored.

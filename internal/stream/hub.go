@@ -77,6 +77,13 @@ func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 // Published returns how many items were committed since the hub began.
 func (h *Hub) Published() uint64 { return h.published.Load() }
 
+// Rates returns how many items a second came to each of the feeds, over a while
+// until now, as far as they are in memory.
+func (h *Hub) Rates(feeds []string, while time.Duration) []float64 {
+	now := time.Now()
+	return h.windows.rates(feeds, IDAt(now.Add(-while)), IDAt(now))
+}
+
 // Head returns the newest position: nothing above it was shown to anyone.
 func (h *Hub) Head() ID { return h.windows.newest() }
 
