@@ -87,27 +87,50 @@ func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 	return key, nil
 }
 
-// makeAdminKey writes a new key beside its place and moves it there, so that
-// admin.key is never half a key.
 func (d *dataDir) makeAdminKey(name string) (string, error) {
 	var random [32]byte
 	rand.Read(random[:])
 	key := "feedd_" + base64.RawURLEncoding.EncodeToString(random[:])
-	tmp, err := os.CreateTemp(d.path, ".admin.key-") // mode 0600
-	if err == nil {
-		_, err = fmt.Fprintln(tmp, key)
-		err = errors.Join(err, tmp.Sync(), tmp.Close())
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err == nil {
-		err = syncDir(d.path)
-	}
-	if err != nil {
+	if err := replaceFile(name, []byte(key+"\n")); err != nil {
 		return "", fmt.Errorf("make the admin key: %w", err)
 	}
 	return key, nil
+}
+
+// sessionFile is the file of the data directory that holds the digests of
+// sessions. It is a name.
+type sessionFile string
+
+// Load implements auth.SessionStore.
+func (f sessionFile) Load() ([]byte, error) {
+	b, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Save implements auth.SessionStore.
+func (f sessionFile) Save(b []byte) error { return replaceFile(string(f), b) }
+
+// replaceFile writes a file that only its owner may read beside its place and
+// moves it there, so that it is never half there.
+func replaceFile(name string, content []byte) error {
+	dir := filepath.Dir(name)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(name)+"-") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return err
+	}
+	return syncDir(dir)
 }
 
 // listenAdmin listens on admin.sock, which only the owner can reach.

@@ -50,7 +50,7 @@ func newRootCmd() *cobra.Command {
 	root.SetVersionTemplate("feedd {{.Version}}\n")
 	markUsage(root, cobra.NoArgs)
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	root.AddCommand(newServeCmd(), newPublishCmd(), newTailCmd(), newDoctorCmd(), newBenchCmd())
+	root.AddCommand(newServeCmd(), newPublishCmd(), newTailCmd(), newLinkCmd(), newDoctorCmd(), newBenchCmd())
 	return root
 }
 

@@ -108,6 +108,10 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 			return err
 		}
 	}
+	sessions, err := auth.OpenSessions(key, sessionFile(dir.file("sessions")))
+	if err != nil {
+		return err
+	}
 	engine, err := openEngine(cfg, dir)
 	if err != nil {
 		return err
@@ -115,6 +119,8 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	hub := stream.NewHub(engine, stream.HubOptions{WindowBytes: int64(cfg.Limits.MaxWindowBytes)})
 	defer hub.Close()
 	defer closing(&err, engine.Close)
+	own := newOwnFeeds()
+	defer own.close()
 
 	files := raiseDescriptors(log)
 	listener, err := listen(cfg.Listen, time.Duration(cfg.Limits.StallTimeout))
@@ -134,7 +140,10 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
-	server, err := newServer(cfg, key, hub, shards, engine, upstreams, files, listener.Addr(), log)
+	server, err := newServer(&parts{
+		cfg: cfg, auth: newAuthority(cfg, key), sessions: sessions, engine: engine, hub: hub, own: own.hub,
+		shards: shards, upstreams: upstreams, files: files, addr: listener.Addr(), log: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -145,8 +154,10 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	} else {
 		servers.start(server.LocalHandler(), admin)
 	}
+	own.observe(server)
 	address := listener.Addr().String()
-	welcome(out, cfg, dir, address)
+	ticket, _ := sessions.Ticket()
+	welcome(out, cfg, dir, browserURL(address), ticket)
 	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())
 	upstreams.Start()
 
@@ -204,24 +215,46 @@ func stopUpstreams(patience context.Context, s *upstream.Set) {
 	s.Stop(ctx)
 }
 
-func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.Shards, engine stream.Engine, upstreams *upstream.Set, files descriptors, addr net.Addr, log *slog.Logger) (*api.Server, error) {
+// parts are what a server is made of.
+type parts struct {
+	cfg       *config.Config
+	auth      *auth.Authority
+	sessions  *auth.Sessions
+	engine    stream.Engine
+	hub, own  *stream.Hub
+	shards    *stream.Shards
+	upstreams *upstream.Set
+	files     descriptors
+	addr      net.Addr // where it listens
+	log       *slog.Logger
+}
+
+func newAuthority(cfg *config.Config, key string) *auth.Authority {
+	return auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen})
+}
+
+func newServer(p *parts) (*api.Server, error) {
+	cfg := p.cfg
 	return api.New(api.Options{
-		Hub:              hub,
-		Shards:           shards,
-		Engine:           engine,
-		Auth:             auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}),
+		Hub:              p.hub,
+		Own:              p.own,
+		Shards:           p.shards,
+		Engine:           p.engine,
+		Auth:             p.auth,
+		Sessions:         p.sessions,
+		URL:              browserURL(p.addr.String()),
 		Pages:            public.Files,
-		Log:              log,
-		Metrics:          []prometheus.Collector{upstreams},
-		Hosts:            loopbackHosts(cfg, addr),
+		Log:              p.log,
+		Metrics:          []prometheus.Collector{p.upstreams},
+		Hosts:            loopbackHosts(cfg, p.addr),
 		Heartbeat:        time.Duration(cfg.Heartbeat),
 		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
 		MaxItemBytes:     int64(cfg.Limits.MaxItemBytes),
 		MaxBodyBytes:     int64(cfg.Limits.MaxBodyBytes),
 		MaxBatchItems:    cfg.Limits.MaxBatchItems,
 		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
-		MaxSubscribers:   files.subscribers(cfg.Limits.MaxSubscribers, log),
-		MaxConnections:   files.connections(),
+		MaxSubscribers:   p.files.subscribers(cfg.Limits.MaxSubscribers, p.log),
+		MaxConnections:   p.files.connections(),
 		MaxAnonymousRate: cfg.Limits.MaxAnonymousRate,
 		Forerunner: api.Forerunner{
 			Feed: cfg.Forerunner.Feed, FeedOpen: cfg.Forerunner.FeedPublish == config.Anyone,
@@ -231,6 +264,7 @@ func newServer(cfg *config.Config, key string, hub *stream.Hub, shards *stream.S
 		ParseRetention:      config.ParseSettings,
 		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
 		BaseRetention:       cfg.RetentionFor,
+		Config:              cfg.YAML(),
 	})
 }
 
@@ -289,12 +323,16 @@ func (g *serverGroup) stop(ctx context.Context) {
 	}
 }
 
-// welcome tells a new user what to type. It never prints the key.
-func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
-	url := "http://" + address
+// browserURL is where a browser on this machine reaches the server.
+func browserURL(address string) string {
 	if host, port, err := net.SplitHostPort(address); err == nil && (host == "::" || host == "0.0.0.0") {
-		url = "http://localhost:" + port
+		return "http://localhost:" + port
 	}
+	return "http://" + address
+}
+
+// welcome tells a new user what to type. It never prints the key.
+func welcome(out io.Writer, cfg *config.Config, dir *dataDir, url, ticket string) {
 	key := "$(cat " + shellWord(dir.file("admin.key")) + ")"
 	if cfg.AdminKey != "" {
 		key = "$FEEDD_ADMIN_KEY"
@@ -304,8 +342,10 @@ func welcome(out io.Writer, cfg *config.Config, dir *dataDir, address string) {
   watch     open %[1]s/ in a browser, or:
             curl -N %[1]s/feeds/main
   publish   curl -H "Authorization: Bearer %[2]s" -d 'hello' %[1]s/feeds/main
+  admin     %[1]s/admin#ticket=%[3]s
+            (good once, within ten minutes; feedd link prints another)
 
-`, url, key)
+`, url, key, ticket)
 	if cfg.Forerunner.FeedPublish == config.Anyone && cfg.Forerunner.Feed != "" {
 		fmt.Fprintf(out, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Forerunner.Feed)
 	}

@@ -15,8 +15,9 @@ import (
 
 type principalKey struct{}
 
-// identify finds out who asks. A credential that is nobody's is refused
-// everywhere, also where none is needed: whoever sends one believes in it.
+// identify finds out who asks, by the Authorization header, else by the cookie
+// of a session. A key that is nobody's is refused everywhere, also where none is
+// needed: whoever sends one believes in it.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, known := r.Context().Value(principalKey{}).(auth.Principal); known {
@@ -33,6 +34,10 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			if !ok {
 				s.writeProblem(w, r, unauthorized.with("the Authorization header has no valid key: it must be Bearer and the key"))
 				return
+			}
+		} else if token := s.sessionToken(r); token != "" {
+			if _, ok := s.Sessions.Holds(token); ok {
+				p = s.Auth.Administrator()
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -23,7 +24,16 @@ type feedRow struct {
 	Oldest      string `json:"oldest,omitempty"`
 	Newest      string `json:"newest,omitempty"`
 	Subscribers int    `json:"subscribers"`
+	// Rate is how many items a second came in the last rateOver.
+	Rate float64 `json:"rate"`
+	// What follows is for administrators: the settings in force, and whether
+	// they were set for this feed alone.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	Own      bool            `json:"own,omitempty"`
 }
+
+// rateOver is the time over which the rate of a feed is taken.
+const rateOver = 10 * time.Second
 
 // listFeeds answers GET /feeds: the feeds that the principal may read, by
 // name. match is a selector, after a name to go on from.
@@ -63,9 +73,13 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	for i := range feeds {
 		names[i] = feeds[i].Name
 	}
-	subscribers := s.Hub.Readers(names)
+	subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, rateOver)
+	admin := principal(r).Admin()
 	for i, f := range feeds {
-		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i]}
+		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i], Rate: rates[i]}
+		if admin {
+			row.Settings, row.Own = s.FormatRetention(f.Retention), f.Own
+		}
 		if f.Oldest > 0 {
 			row.Oldest = f.Oldest.String()
 		}

@@ -44,6 +44,7 @@ type loop struct {
 	conn   net.Conn // nil where it is not known
 	waiter *stream.Waiter
 	cur    *stream.Cursor
+	entry  *looped
 }
 
 // outlet is where a loop writes to.
@@ -59,16 +60,20 @@ type outlet interface {
 func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 	// The waiter before the cursor: what is committed between the two must wake
 	// it.
-	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: s.Hub.Watch(sub.sel)}
+	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: sub.hub.Watch(sub.sel)}
 	var err error
-	if l.cur, err = s.Hub.Open(r.Context(), sub.sel, sub.start); err != nil {
-		l.close()
+	if l.cur, err = sub.hub.Open(r.Context(), sub.sel, sub.start); err != nil {
+		l.waiter.Close()
 		return nil, err
 	}
+	l.entry = s.looped.enter(r, sub)
 	return l, nil
 }
 
-func (l *loop) close() { l.waiter.Close() }
+func (l *loop) close() {
+	l.waiter.Close()
+	l.server.looped.leave(l.entry)
+}
 
 // run writes the stream to out until it ends, and says why that is. Before the
 // client is told that the server goes down there is what settle does, if it is
@@ -76,6 +81,7 @@ func (l *loop) close() { l.waiter.Close() }
 func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 	s, cur, enc := l.server, l.cur, l.sub.enc
 	told := cur.Position()
+	l.entry.stands(told, false)
 	if !out.send(l.sub.opening(cur)) {
 		return out.end()
 	}
@@ -84,9 +90,10 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 	const looks = 4
 	look := time.NewTicker(s.StallTimeout / looks)
 	defer look.Stop()
-	waits := 0 // looks that found something unacknowledged, in a row
+	waited := false // it had everything
+	waits := 0      // looks that found something unacknowledged, in a row
 	for {
-		d, err := s.Hub.Next(ctx, cur, pageBounds)
+		d, err := l.sub.hub.Next(ctx, cur, pageBounds)
 		if err != nil {
 			if ctx.Err() != nil {
 				return stream.EndGone
@@ -101,6 +108,9 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 			s.metrics.delivered.Add(uint64(len(d.Entries)))
 			heartbeat.Reset(s.Heartbeat)
 		}
+		if len(d.Entries) > 0 && waited {
+			l.sub.hub.Delays.Add(d.Entries[0].ID, time.Now())
+		}
 		cur.Advance(&d)
 		if d.Gap != nil {
 			told = d.Gap.ID
@@ -113,6 +123,8 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 		if d.More && !s.draining() {
 			wake = always
 		}
+		waited = !d.More
+		l.entry.stands(cur.Position(), waited)
 		select {
 		case <-wake:
 		case <-heartbeat.C:
@@ -139,6 +151,8 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 			}
 			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Resume(), Retry: stream.JitteredRetry()}))
 			return stream.EndDrained
+		case <-l.entry.cut:
+			return stream.EndGone
 		case <-ctx.Done():
 			return stream.EndGone
 		}

@@ -110,7 +110,7 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		wait = 0
 	}
 	// What is gone is nothing that this protocol can tell of.
-	return s.answerPoll(w, r, poll{sel, start, forerunnerItems, wait, pageTimestamped})
+	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped})
 }
 
 // chat answers GET /chat: the chat's feed over WebSocket.
@@ -132,5 +132,5 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if s.Forerunner.ChatOpen {
 		r = grant(r, s.Forerunner.Chat)
 	}
-	return s.serveWebSocket(w, r, query, sel)
+	return s.serveWebSocket(w, r, query, s.Hub, sel)
 }

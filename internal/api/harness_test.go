@@ -169,11 +169,22 @@ func (s *server) optionsOf(d deployment) api.Options {
 	}
 	o := d.options
 	o.Hub, o.Engine = s.hub, s.engine
+	own := memlog.Open(stream.StoreOptions{})
+	o.Own = stream.NewHub(own, stream.HubOptions{})
+	s.t.Cleanup(func() {
+		own.Close()
+		o.Own.Close()
+	})
 	o.Auth = auth.New(key, auth.Rules{
 		Read: d.readers, Publish: d.publishers,
 		// Enough here: "a" and "b" stand for all feeds that there can be.
 		ReadAny: func(stream.Selection) bool { return d.readers("a") || d.readers("b") || d.readers("open") },
 	})
+	sessions, err := auth.OpenSessions(key, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o.Sessions, o.URL = sessions, "http://localhost"
 	o.Pages = fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>feedd</title>")}}
 	o.Log = slog.New(slog.NewTextHandler(s.logs, nil))
 	o.Heartbeat = or(o.Heartbeat, 10*time.Second)

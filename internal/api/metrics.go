@@ -113,3 +113,6 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
 	s.metrics.handler.ServeHTTP(w, r)
 	return nil
 }
+
+// delivered returns how many items were written to subscribers and pages.
+func (s *Server) delivered() uint64 { return s.Shards.Stats().Delivered + s.metrics.delivered.Load() }

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/api"
+	"feedd/internal/auth"
 	"feedd/internal/wire"
 	"feedd/public"
 )
@@ -31,7 +32,11 @@ const openapiPath = "/openapi.yaml"
 // that needs a store.
 func openapiServer(t *testing.T) *api.Server {
 	t.Helper()
-	s, err := api.New(api.Options{Pages: public.Files, Forerunner: forerunner})
+	sessions, err := auth.OpenSessions("key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := api.New(api.Options{Pages: public.Files, Forerunner: forerunner, Sessions: sessions})
 	if err != nil {
 		t.Fatal(err)
 	}

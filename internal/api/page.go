@@ -19,7 +19,7 @@ const (
 )
 
 // readPage answers with one JSON page.
-func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection) error {
+func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection) error {
 	limit, err := number(query, "limit", 1, maxPageItems, 100)
 	if err != nil {
 		return err
@@ -46,9 +46,9 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 		if r.Method == http.MethodHead {
 			wait = 0
 		}
-		return s.answerPoll(w, r, poll{sel, start, limit, wait, pageJSON})
+		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON})
 	}
-	page, err := s.pageBack(r, sel, before, limit)
+	page, err := s.pageBack(r, hub, sel, before, limit)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 }
 
 // pageBack returns the newest items, or those below an id.
-func (s *Server) pageBack(r *http.Request, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
-	items, older, at, err := s.Hub.Before(r.Context(), sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
+func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
+	items, older, at, err := hub.Before(r.Context(), sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
 	if err != nil {
 		return wire.Page{}, err
 	}
@@ -70,11 +70,11 @@ func (s *Server) pageBack(r *http.Request, sel stream.Selection, before stream.I
 }
 
 // collect fills a page from the cursor on, as far as there are items.
-func (s *Server) collect(r *http.Request, cur *stream.Cursor, limit int) (wire.Page, error) {
+func (s *Server) collect(r *http.Request, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
 	page := wire.Page{Cursor: cur.Position()}
 	bytes := 0
 	for {
-		d, err := s.Hub.Next(r.Context(), cur, stream.Bounds{Items: limit - len(page.Items), Bytes: pageBytes - bytes})
+		d, err := hub.Next(r.Context(), cur, stream.Bounds{Items: limit - len(page.Items), Bytes: pageBytes - bytes})
 		if err != nil {
 			return page, err
 		}

@@ -15,6 +15,7 @@ import (
 
 // poll is what a waiting page wants.
 type poll struct {
+	hub   *stream.Hub
 	sel   stream.Selection
 	start stream.Start
 	limit int           // of items
@@ -59,7 +60,7 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) erro
 // the first one that comes, or hands the connection over.
 func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page wire.Page, parked bool, err error) {
 	ctx := r.Context()
-	parks := s.parks(r)
+	parks := p.hub == s.Hub && s.parks(r)
 	var g *guest
 	var waiter *stream.Waiter
 	if p.wait > 0 {
@@ -73,17 +74,17 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 			}
 		}()
 		if !parks {
-			waiter = s.Hub.Watch(p.sel)
+			waiter = p.hub.Watch(p.sel)
 			defer waiter.Close()
 		}
 	}
-	cur, err := s.Hub.Open(ctx, p.sel, p.start)
+	cur, err := p.hub.Open(ctx, p.sel, p.start)
 	if err != nil {
 		return page, false, err
 	}
 	end := time.Now().Add(p.wait)
 	for {
-		page, err = s.collect(r, cur, p.limit)
+		page, err = s.collect(r, p.hub, cur, p.limit)
 		switch {
 		case err != nil || p.wait == 0 || len(page.Items) > 0 || page.Gap != nil && p.form.gaps:
 			return page, false, err
@@ -98,7 +99,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case <-waiter.C:
 			timer.Stop()
 		case <-timer.C:
-			page, err = s.collect(r, cur, p.limit) // the cursor moves with the head
+			page, err = s.collect(r, p.hub, cur, p.limit) // the cursor moves with the head
 			return page, false, err
 		case <-s.Hub.Draining():
 			timer.Stop()

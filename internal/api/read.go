@@ -32,22 +32,26 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if sel, err = s.readable(r, sel); err != nil {
 		return err
 	}
+	hub, err := s.hubOf(sel)
+	if err != nil {
+		return err
+	}
 	events, err := eventsOf(query)
 	if err != nil {
 		return err
 	}
 	sel = sel.Only(events)
 	if socket {
-		return s.serveWebSocket(w, r, query, sel)
+		return s.serveWebSocket(w, r, query, hub, sel)
 	}
 	if f == formatJSON {
-		return s.readPage(w, r, query, sel)
+		return s.readPage(w, r, query, hub, sel)
 	}
-	return s.readStream(w, r, query, sel, f)
+	return s.readStream(w, r, query, hub, sel, f)
 }
 
 // readStream answers with a live stream.
-func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection, f format) error {
+func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection, f format) error {
 	enc := ndjson
 	if f == formatSSE {
 		var err error
@@ -63,7 +67,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	sub := subscription{sel, start, presentedID(r, query), enc}
+	sub := subscription{hub, sel, start, presentedID(r, query), enc}
 	g, p := s.admit(r)
 	if p != nil {
 		return s.refuseStream(w, r, sub, p)
@@ -73,6 +77,25 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		return s.refuseStream(w, r, sub, problemOf(err))
 	}
 	return nil
+}
+
+// hubOf returns the hub of a selection. Feeds of feedd's own have positions of
+// their own, so nobody reads them together with others.
+func (s *Server) hubOf(sel stream.Selection) (*stream.Hub, error) {
+	own := 0
+	terms := sel.Terms()
+	for _, term := range terms {
+		if stream.Internal(term) {
+			own++
+		}
+	}
+	switch own {
+	case 0:
+		return s.Hub, nil
+	case len(terms):
+		return s.Own, nil
+	}
+	return nil, badSelector.with("feeds whose names begin with _ are read apart from others")
 }
 
 // sseOf says what the events of an SSE stream look like.

@@ -33,6 +33,15 @@ func (s *Server) routes() http.Handler {
 		r.Get("/chat", s.handle(s.chat))
 	}
 
+	r.Post("/session", s.handle(s.signIn))
+	r.Get("/session", s.handle(s.getSession))
+	r.Delete("/session", s.handle(s.signOut))
+	r.Post("/tickets", s.handle(s.newTicket))
+
+	r.Get("/subscribers", s.handle(s.listSubscribers))
+	r.Delete("/subscribers/{id}", s.handle(s.cutSubscriber))
+	r.Get("/config", s.handle(s.getConfig))
+
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Get("/metrics", s.handle(s.serveMetrics))

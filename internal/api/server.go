@@ -20,12 +20,19 @@ import (
 // Options is what a Server needs. All fields are required but those that say
 // otherwise.
 type Options struct {
-	Hub    *stream.Hub
+	Hub *stream.Hub
+	// Own is the hub of feedd's own feeds, which are in memory.
+	Own    *stream.Hub
 	Shards *stream.Shards // of the hub
 	Engine stream.Engine  // the hub's log
 	Auth   *auth.Authority
-	Pages  fs.FS // index.html and what it loads
-	Log    *slog.Logger
+	// Sessions are of the browsers that are signed in.
+	Sessions *auth.Sessions
+	// URL is where browsers on this machine reach the server, without a slash
+	// at the end.
+	URL   string
+	Pages fs.FS // index.html and what it loads
+	Log   *slog.Logger
 
 	// Metrics are further ones for GET /metrics; there may be none.
 	Metrics []prometheus.Collector
@@ -61,6 +68,8 @@ type Options struct {
 	// comes from base. FormatRetention is its reverse.
 	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
 	FormatRetention func(r stream.Retention) []byte
+	// Config is the settings in force, as YAML.
+	Config []byte
 	// BaseRetention is the configured retention of a feed.
 	BaseRetention func(feed string) stream.Retention
 }
@@ -80,6 +89,7 @@ type Server struct {
 	connections connections
 	sockets     sockets
 	strangers   atomic.Int64 // bytes, see strangersBytes
+	looped      loops
 	throttle    throttle
 }
 

@@ -11,6 +11,7 @@ import (
 
 // subscription is what a client wants of a stream.
 type subscription struct {
+	hub   *stream.Hub
 	sel   stream.Selection
 	start stream.Start
 	// presented is the id that the client gave, 0 for none.
@@ -25,7 +26,7 @@ type subscription struct {
 // follows is up to the shards, and this goroutine ends. Everything else (TLS,
 // HTTP/2, a unix socket, a platform without epoll) runs a loop in it.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	if r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
+	if sub.hub == s.Hub && r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
 		return s.handOver(w, r, sub, g)
 	}
 	return s.follow(w, r, sub, g)
@@ -54,7 +55,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 			g.left(end)
 		}
 	}()
-	cur, err := s.Hub.Open(r.Context(), sub.sel, sub.start)
+	cur, err := sub.hub.Open(r.Context(), sub.sel, sub.start)
 	if err != nil {
 		return err
 	}

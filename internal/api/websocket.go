@@ -42,7 +42,7 @@ func wantsWebSocket(r *http.Request) bool {
 
 // serveWebSocket answers with the stream over WebSocket, on which the client
 // may publish as well.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query url.Values, sel stream.Selection) error {
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection) error {
 	if err := sameOrigin(r); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	}
 	end := stream.EndGone
 	defer func() { g.left(end) }()
-	l, err := s.newLoop(r, subscription{sel, start, presentedID(r, query), frames})
+	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames})
 	if err != nil {
 		return err
 	}

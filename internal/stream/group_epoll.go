@@ -73,6 +73,7 @@ const sliceMembers = 128
 // pass serves a slice of the groups that have something coming, in turn.
 func (s *shard) pass(now time.Duration) {
 	served := 0
+	s.sample = 0
 	for served < sliceMembers && len(s.passes) > 0 {
 		g := s.passes[0]
 		for served < sliceMembers && g.left > 0 {
@@ -177,6 +178,12 @@ func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
 	}
 	items, whole, err := m.deliver(&b.page, &b.d, now)
 	s.delivered += uint64(items)
+	if items > 0 {
+		if s.sample%delaySample == 0 {
+			s.all.hub.Delays.Add(b.d.Entries[0].ID, time.Now())
+		}
+		s.sample++
+	}
 	switch {
 	case err != nil:
 		s.end(m, EndGone)

@@ -4,16 +4,21 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Hub brings what is committed to a Log to its readers. It holds the newest
 // items of each feed in memory (the windows) and wakes who waits.
 type Hub struct {
-	log      Log
-	openings []Opening
-	windows  *windows
-	wakes    *waker
+	// Delays are of the items that were written to readers.
+	Delays Delays
+
+	log       Log
+	openings  []Opening
+	windows   *windows
+	wakes     *waker
+	published atomic.Uint64
 
 	drain    sync.Once
 	draining chan struct{}
@@ -51,6 +56,7 @@ func NewHub(log Log, opts HubOptions) *Hub {
 // committed takes in a commit: windows, then head, then wakes. The log calls
 // it from one goroutine at a time, and answers the publishers after it.
 func (h *Hub) committed(c Commit) {
+	h.published.Add(uint64(len(c.Items)))
 	h.windows.apply(&c)
 	h.wakes.wake(c.Items)
 }
@@ -75,6 +81,16 @@ func (h *Hub) SourceAt(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("look up the source %s: %w", name, err)
 	}
 	return at, nil
+}
+
+// Published returns how many items were committed since the hub began.
+func (h *Hub) Published() uint64 { return h.published.Load() }
+
+// Rates returns how many items a second came to each of the feeds, over a while
+// until now, as far as they are in memory.
+func (h *Hub) Rates(feeds []string, while time.Duration) []float64 {
+	now := time.Now()
+	return h.windows.rates(feeds, IDAt(now.Add(-while)), IDAt(now))
 }
 
 // Head returns the newest position: nothing above it was shown to anyone.

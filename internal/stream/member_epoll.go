@@ -29,6 +29,7 @@ type member struct {
 	half   *half         // what was written in part, nil for nothing
 	sent   uint64        // bytes
 	acked  uint64        // of those, as far as it is known
+	since  time.Duration // when it came
 	wrote  time.Duration // when something was sent last
 	moved  time.Duration // when acked moved last, or became due to move
 	fate   fate          // what the worker says
@@ -87,7 +88,7 @@ func (p *page) spare(most int) {
 // begin takes over the account of what was sent: the head of the answer and the
 // opening.
 func (m *member) begin(now time.Duration) {
-	m.wrote, m.moved = now, now
+	m.since, m.wrote, m.moved = now, now, now
 	if waiting, err := unacknowledged(m.fd); err == nil {
 		m.sent = uint64(waiting)
 	}

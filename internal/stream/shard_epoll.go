@@ -17,6 +17,8 @@ type shard struct {
 	poll *poller
 	kick chan struct{} // something is in the inbox
 
+	ended chan struct{} // the goroutine has ended
+
 	// mu guards the inbox, and group.came.
 	mu sync.Mutex
 	in inbox
@@ -40,6 +42,7 @@ type shard struct {
 	other     inbox // the one of two that is not filled
 	scratch   []byte
 	delivered uint64 // that the tally does not have yet
+	sample    int    // deliveries since the slice began
 }
 
 // slot is a place for a member, which an event names.
@@ -56,6 +59,7 @@ type inbox struct {
 	events  []event
 	over    []*member // polls whose wait has ended
 	crowded int       // so many connections that rest shall go
+	asked   []func(now time.Duration)
 	stop    bool
 }
 
@@ -65,7 +69,7 @@ func newShard(all *Shards) (*shard, error) {
 		return nil, err
 	}
 	return &shard{
-		all: all, poll: p, kick: make(chan struct{}, 1),
+		all: all, poll: p, kick: make(chan struct{}, 1), ended: make(chan struct{}),
 		groups:  make(map[groupKey]*group),
 		scratch: make([]byte, maxInbound),
 	}, nil
@@ -111,6 +115,7 @@ func (s *shard) report(events []unix.EpollEvent) {
 
 // run is the shard's goroutine.
 func (s *shard) run() {
+	defer close(s.ended)
 	defer s.poll.close()
 	tick := time.NewTicker(s.tick())
 	defer tick.Stop()
@@ -201,6 +206,9 @@ func (s *shard) take(now time.Duration) {
 		s.timeOut(m, now)
 	}
 	s.closeResting(in.crowded)
+	for _, fn := range in.asked {
+		fn(now)
+	}
 	// After a slice of these too, live items have their turn.
 	for i, m := range in.back {
 		s.settle(m, now)

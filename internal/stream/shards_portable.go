@@ -20,6 +20,12 @@ func (*Shards) Takes(net.Conn) bool { return false }
 // CloseResting does nothing.
 func (*Shards) CloseResting(int) {}
 
+// Members returns none.
+func (*Shards) Members(int) []Member { return nil }
+
+// Cut finds nobody.
+func (*Shards) Cut(string) bool { return false }
+
 // Stats returns nothing.
 func (*Shards) Stats() ShardStats { return ShardStats{} }
 

@@ -157,6 +157,25 @@ func (w *windows) removeLocked(r Removal) {
 	w.compactLocked()
 }
 
+// rates returns how many items a second each feed got between two ids. Where the
+// window does not reach back so far, it is the rate of what is there.
+func (w *windows) rates(feeds []string, from, to ID) []float64 {
+	rates := make([]float64, len(feeds))
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for i, feed := range feeds {
+		f := w.feeds[feed]
+		if f == nil {
+			continue
+		}
+		since := max(from, f.floor)
+		if took := to.Time().Sub(since.Time()); took > 0 {
+			rates[i] = float64(len(f.entries.above(since))) / took.Seconds()
+		}
+	}
+	return rates
+}
+
 func (w *windows) dropEmptyLocked(feed string, f *window) {
 	if len(f.entries.all()) == 0 {
 		delete(w.feeds, feed)

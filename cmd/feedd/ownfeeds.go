@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"feedd/internal/api"
+	"feedd/internal/memlog"
+	"feedd/internal/stream"
+)
+
+// ownFeeds are the feeds of feedd's own, in memory: the figures of the last ten
+// minutes.
+type ownFeeds struct {
+	engine *memlog.Log
+	hub    *stream.Hub
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// observeEvery is how often the server's figures are taken.
+const observeEvery = time.Second
+
+func newOwnFeeds() *ownFeeds {
+	engine := memlog.Open(stream.StoreOptions{
+		Retention: func(string) stream.Retention {
+			return stream.Retention{MaxItems: int(10 * time.Minute / observeEvery)}
+		},
+	})
+	return &ownFeeds{engine: engine, hub: stream.NewHub(engine, stream.HubOptions{WindowBytes: 1 << 20}), stop: func() {}}
+}
+
+// observe publishes the figures of a server, from now on.
+func (o *ownFeeds) observe(server *api.Server) {
+	var ctx context.Context
+	ctx, o.stop = context.WithCancel(context.Background())
+	o.done.Go(func() { server.Observe(ctx, observeEvery) })
+}
+
+func (o *ownFeeds) close() {
+	o.stop()
+	o.done.Wait()
+	o.engine.Close()
+	o.hub.Close()
+}

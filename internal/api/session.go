@@ -1,0 +1,103 @@
+package api
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// A browser signs in with the key or with a ticket and gets a cookie, which
+// scripts cannot read and other sites cannot send. A cookie that is nobody's is
+// none: it may be an old one, and a page cannot take it away.
+
+// sessionBytes is how large the body of a sign-in may be.
+const sessionBytes = 4 << 10
+
+// sessionState is who the caller is.
+type sessionState struct {
+	Admin bool `json:"admin"`
+	// Expires is the end of the cookie's session; absent without one.
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// signIn answers POST /session: {"key":"..."} or {"ticket":"..."}.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return badType.with("a sign-in is application/json")
+	}
+	body, err := readBody(w, r, sessionBytes, "")
+	if err != nil {
+		return err
+	}
+	var with struct{ Key, Ticket string }
+	if err := json.Unmarshal(body, &with); err != nil {
+		return badJSON.because(err)
+	}
+	switch {
+	case (with.Key == "") == (with.Ticket == ""):
+		return badRequest.with("a sign-in has a key or a ticket")
+	case with.Key != "":
+		if p, ok := s.Auth.Identify(with.Key); !ok || !p.Admin() {
+			return unauthorized.with("this is not the key")
+		}
+	case !s.Sessions.Redeem(with.Ticket):
+		return unauthorized.with("the ticket was used, or is older than ten minutes")
+	}
+	token, end, err := s.Sessions.Begin()
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, s.cookie(r, token, end))
+	return writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end})
+}
+
+// getSession answers GET /session.
+func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
+	state := sessionState{Admin: principal(r).Admin()}
+	if end, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
+		state.Expires = &end
+	}
+	return writeJSON(w, http.StatusOK, state)
+}
+
+// signOut answers DELETE /session.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Sessions.End(s.sessionToken(r)); err != nil {
+		return err
+	}
+	http.SetCookie(w, s.cookie(r, "", time.Unix(1, 0)))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// newTicket answers POST /tickets.
+func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
+	if err := needAdmin(r, "a ticket"); err != nil {
+		return err
+	}
+	ticket, end := s.Sessions.Ticket()
+	return writeJSON(w, http.StatusCreated, struct {
+		Ticket  string    `json:"ticket"`
+		Expires time.Time `json:"expires"`
+		Link    string    `json:"link"`
+	}{ticket, end, s.URL + "/admin#ticket=" + ticket})
+}
+
+func (s *Server) cookie(r *http.Request, token string, end time.Time) *http.Cookie {
+	return &http.Cookie{
+		Name: s.Sessions.Name(), Value: token, Path: "/", Expires: end,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		// Behind a proxy the last step is plain HTTP.
+		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+	}
+}
+
+// sessionToken returns what the cookie holds, "" without one.
+func (s *Server) sessionToken(r *http.Request) string {
+	c, err := r.Cookie(s.Sessions.Name())
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// subscriberRow is one subscriber in the list.
+type subscriberRow struct {
+	ID        string    `json:"id"`
+	Transport string    `json:"transport"` // sse, ndjson, websocket or poll
+	Address   string    `json:"address,omitempty"`
+	Selector  string    `json:"selector"`
+	Since     time.Time `json:"since"`
+	// State is parked (it has everything), blocked or catching-up.
+	State    string `json:"state"`
+	Position string `json:"position,omitempty"`
+	// Behind is how much older than the newest item of all feeds the position
+	// is, in seconds; 0 for whoever has everything.
+	Behind float64 `json:"behind_seconds"`
+}
+
+// listSubscribers answers GET /subscribers: those who have not got everything
+// first, at most limit.
+func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
+	if err := needAdmin(r, "the list of subscribers"); err != nil {
+		return err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	limit, err := number(query, "limit", 1, 1000, 100)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Subscribers []subscriberRow `json:"subscribers"`
+		Total       int             `json:"total"`
+	}{Subscribers: []subscriberRow{}, Total: s.Subscribers()}
+	for _, m := range s.Shards.Members(limit) {
+		row := subscriberRow{
+			ID: m.ID, Transport: transportOf(m.Encoding), Address: m.Address.String(),
+			Selector: m.Selector, Since: m.Since.UTC().Truncate(time.Millisecond), State: m.State,
+		}
+		row.stand(m.Position, s.Hub.Head())
+		answer.Subscribers = append(answer.Subscribers, row)
+	}
+	answer.Subscribers = append(answer.Subscribers, s.looped.rows(limit-len(answer.Subscribers))...)
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// stand says where a subscriber stands: 0 is not known. Whoever has everything
+// may stand below the head, where nothing above was for it.
+func (row *subscriberRow) stand(at, head stream.ID) {
+	if at == 0 {
+		return
+	}
+	row.Position = at.String()
+	if at < head && row.State != parkedState {
+		row.Behind = head.Time().Sub(at.Time()).Seconds()
+	}
+}
+
+// cutSubscriber answers DELETE /subscribers/{id}.
+func (s *Server) cutSubscriber(w http.ResponseWriter, r *http.Request) error {
+	if err := needAdmin(r, "cutting a subscriber"); err != nil {
+		return err
+	}
+	id, err := pathParam(r, "id")
+	if err != nil {
+		return badRequest.because(err)
+	}
+	if !s.Shards.Cut(id) && !s.looped.cut(id) {
+		return notFound.with("there is no subscriber %q any more", id)
+	}
+	s.Log.Info("subscriber cut", "id", id)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// transportOf names what a subscriber reads by.
+func transportOf(enc *stream.Encoding) string {
+	switch enc {
+	case nil:
+		return "poll"
+	case &ndjson.Encoding:
+		return "ndjson"
+	case &frames.Encoding:
+		return "websocket"
+	}
+	return "sse"
+}
+
+// parkedState is that of whoever has everything.
+const parkedState = "parked"
+
+// loops are the subscribers that have a goroutine.
+type loops struct {
+	mu   sync.Mutex // guards the rest
+	last int
+	open map[int]*looped
+}
+
+// looped is one of them.
+type looped struct {
+	no       int
+	hub      *stream.Hub
+	row      subscriberRow // as at the beginning
+	position atomic.Int64
+	parked   atomic.Bool
+	cut      chan struct{} // closed when it shall end
+	once     sync.Once
+}
+
+func (ls *loops) enter(r *http.Request, sub subscription) *looped {
+	l := &looped{hub: sub.hub, cut: make(chan struct{})}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.last++
+	l.no = ls.last
+	l.row = subscriberRow{
+		ID: fmt.Sprintf("g%d", l.no), Transport: transportOf(&sub.enc.Encoding), Selector: sub.sel.String(),
+		Since: time.Now().UTC().Truncate(time.Millisecond),
+	}
+	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		l.row.Address = addr.String()
+	}
+	if ls.open == nil {
+		ls.open = make(map[int]*looped)
+	}
+	ls.open[l.no] = l
+	return l
+}
+
+// stands notes where the subscriber is, and whether it has everything.
+func (l *looped) stands(at stream.ID, parked bool) {
+	l.position.Store(int64(at))
+	l.parked.Store(parked)
+}
+
+func (ls *loops) leave(l *looped) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	delete(ls.open, l.no)
+}
+
+// rows returns the state of at most so many.
+func (ls *loops) rows(most int) (rows []subscriberRow) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.open {
+		if len(rows) >= most {
+			break
+		}
+		row := l.row
+		row.State = "catching-up"
+		if l.parked.Load() {
+			row.State = parkedState
+		}
+		row.stand(stream.ID(l.position.Load()), l.hub.Head())
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (ls *loops) cut(id string) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.open {
+		if l.row.ID == id {
+			l.once.Do(func() { close(l.cut) })
+			return true
+		}
+	}
+	return false
+}
+
+// getConfig answers GET /config: the settings in force, as YAML.
+func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
+	if err := needAdmin(r, "reading the settings"); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentTypes[".yaml"])
+	h.Set("Cache-Control", "no-store")
+	w.Write(s.Config)
+	return nil
+}

@@ -1,0 +1,150 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+type subscriber struct {
+	ID, Transport, Address, Selector, State, Position string
+	Since                                             time.Time
+	Behind                                            float64 `json:"behind_seconds"`
+}
+
+func (s *server) listed(query string) (list []subscriber, total int) {
+	s.t.Helper()
+	a := s.get("/subscribers" + query)
+	a.mustStatus(s.t, 200)
+	var answer struct {
+		Subscribers []subscriber
+		Total       int
+	}
+	if err := json.Unmarshal([]byte(a.body), &answer); err != nil {
+		s.t.Fatalf("%v: %s", err, a.body)
+	}
+	return answer.Subscribers, answer.Total
+}
+
+func TestSubscribers_AreListedAndCut(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	id := s.put("news", "x")
+	for _, tt := range []struct {
+		transport
+		name string
+	}{{sseTransport, "sse"}, {framesTransport, "sse"}, {ndjsonTransport, "ndjson"}, {socketTransport, "websocket"}} {
+		t.Run(tt.transport.name, func(t *testing.T) {
+			begin := time.Now()
+			r := tt.open(s, "news,a.*?last=1")
+			r.item()
+			var list []subscriber
+			for end := time.Now().Add(patience); len(list) == 0 || list[0].State == "catching-up"; {
+				if list, _ = s.listed(""); time.Now().After(end) {
+					t.Fatalf("there are %+v", list)
+				}
+			}
+			got := list[0]
+			if len(list) != 1 || got.Transport != tt.name || got.Selector != "news,a.*" || got.Position != id || got.Behind != 0 ||
+				!strings.HasPrefix(got.Address, "127.0.0.1:") || got.Since.Before(begin.Add(-time.Second)) || got.Since.After(time.Now().Add(time.Second)) {
+				t.Errorf("the list is %+v", list)
+			}
+			s.do("DELETE", "/subscribers/"+got.ID, "").mustStatus(t, 204)
+			if n := r.something(); n.kind != ended && n.kind != broken {
+				t.Errorf("%s came instead of an end", n.kind)
+			}
+			for _, total := s.listed(""); total > 0; _, total = s.listed("") {
+				time.Sleep(time.Millisecond)
+			}
+			s.do("DELETE", "/subscribers/"+got.ID, "").mustProblem(t, 404, "not-found")
+		})
+	}
+	for _, id := range []string{"s0-0-0", "s99-0-0", "s-1-0-0", "s0-99-0", "g1", "x", "%20"} {
+		s.do("DELETE", "/subscribers/"+id, "").mustProblem(t, 404, "not-found")
+	}
+	s.do("DELETE", "/subscribers/g1", "", anonymous).mustProblem(t, 401, "unauthorized")
+	s.get("/subscribers", anonymous).mustProblem(t, 401, "unauthorized")
+	s.get("/subscribers?limit=0").mustProblem(t, 400, "bad-query")
+}
+
+func TestSubscribers_AreListedUpToALimit(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	for range 5 {
+		openSSE(s, "news")
+		openSocket(s, "news")
+	}
+	if list, total := s.listed("?limit=7"); len(list) != 7 || total != 10 {
+		t.Errorf("%d of %d are listed", len(list), total)
+	}
+	if list, _ := s.listed(""); len(list) != 10 {
+		t.Errorf("%d are listed", len(list))
+	}
+}
+
+func TestStats_AreAFeedForAdministrators(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	s.put("news", "before")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.api.Observe(ctx, 20*time.Millisecond)
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	onTransports(t, func(t *testing.T, tr transport) {
+		reader := openSSE(s, "news")
+		r := tr.open(s, api.StatsFeed)
+		waits := func(l subscriber) bool { return l.Selector == "news" && l.State == "parked" }
+		for list, _ := s.listed(""); !slices.ContainsFunc(list, waits); list, _ = s.listed("") {
+			time.Sleep(time.Millisecond)
+		}
+		s.put("news", "x")
+		reader.item()
+		var sum, delivered float64
+		var delays int
+		for end := time.Now().Add(patience); sum < 0.99 || delivered < 0.99 || delays == 0; {
+			if time.Now().After(end) {
+				t.Fatalf("published %g, delivered %g, delays in %d", sum, delivered, delays)
+			}
+			var st struct {
+				Seconds, Published, Delivered float64
+				Subscribers, Items, Feeds     int
+				P50                           *float64 `json:"p50_ms"`
+				P99                           *float64 `json:"p99_ms"`
+				Memory                        int64    `json:"memory_bytes"`
+				Store                         int64    `json:"store_bytes"`
+			}
+			n := r.item()
+			if err := json.Unmarshal([]byte(n.data), &st); err != nil {
+				t.Fatalf("%v: %s", err, n.data)
+			}
+			if st.Seconds <= 0 || st.Subscribers < 1 || st.Items < 1 || st.Feeds != 1 || st.Memory < 1<<20 || st.Store < 1 {
+				t.Errorf("the figures are %s", n.data)
+			}
+			sum += st.Published * st.Seconds
+			delivered += st.Delivered * st.Seconds
+			if st.P50 != nil && st.P99 != nil && *st.P50 > 0 && *st.P99 >= *st.P50 && *st.P99 < 60_000 {
+				delays++
+			}
+		}
+		reader.close()
+	})
+	for _, path := range []string{"_stats,news", "_stats,*"} {
+		s.get("/feeds/"+path).mustProblem(t, 400, "bad-selector")
+	}
+	s.get("/feeds/_stats", anonymous).mustProblem(t, 401, "unauthorized")
+	s.do("POST", "/feeds/_stats", "x").mustProblem(t, 403, "forbidden")
+	if strings.Contains(s.get("/feeds").body, "_stats") || !strings.Contains(s.get("/feeds").body, `"settings":{"retention":`) {
+		t.Errorf("the feeds are %s", s.get("/feeds").body)
+	}
+	if strings.Contains(s.get("/feeds", anonymous).body, "settings") {
+		t.Error("strangers see the settings of feeds")
+	}
+}

@@ -1,0 +1,137 @@
+package auth_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"feedd/internal/auth"
+)
+
+// saved is a store in memory.
+type saved struct {
+	b    []byte
+	fail error
+}
+
+func (s *saved) Load() ([]byte, error) { return s.b, nil }
+
+func (s *saved) Save(b []byte) error {
+	if s.fail == nil {
+		s.b = b
+	}
+	return s.fail
+}
+
+func open(t *testing.T, key string, store auth.SessionStore) *auth.Sessions {
+	t.Helper()
+	s, err := auth.OpenSessions(key, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func begin(t *testing.T, s *auth.Sessions) string {
+	t.Helper()
+	token, _, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func wantHeld(t *testing.T, s *auth.Sessions, token string, want bool) {
+	t.Helper()
+	if _, held := s.Holds(token); held != want {
+		t.Errorf("the session is held: %t, want %t", held, want)
+	}
+}
+
+func TestP8_SessionsSurviveARestartAndNothingElse(t *testing.T) {
+	store := new(saved)
+	first := open(t, "key", store)
+	kept, ended := begin(t, first), begin(t, first)
+	if err := first.End(ended); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, "key", store)
+	wantHeld(t, again, kept, true)
+	wantHeld(t, again, ended, false)
+	wantHeld(t, again, "", false)
+	wantHeld(t, again, kept+"x", false)
+	wantHeld(t, open(t, "another key", store), kept, false)
+	if strings.Contains(string(store.b), kept) {
+		t.Error("the store holds a token that lets somebody in")
+	}
+	if first.Name() != again.Name() || first.Name() == open(t, "another key", nil).Name() {
+		t.Error("the name is not that of the key")
+	}
+	store.b = append(store.b, "0123 no line\n\nffff 99999999999\n"...)
+	wantHeld(t, open(t, "key", store), kept, true)
+}
+
+func TestP8_SessionsAndTicketsRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, "key", nil)
+		token := begin(t, s)
+		ticket, _ := s.Ticket()
+		late, _ := s.Ticket()
+		time.Sleep(auth.TicketAge - time.Second)
+		if !s.Redeem(ticket) {
+			t.Error("a ticket is not good within its time")
+		}
+		if s.Redeem(ticket) || s.Redeem("") || s.Redeem(token) {
+			t.Error("a ticket is good twice, or something else is one")
+		}
+		time.Sleep(time.Second)
+		if s.Redeem(late) {
+			t.Error("a ticket is good after its time")
+		}
+		time.Sleep(auth.SessionAge - auth.TicketAge - time.Second)
+		wantHeld(t, s, token, true)
+		time.Sleep(time.Second)
+		wantHeld(t, s, token, false)
+	})
+}
+
+func TestP6_SessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, "key", nil)
+		var tokens []string
+		for range 1002 {
+			tokens = append(tokens, begin(t, s))
+			time.Sleep(time.Second)
+		}
+		for i, token := range tokens {
+			if _, held := s.Holds(token); held != (i >= 2) {
+				t.Fatalf("session %d of %d is held: %t", i, len(tokens), held)
+			}
+		}
+		ticket, _ := s.Ticket()
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			s.Ticket()
+		}
+		if s.Redeem(ticket) {
+			t.Error("the oldest of too many tickets is good")
+		}
+	})
+}
+
+func TestP8_ASessionThatCannotBeStoredIsNone(t *testing.T) {
+	store := &saved{fail: errors.New("no room")}
+	s := open(t, "key", store)
+	if token, _, err := s.Begin(); !errors.Is(err, store.fail) || token != "" {
+		t.Errorf("the session %q, %v", token, err)
+	}
+	store.fail = nil
+	token := begin(t, s)
+	store.fail = errors.New("no room")
+	if err := s.End(token); err == nil {
+		t.Error("nobody is told that a session may come back")
+	}
+	wantHeld(t, s, token, false)
+}

@@ -1,0 +1,120 @@
+//go:build linux && !portable
+
+package stream
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Members returns subscribers, at most so many: those that are not parked
+// before others, since they are why somebody asks.
+func (s *Shards) Members(most int) []Member {
+	var all []Member
+	for i := range s.list {
+		s.ask(i, func(sh *shard, now time.Duration) { all = append(all, sh.census(i, most, now)...) })
+	}
+	slices.SortStableFunc(all, func(a, b Member) int { return idle(a) - idle(b) })
+	return all[:min(len(all), most)]
+}
+
+func idle(m Member) int {
+	if m.State == stateNames[parked] {
+		return 1
+	}
+	return 0
+}
+
+var stateNames = map[state]string{parked: "parked", blocked: "blocked", catchingUp: "catching-up"}
+
+// Cut closes the connection of a subscriber, which may come back. It reports
+// whether there was one of that id.
+func (s *Shards) Cut(id string) (found bool) {
+	var at int
+	var slot, gen uint32
+	if n, _ := fmt.Sscanf(id, memberID, &at, &slot, &gen); n != 3 || at < 0 || at >= len(s.list) || fmt.Sprintf(memberID, at, slot, gen) != id {
+		return false
+	}
+	s.ask(at, func(sh *shard, _ time.Duration) {
+		if int(slot) >= len(sh.slots) || sh.slots[slot].m == nil || sh.slots[slot].gen != gen {
+			return
+		}
+		m := sh.slots[slot].m
+		switch found = m.state != resting; {
+		case !found:
+		case m.state == catchingUp:
+			m.gone = true
+		default:
+			sh.end(m, EndGone)
+		}
+	})
+	return found
+}
+
+const memberID = "s%d-%d-%d"
+
+// ask has something done in a shard's goroutine, and waits for it, unless the
+// shards end.
+func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
+	done := make(chan struct{})
+	sh := s.list[at]
+	sh.put(func(in *inbox) {
+		in.asked = append(in.asked, func(now time.Duration) {
+			defer close(done)
+			fn(sh, now)
+		})
+	})
+	select {
+	case <-done:
+	case <-sh.ended:
+	}
+}
+
+// census returns this shard's subscribers, at most so many.
+func (s *shard) census(at, most int, now time.Duration) (list []Member) {
+	for _, idle := range []bool{false, true} { // those who are parked come last
+		for i := range s.slots {
+			m := s.slots[i].m
+			if len(list) >= most {
+				break
+			}
+			if m == nil || m.state == resting || (m.state == parked) != idle {
+				continue
+			}
+			one := Member{
+				ID:       fmt.Sprintf(memberID, at, m.slot, m.gen),
+				Address:  peerOf(m.fd),
+				Since:    time.Now().Add(m.since - now),
+				Selector: m.group.on.sel.String(),
+				State:    stateNames[m.state],
+			}
+			if m.poll == nil {
+				one.Encoding = m.enc
+			}
+			if m.state != catchingUp { // else the cursor is a worker's
+				one.Position = m.cursor.Position()
+			}
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// peerOf returns the address of a connection's other end.
+func peerOf(fd int) netip.AddrPort {
+	name, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch a := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
