@@ -169,7 +169,10 @@ func (s *server) optionsOf(d deployment) api.Options {
 		// Enough here: "a" and "b" stand for all feeds that there can be.
 		ReadAny: func(stream.Selection) bool { return d.readers("a") || d.readers("b") || d.readers("open") },
 	})
-	o.Pages = fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>feedd</title>")}}
+	o.Pages = fstest.MapFS{
+		"index.html": {Data: []byte("<!doctype html><title>feedd</title>")},
+		"chat.html":  {Data: []byte("<!doctype html><title>chat</title>")},
+	}
 	o.Log = slog.New(slog.NewTextHandler(s.logs, nil))
 	o.Heartbeat = or(o.Heartbeat, 10*time.Second)
 	o.StallTimeout = or(o.StallTimeout, time.Hour)

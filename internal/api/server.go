@@ -3,6 +3,7 @@ package api
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -21,7 +22,7 @@ type Options struct {
 	Shards *stream.Shards // of the hub
 	Engine stream.Engine  // the hub's log
 	Auth   *auth.Authority
-	Pages  fs.FS // index.html and what it loads
+	Pages  fs.FS // index.html, chat.html where there is a chat, and what they load
 	Log    *slog.Logger
 
 	// Hosts are the names, without a port, that requests must be addressed to;
@@ -84,6 +85,9 @@ func New(opts Options) (*Server, error) {
 	pages, err := loadPages(opts.Pages)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := pages[chatPage]; !ok && s.Forerunner.Chat != "" {
+		return nil, fmt.Errorf("there is no %s", chatPage)
 	}
 	s.pages = pages
 	s.handler = s.routes()
