@@ -182,7 +182,7 @@ function checkLength() {
 }
 
 function send() {
-  const text = $("text").value.replace(/\s+$/u, "");
+  const text = $("text").value.replace(/^(\s*\n)+|\s+$/gu, "");
   if (!text.trim() || !checkLength()) return;
   if (outbox.full) {
     hint("Too many messages wait to be sent.", true, 3_000);

@@ -115,7 +115,9 @@ export class Room extends EventTarget {
    * @returns {Promise<About | End>} */
   async about() {
     try {
-      const response = await fetch(this.#url, {headers: {Accept: "application/json"}, cache: "no-store", signal: AbortSignal.timeout(ANSWER)});
+      const address = new URL(this.#url);
+      address.searchParams.set("format", "json");
+      const response = await fetch(address, {headers: {Accept: "application/json"}, cache: "no-store", signal: AbortSignal.timeout(ANSWER)});
       if (!response.ok) return await refusal(response);
       return await response.json();
     } catch {

@@ -43,7 +43,7 @@ export function messageOf({data}) {
 /** A name as it is shown: one line that can be seen, of bounded length.
  * @param {string} name */
 export function nameOf(name) {
-  const seen = name.slice(0, 40 * NAME).replace(UNSEEN, "").replace(PILE, "$1").replace(/\s+/gu, " ").trim();
+  const seen = name.slice(0, 40 * NAME).replace(/\s+/gu, " ").replace(UNSEEN, "").replace(PILE, "$1").trim();
   return /[^\u200c\u200d\p{M}\s]/u.test(seen) ? Array.from(seen).slice(0, NAME).join("").trim() : "";
 }
 

@@ -15,21 +15,20 @@ const chatPage = "/chat.html"
 // clients send has it.
 const chatEvent = "broadcast"
 
-// chat answers GET /chat: with the chat's feed over WebSocket, with its page, or
-// with what that page must know.
+// chat answers GET /chat: with the chat's feed over WebSocket, with its page for
+// whoever accepts HTML, or, for ?format=json, with what that page must know.
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badQuery.because(err)
 	}
-	socket := wantsWebSocket(r)
-	f, err := negotiate(r, query)
-	if !socket && err == nil && f == formatHTML { // open to all, as the reader's page
-		return s.pages[chatPage].serve(w, r)
-	}
-	if !socket && (err != nil || f != formatJSON) {
-		return upgradeRequired.with("there is a WebSocket here, and its page for whoever accepts text/html")
+	socket, about := wantsWebSocket(r), query.Get("format") == "json"
+	if !socket && !about {
+		if f, err := negotiate(r, query); err != nil || f != formatHTML {
+			return upgradeRequired.with("there is a WebSocket here, and its page for whoever accepts text/html")
+		}
+		return s.pages[chatPage].serve(w, r) // open to all, as the reader's page
 	}
 	sel, err := stream.ParseSelector(s.Forerunner.Chat, 1)
 	if err != nil {
