@@ -894,6 +894,7 @@ func testChatLooks(t *testing.T, browser context.Context, bin string) {
 			t.Errorf("Tab does not reach %s: %q", want, order)
 		}
 	}
+	tab.eval(`document.querySelector("#log").scrollTop = 1e6, ""`)
 	tab.do(chromedp.Focus(chromedp.CSS("#text")))
 	check("talk")
 	s.do(t, "DELETE", "/feeds/chat", "", "")
