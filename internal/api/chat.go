@@ -53,8 +53,12 @@ func (s *Server) grantChat(r *http.Request) *http.Request {
 }
 
 // aboutChat tells of the chat: of an empty one, too, which the list of feeds
-// does not have.
+// does not have. A server that goes down says so: the page asks when a WebSocket
+// was refused, and would take another answer for a proxy's fault.
 func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
+	if s.draining() {
+		return &draining
+	}
 	feed := s.Forerunner.Chat
 	return writeJSON(w, http.StatusOK, struct {
 		Feed        string `json:"feed"`

@@ -48,6 +48,8 @@ func TestChat_AnswersByAccept(t *testing.T) {
 	if got := about(); got != `{"feed":"chat","subscribers":1,"may_publish":true}`+"\n" {
 		t.Errorf("the administrator is told %s", got)
 	}
+	s.hub.Drain()
+	s.get("/chat?format=json").mustProblem(t, 503, "draining")
 }
 
 // P8: the page is open to all, and what is said only to those who may read.
