@@ -384,7 +384,8 @@ func testChatGap(t *testing.T, browser context.Context, bin string) {
 func testChatCloseCodes(t *testing.T, browser context.Context, bin string) {
 	s := startChat(t, bin)
 	first := s.publish(t, "chat", "", "text/plain", "skipped by the cursor of the reason")
-	second := s.publish(t, "chat", "", "text/plain", "second")
+	second := s.publish(t, "chat", "", "text/plain", "skipped by the cursor of the closing frame")
+	third := s.publish(t, "chat", "", "text/plain", "third")
 	var sockets atomic.Int32
 	asked := make(chan string, 10)
 	front := s.chatFront(t, func(w http.ResponseWriter, r *http.Request) bool {
@@ -399,7 +400,7 @@ func testChatCloseCodes(t *testing.T, browser context.Context, bin string) {
 			closeWith(w, r, 1013, "the store does not work at the moment", `{"cursor":"`+first.ID+`"}`)
 		case 3:
 			// It tells when to come back, and what to go on from.
-			closeWith(w, r, 1012, "cursor=1", `{"cursor":"`+first.ID+`"}`, `{"closing":{"reason":"draining","cursor":"`+first.ID+`","retry":200}}`)
+			closeWith(w, r, 1012, "cursor=1", `{"cursor":"`+first.ID+`"}`, `{"closing":{"reason":"draining","cursor":"`+second.ID+`","retry":200}}`)
 		default:
 			return false
 		}
@@ -408,13 +409,13 @@ func testChatCloseCodes(t *testing.T, browser context.Context, bin string) {
 	tab := openGuest(t, browser, front, "Anna")
 	tab.waitChat()
 	tab.wait(`state() === "live" && talk().length > 0`)
-	want := []string{"last=50", "last_event_id=" + first.ID, "last_event_id=" + first.ID, "last_event_id=" + first.ID}
+	want := []string{"last=50", "last_event_id=" + first.ID, "last_event_id=" + first.ID, "last_event_id=" + second.ID}
 	for _, query := range want {
 		if got := <-asked; got != query {
 			t.Errorf("the page asked for %s, not %s", got, query)
 		}
 	}
-	if rows := tab.chatRows(); len(rows) != 1 || rows[0].ID != second.ID {
+	if rows := tab.chatRows(); len(rows) != 1 || rows[0].ID != third.ID {
 		t.Errorf("%+v", rows)
 	}
 	tab.wantQuiet(webSocketGone)
