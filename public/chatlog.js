@@ -131,10 +131,10 @@ export class Log {
     const tooMany = list.children.length - ROWS;
     if (tooMany > 0) {
       const first = list.children[tooMany];
-      const before = first.offsetTop;
+      const before = first.getBoundingClientRect().top;
       for (let i = 0; i < tooMany; i++) list.firstElementChild.remove();
       // What is being read stays where it is.
-      log.scrollTop -= before - first.offsetTop;
+      log.scrollTop -= before - first.getBoundingClientRect().top;
     }
     if (this.#atEnd) log.scrollTop = log.scrollHeight;
     this.#showUnseen();
