@@ -48,6 +48,7 @@ func TestChat(t *testing.T) {
 			testChatRestart(t, browser, bin, syscall.SIGTERM, "server is restarting")
 		}},
 		{"P7 a message whose answer was lost appears once", testChatLostAnswer},
+		{"tells one's own from what says the same", testChatSame},
 		{"P7 a page that is loaded again sends on what was on its way", testChatReload},
 		{"P4 marks where messages are missing", testChatGap},
 		{"goes by close codes alone where it must", testChatCloseCodes},
@@ -332,6 +333,33 @@ func testChatLostAnswer(t *testing.T, browser context.Context, bin string) {
 		tab.wantQuiet(goneAway, webSocketGone)
 		other.wantQuiet()
 	}
+}
+
+// An item that says the same is taken for one's own until the answer tells.
+func testChatSame(t *testing.T, browser context.Context, bin string) {
+	s := startChat(t, bin)
+	release := make(chan struct{})
+	front := s.chatFront(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			<-release
+		}
+		return false
+	})
+	tab := openGuest(t, browser, front, "Anna", noWebSocket)
+	tab.waitChat()
+	tab.says("the same")
+	tab.wait(`unsent().length === 1`)
+	s.publish(t, "chat", "broadcast", "application/json", `{"name":"Anna","text":"the same"}`)
+	tab.wait(`talk().length === 1 && talk()[0].own`)
+	if got := tab.eval(`String(unsent().length)`); got != "0" {
+		t.Error("the message is there twice")
+	}
+	close(release)
+	tab.wait(`talk().length === 2 && unsent().length === 0`)
+	if rows := tab.chatRows(); rows[0].Own || !rows[1].Own {
+		t.Errorf("%+v", rows)
+	}
+	tab.wantQuiet()
 }
 
 func testChatReload(t *testing.T, browser context.Context, bin string) {
