@@ -306,7 +306,14 @@ func openPage(t *testing.T, browser context.Context, address string, scripts ...
 	t.Helper()
 	tab := &pageTab{t: t}
 	tab.ctx, tab.close = chromedp.NewContext(browser, chromedp.WithListener(tab.listen))
-	t.Cleanup(tab.close)
+	tab.open(address, scripts...)
+	return tab
+}
+
+// open is the tab's beginning.
+func (tab *pageTab) open(address string, scripts ...string) {
+	tab.t.Helper()
+	tab.t.Cleanup(tab.close)
 	for _, script := range append(scripts, pageHelpers) {
 		tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
@@ -314,7 +321,6 @@ func openPage(t *testing.T, browser context.Context, address string, scripts ...
 		}))
 	}
 	tab.do(chromedp.Navigate(address))
-	return tab
 }
 
 // listen notes what a developer would see as wrong.

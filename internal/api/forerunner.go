@@ -112,25 +112,3 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	// What is gone is nothing that this protocol can tell of.
 	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped})
 }
-
-// chat answers GET /chat: the chat's feed over WebSocket.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	if !wantsWebSocket(r) {
-		return upgradeRequired.with("there is a WebSocket here")
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return badQuery.because(err)
-	}
-	sel, err := stream.ParseSelector(s.Forerunner.Chat, 1)
-	if err != nil {
-		return err
-	}
-	if sel, err = s.readable(r, sel); err != nil {
-		return err
-	}
-	if s.Forerunner.ChatOpen {
-		r = grant(r, s.Forerunner.Chat)
-	}
-	return s.serveWebSocket(w, r, query, s.Hub, sel)
-}

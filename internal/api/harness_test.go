@@ -185,7 +185,10 @@ func (s *server) optionsOf(d deployment) api.Options {
 		s.t.Fatal(err)
 	}
 	o.Sessions, o.URL = sessions, "http://localhost"
-	o.Pages = fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>feedd</title>")}}
+	o.Pages = fstest.MapFS{
+		"index.html": {Data: []byte("<!doctype html><title>feedd</title>")},
+		"chat.html":  {Data: []byte("<!doctype html><title>chat</title>")},
+	}
 	o.Log = slog.New(slog.NewTextHandler(s.logs, nil))
 	o.Heartbeat = or(o.Heartbeat, 10*time.Second)
 	o.StallTimeout = or(o.StallTimeout, time.Hour)

@@ -61,6 +61,12 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.publishTo(w, r, feed, "", begin)
+}
+
+// publishTo publishes a request's body to a feed, under the name event where the
+// request gives none.
+func (s *Server) publishTo(w http.ResponseWriter, r *http.Request, feed, event string, begin time.Time) error {
 	if err := s.mayPublish(r, feed); err != nil { // before the body is read
 		return err
 	}
@@ -88,6 +94,9 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 		return badText.at(syntax)
 	} else if err != nil {
 		return err
+	}
+	if params.event == "" {
+		params.event = event
 	}
 	params.complete(drafts)
 	receipt, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
@@ -121,10 +130,16 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 	return receipt, nil
 }
 
+// allowed reports whether a rule, or a grant, lets whoever sent the request
+// publish.
+func (s *Server) allowed(r *http.Request, feed string) bool {
+	return s.Auth.MayPublish(principal(r), feed) || granted(r, feed)
+}
+
 // mayPublish says why whoever sent the request must not publish now.
 func (s *Server) mayPublish(r *http.Request, feed string) error {
-	if p := principal(r); !s.Auth.MayPublish(p, feed) && !granted(r, feed) {
-		return refuse(p, "publishing to "+feed)
+	if !s.allowed(r, feed) {
+		return refuse(principal(r), "publishing to "+feed)
 	}
 	if s.draining() {
 		return &draining

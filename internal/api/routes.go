@@ -31,6 +31,7 @@ func (s *Server) routes() http.Handler {
 	}
 	if s.Forerunner.Chat != "" {
 		r.Get("/chat", s.handle(s.chat))
+		r.Post("/chat", s.handle(s.postChat))
 	}
 
 	r.Post("/session", s.handle(s.signIn))

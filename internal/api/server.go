@@ -3,6 +3,7 @@ package api
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -31,7 +32,7 @@ type Options struct {
 	// URL is where browsers on this machine reach the server, without a slash
 	// at the end.
 	URL   string
-	Pages fs.FS // index.html and what it loads
+	Pages fs.FS // index.html, chat.html where there is a chat, and what they load
 	Log   *slog.Logger
 
 	// Metrics are further ones for GET /metrics; there may be none.
@@ -103,6 +104,9 @@ func New(opts Options) (*Server, error) {
 	pages, err := loadPages(opts.Pages)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := pages[chatPage]; !ok && s.Forerunner.Chat != "" {
+		return nil, fmt.Errorf("there is no %s", chatPage)
 	}
 	s.pages = pages
 	s.handler = s.routes()

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// chatPage is where the pages have the chat's.
+const chatPage = "/chat.html"
+
+// chatEvent is the name of what is posted without one: what the forerunner's
+// clients send has it.
+const chatEvent = "broadcast"
+
+// chat answers GET /chat: with the chat's feed over WebSocket, with its page for
+// whoever accepts HTML, or, for ?format=json, with what that page must know.
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	socket, about := wantsWebSocket(r), query.Get("format") == "json"
+	if !socket && !about {
+		if f, err := negotiate(r, query); err != nil || f != formatHTML {
+			return upgradeRequired.with("there is a WebSocket here, and its page for whoever accepts text/html")
+		}
+		return s.pages[chatPage].serve(w, r) // open to all, as the reader's page
+	}
+	sel, err := stream.ParseSelector(s.Forerunner.Chat, 1)
+	if err != nil {
+		return err
+	}
+	if sel, err = s.readable(r, sel); err != nil {
+		return err
+	}
+	r = s.grantChat(r)
+	if !socket {
+		return s.aboutChat(w, r)
+	}
+	return s.serveWebSocket(w, r, query, s.Hub, sel)
+}
+
+// grantChat lets anybody publish to the chat, where it is open.
+func (s *Server) grantChat(r *http.Request) *http.Request {
+	if s.Forerunner.ChatOpen {
+		return grant(r, s.Forerunner.Chat)
+	}
+	return r
+}
+
+// aboutChat tells of the chat: of an empty one, too, which the list of feeds
+// does not have. A server that goes down says so: the page asks when a WebSocket
+// was refused, and would take another answer for a proxy's fault.
+func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
+	if s.draining() {
+		return &draining
+	}
+	feed := s.Forerunner.Chat
+	return writeJSON(w, http.StatusOK, struct {
+		Feed        string `json:"feed"`
+		Subscribers int    `json:"subscribers"`
+		MayPublish  bool   `json:"may_publish"`
+	}{feed, s.Hub.Readers([]string{feed})[0], s.allowed(r, feed)})
+}
+
+// postChat answers POST /chat: what is published by frames, for clients whose
+// proxy lets no WebSocket through. One item at a time, so that the rate of those
+// without a credential is one of messages.
+func (s *Server) postChat(w http.ResponseWriter, r *http.Request) error {
+	begin := time.Now()
+	r = s.grantChat(r)
+	if err := s.mayPublish(r, s.Forerunner.Chat); err != nil {
+		return err
+	}
+	if kind, err := kindOf(r.Header); err == nil && kind.batch {
+		return badType.with("one item is sent at a time")
+	}
+	return s.publishTo(w, r, s.Forerunner.Chat, chatEvent, begin)
+}
