@@ -1,6 +1,7 @@
 // What a screen reader is told of new items: a summary now and then, since
 // nobody can listen to 50 items a second.
 
+import {show} from "./kinds.js";
 import {newItems} from "./words.js";
 
 /** How often it is told at most, in ms. */
@@ -16,15 +17,21 @@ export function teller(region) {
   const tell = () => {
     timer = undefined;
     if (!count) return;
-    const text = count === 1 ? last() : "";
-    region.textContent = text ? `New: ${text.slice(0, LENGTH)}` : newItems(count);
+    region.textContent = count === 1 ? `New: ${textOf(last)}` : newItems(count);
     count = 0;
+    last = undefined;
     timer = setTimeout(tell, EVERY);
   };
-  /** @param {() => string} text gives the item's own */
-  return text => {
+  /** @param {import("./feed.js").Item} item that is new */
+  return item => {
     count++;
-    last = text;
+    last = item;
     timer ??= setTimeout(tell, 1000);
   };
+}
+
+function textOf(item) {
+  const element = show(item);
+  element.querySelector(".fields")?.remove();
+  return element.textContent.slice(0, LENGTH);
 }

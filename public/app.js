@@ -11,6 +11,7 @@ import {listenForKeys} from "./keys.js";
 import {List} from "./list.js";
 import {closeMenu, openMenu} from "./menu.js";
 import {PAGE, Stretch} from "./stretch.js";
+import {sourceOf} from "./text.js";
 import {detailsFor, newItems, wordsFor} from "./words.js";
 
 /** What is waited for is shown when the reader lets go, up to so many items;
@@ -44,10 +45,12 @@ const tellNew = teller($("aloud"));
 
 /** Whether an item has the words of the filter.
  * @param {import("./feed.js").Item} item */
-function matches({data, event, feed, line}) {
+function matches(item) {
   if (!words) return true;
-  const text = typeof data === "string" ? data : `${JSON.stringify(data)} ${line}`;
-  return `${event ?? ""} ${feed} ${text}`.toLowerCase().includes(words);
+  const {data, event, feed} = item;
+  // In what it says, and in what is seen of it.
+  const text = typeof data === "string" ? data : `${JSON.stringify(data)} ${sourceOf(item)}`;
+  return `${event ?? ""} ${list.several ? feed : ""} ${text}`.toLowerCase().includes(words);
 }
 
 // Where the page is.
@@ -80,7 +83,7 @@ function follow(options) {
   const mine = feed = new Feed(`/feeds/${encodeURIComponent(address.selector)}`, {...options, event: address.events});
   mine.addEventListener("item", ({detail: item}) => {
     stretch.came({item});
-    if (matches(item) && state.is === "live") tellNew(() => list.element.querySelector(`[data-id="${CSS.escape(item.id)}"] .data`)?.textContent ?? "");
+    if (matches(item) && state.is === "live") tellNew(item);
   });
   mine.addEventListener("gap", ({detail: gap}) => stretch.came({gap}));
   mine.addEventListener("state", ({detail}) => showState(detail));
@@ -188,28 +191,31 @@ function tell(text) {
 
 // What the reader does.
 
-/** Notes where the window is, and goes on when nothing is held any more. */
+/** Notes where the window is. At the upper end the list goes on. */
 function look() {
   const was = scrolled;
   scrolled = list.element.getBoundingClientRect().top < 0;
-  if (was && !scrolled) letGo(PAGE);
+  if (was && !scrolled && !paused) stretch.newer();
   if (was !== scrolled) showSoon();
 }
 
-/** Shows what waits, when nothing holds the page. */
-async function letGo(limit = CATCH_UP) {
+/** Shows what was counted, when nothing holds the page any more. */
+function letGo() {
   const held = paused || scrolled || list.element.contains(document.activeElement);
-  if (held || stretch.attached || address.at) return;
-  if (!await stretch.newer(limit) && limit === CATCH_UP && stretch.waiting > CATCH_UP) toNewest();
+  if (held || stretch.attached || stretch.apart) return;
+  if (stretch.waiting > CATCH_UP) toNewest();
+  else stretch.newer(CATCH_UP);
 }
 
 function toNewest() {
   closeMenu(document.querySelector(".menu"));
   document.activeElement?.blur();
-  setPaused(false);
+  paused = false;
   scrollTo({top: 0, behavior: "instant"});
+  scrolled = false;
   if (address.at) visit({...address, at: ""});
   else if (!stretch.attached) go(address);
+  show();
 }
 
 function setPaused(on) {
@@ -279,8 +285,14 @@ $("words").addEventListener("input", () => {
 });
 $("pause").addEventListener("click", () => setPaused(!paused));
 $("new").addEventListener("click", toNewest);
-$("newer").addEventListener("click", () => stretch.newer());
-$("older").addEventListener("click", () => stretch.older(words !== ""));
+$("newer").addEventListener("click", () => {
+  tell("");
+  stretch.newer();
+});
+$("older").addEventListener("click", () => {
+  tell("");
+  stretch.older(words !== "");
+});
 list.element.addEventListener("click", ({target}) => {
   if (target.closest(".copy")) menuFor(target.closest("#items > li"));
 });

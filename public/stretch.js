@@ -23,6 +23,8 @@ const isId = text => /^\d{1,16}$/.test(text);
 
 export class Stretch {
   attached = true;
+  /** There are items above it that were not counted. */
+  apart = false;
   /** There is nothing older at the server. */
   ended = false;
   /** How many matching items came and are not in it. */
@@ -63,11 +65,12 @@ export class Stretch {
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();
-    Object.assign(this, {address, attached: true, ended: false, waiting: 0, passed: false, bottom: ""});
+    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: ""});
     this.#top = this.#seen = "";
     this.#pending = [];
     this.#meanwhile = this.#looking = undefined;
     this.#stale = true;
+    this.#keepPlace = false;
   }
 
   /** Takes away the rows of before begin(). */
@@ -174,6 +177,7 @@ export class Stretch {
         if (entry.gap || above(entry.item.id, page.cursor)) this.#take(entry);
       }
       this.attached = true;
+      this.apart = false;
       this.waiting = 0;
       return true;
     } catch (err) {
@@ -217,6 +221,7 @@ export class Stretch {
   #dropNewest() {
     if (this.attached) this.#seen = this.#top;
     this.attached = false;
+    this.apart = true;
     this.#top = this.list.dropNewest(ROWS) ?? this.#top;
     this.waiting += this.#pending.filter(({item}) => item).length;
     this.#pending = [];
@@ -247,6 +252,7 @@ export class Stretch {
     this.bottom = older.items[0]?.id ?? newer.items[0]?.id ?? "";
     this.ended = !older.more;
     this.attached = !newer.more;
+    this.apart = newer.more;
     this.page.changed();
     return this.attached ? this.#top : undefined;
   }
