@@ -169,6 +169,7 @@ function show() {
   setText($("details"), detailsFor(state, {paused, waiting, behind}));
   setText($("pause"), paused ? "Resume" : "Pause");
   const away = !attached && list.length > 0;
+  list.element.classList.toggle("flows", attached && !scrolled);
   $("new").hidden = !(waiting > 0 || away);
   setText($("new"), waiting > 0 ? `${newItems(waiting)}, show` : "To the newest");
   $("newer").hidden = !away;
@@ -196,7 +197,7 @@ function look() {
   const was = scrolled;
   scrolled = list.element.getBoundingClientRect().top < 0;
   if (was && !scrolled && !paused) stretch.newer();
-  if (was !== scrolled) showSoon();
+  if (was !== scrolled) show();
 }
 
 /** Shows what was counted, when nothing holds the page any more. */

@@ -168,7 +168,7 @@ const VERBS = {
 /** The fields of an object, and which of them were looked at. */
 class Fields {
   /** @type {Set<string>} those that are shown */
-  used = new Set(["type"]);
+  used = new Set();
   typed = false; // the object itself says that it is of this kind
 
   /** @param {Map<string, string>} sources */
@@ -181,12 +181,13 @@ class Fields {
     return this.sources.get(name);
   }
 
-  /** The first that is a text or a number, as it is written.
+  /** The first that is a text or a number, as it is written, and was not taken
+   * yet.
    * @param {...string} names
    * @returns {string | undefined} */
   text(...names) {
     for (const name of names) {
-      const source = this.source(name);
+      const source = this.used.has(name) ? undefined : this.source(name);
       const text = source?.startsWith('"') ? JSON.parse(source) : /^[-\d]/.test(source ?? "") ? source : "";
       if (!text.trim()) continue;
       this.used.add(name);
@@ -235,7 +236,7 @@ function showObject(source) {
     fields.typed = kind === type;
     const parts = SHOW[kind](fields);
     if (!parts) continue;
-    const others = [...sources.keys()].some(name => !fields.used.has(name));
+    const others = [...sources.keys()].some(name => name !== "type" && !fields.used.has(name));
     return {kind, parts: [...parts.filter(Boolean), others ? allFields(source) : undefined]};
   }
   return undefined;

@@ -13,8 +13,9 @@ const ROWS = 500;
 export const PAGE = 50;
 /** How many items are looked through at once where few may match. */
 const SEARCH = 500;
-/** How many rows are made for a frame at most. */
-const FRAME = 40;
+/** How many rows are made for a frame at once, and how long more of them may be
+ * made, in ms. */
+const ROWS_AT_ONCE = 20, FRAME = 8;
 
 /** Ids are integers below 2^53. */
 const above = (id, other) => Number(id) > Number(other);
@@ -130,9 +131,9 @@ export class Stretch {
     this.#asked = false;
     if (!this.#pending.length) return;
     this.fresh();
-    const entries = this.#pending.splice(0, FRAME);
     const add = () => {
-      this.list.addNewer(entries);
+      const end = performance.now() + FRAME;
+      do this.list.addNewer(this.#pending.splice(0, ROWS_AT_ONCE)); while (this.#pending.length && performance.now() < end);
       if (this.list.length <= ROWS) return;
       this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
       this.ended = false;
