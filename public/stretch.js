@@ -133,7 +133,9 @@ export class Stretch {
     this.fresh();
     const add = () => {
       const end = performance.now() + FRAME;
-      do this.list.addNewer(this.#pending.splice(0, ROWS_AT_ONCE)); while (this.#pending.length && performance.now() < end);
+      // More where many wait, or a slow machine would never be through.
+      const some = Math.max(ROWS_AT_ONCE, this.#pending.length >> 3);
+      do this.list.addNewer(this.#pending.splice(0, some)); while (this.#pending.length && performance.now() < end);
       if (this.list.length <= ROWS) return;
       this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
       this.ended = false;

@@ -267,8 +267,9 @@ type pageTab struct {
 	ctx   context.Context
 	close context.CancelFunc
 
-	mu   sync.Mutex // guards what follows
-	said []string   // errors and warnings, as the browser reports them
+	mu   sync.Mutex   // guards what follows
+	said []string     // errors and warnings, as the browser reports them
+	also func(ev any) // hears all events, where it is set
 }
 
 // pageRow is a row of the page.
@@ -323,6 +324,12 @@ func openPage(t *testing.T, browser context.Context, address string, scripts ...
 
 // listen notes what a developer would see as wrong.
 func (tab *pageTab) listen(ev any) {
+	tab.mu.Lock()
+	also := tab.also
+	tab.mu.Unlock()
+	if also != nil {
+		also(ev)
+	}
 	said := ""
 	switch ev := ev.(type) {
 	case *log.EventEntryAdded:

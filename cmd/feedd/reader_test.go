@@ -110,8 +110,11 @@ func testReaderScrolls(t *testing.T, browser context.Context, bin string) {
 		if tab.eval(`String(document.querySelector("#older").hidden)`) == "true" {
 			break
 		}
-		tab.eval(`globalThis.oldest = rows().at(-1).id; scrollTo(0, 1e9); ""`)
-		tab.wait(`rows().at(-1).id !== oldest || document.querySelector("#older").hidden`)
+		tab.eval(`globalThis.row = document.querySelector("#items > li:last-child"); scrollTo(0, 1e9); globalThis.y = row.getBoundingClientRect().top; ""`)
+		tab.wait(`row.nextSibling || document.querySelector("#older").hidden`)
+		if got := tab.eval(`row.isConnected ? String(Math.round(row.getBoundingClientRect().top - y)) : "gone"`); got != "0" {
+			t.Fatalf("the row that the reader looks at moved by %s", got)
+		}
 	}
 	if first, last := tab.wantDense(); first != 0 || last != 499 {
 		t.Fatalf("at the end there are %d to %d", first, last)
