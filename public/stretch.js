@@ -13,9 +13,9 @@ const ROWS = 500;
 export const PAGE = 50;
 /** How many items are looked through at once where few may match. */
 const SEARCH = 500;
-/** How many rows are made for a frame at once, and how long more of them may be
- * made, in ms. */
-const ROWS_AT_ONCE = 20, FRAME = 8;
+/** How many rows are made for a frame at least and, where many wait, at most,
+ * and how long more than the least may be made, in ms. */
+const LEAST = 10, MOST = 30, FRAME = 8;
 
 /** Ids are integers below 2^53. */
 const above = (id, other) => Number(id) > Number(other);
@@ -133,9 +133,10 @@ export class Stretch {
     this.fresh();
     const add = () => {
       const end = performance.now() + FRAME;
-      // More where many wait, or a slow machine would never be through.
-      const some = Math.max(ROWS_AT_ONCE, this.#pending.length >> 3);
-      do this.list.addNewer(this.#pending.splice(0, some)); while (this.#pending.length && performance.now() < end);
+      const least = Math.min(Math.max(LEAST, this.#pending.length >> 4), MOST);
+      for (let made = 0; this.#pending.length && (made < least || made < MOST && performance.now() < end); made += LEAST) {
+        this.list.addNewer(this.#pending.splice(0, LEAST));
+      }
       if (this.list.length <= ROWS) return;
       this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
       this.ended = false;

@@ -185,8 +185,9 @@ func testReaderPauses(t *testing.T, browser context.Context, bin string) {
 	n := <-done
 	s.batch(t, "main", n, 1)
 	tab.wait(fmt.Sprintf(`rows()[0]?.text === "%d" && document.querySelector("#details").textContent === ""`, n))
-	if first, last := tab.wantDense(); last != n || first != max(0, n-499) {
-		t.Errorf("at the end there are %d to %d", first, last)
+	// It may have begun anew meanwhile, if too many waited.
+	if first, last := tab.wantDense(); last != n {
+		t.Errorf("at the end there are %d to %d, not to %d", first, last, n)
 	}
 	tab.wantQuiet()
 }
