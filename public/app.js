@@ -39,7 +39,10 @@ const stretch = new Stretch(list, {
     $("empty").hidden = true;
     showSoon();
   },
-  failed: tell,
+  failed: message => {
+    nearEnd = false; // it goes on when the reader wants it to
+    tell(message);
+  },
 });
 const tellNew = teller($("aloud"));
 
@@ -197,7 +200,7 @@ function look() {
   const was = scrolled;
   scrolled = list.element.getBoundingClientRect().top < 0;
   if (was && !scrolled && !paused) stretch.newer();
-  if (was !== scrolled) show();
+  if (was !== scrolled) list.inPlace(show); // rows get their sizes
 }
 
 /** Shows what was counted, when nothing holds the page any more. */
@@ -311,8 +314,15 @@ list.element.addEventListener("focusout", () => setTimeout(letGo));
 addEventListener("scroll", look, {passive: true});
 addEventListener("resize", look);
 addEventListener("popstate", () => go(readAddress(location)));
+let nearEnd = false;
+/** Goes on downwards by itself, when the reader is near the end of the list and
+ * that is not still being filled. */
+function goOn() {
+  if (nearEnd && !words && list.length > 0 && stretch.behind === 0) stretch.older(false);
+}
 new IntersectionObserver(([{isIntersecting}]) => {
-  if (isIntersecting && !words && list.length > 0) stretch.older(false);
+  nearEnd = isIntersecting;
+  goOn();
 }, {rootMargin: "600px"}).observe($("older"));
 listenForKeys({
   j: () => step(1),
@@ -328,6 +338,7 @@ listenForKeys({
 setInterval(() => {
   show();
   letGo();
+  goOn();
 }, 500);
 
 showState(state);
