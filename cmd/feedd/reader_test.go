@@ -106,6 +106,8 @@ func testReaderScrolls(t *testing.T, browser context.Context, bin string) {
 
 	// To the end of the list, again and again, until there is nothing older. At
 	// each step the row that the reader looks at stays where it was.
+	tab.eval(`scrollTo(0, 600), ""`)
+	tab.wait(`!document.querySelector("#items").matches(".flows")`) // all rows have their sizes
 	for range 60 {
 		if tab.eval(`String(document.querySelector("#older").hidden)`) == "true" {
 			break
