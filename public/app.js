@@ -175,7 +175,11 @@ function show() {
   list.element.classList.toggle("flows", attached && !scrolled);
   $("new").hidden = !(waiting > 0 || away);
   setText($("new"), waiting > 0 ? `${newItems(waiting)}, show` : "To the newest");
-  $("newer").hidden = !away;
+  if ($("newer").hidden === away) { // it is above the rows
+    const toggle = () => $("newer").toggleAttribute("hidden", !away);
+    if (scrolled) list.inPlace(toggle);
+    else toggle();
+  }
   $("older").hidden = ended || bottom === "";
   setText($("older"), words ? "Search older items" : "Load older items");
   const back = words && passed && bottom ? `Searched back to ${new Date(Number(bottom) / 1000).toLocaleString()}.` : "";
