@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/tracing"
+	"github.com/chromedp/chromedp"
+)
+
+// TestPageLoad measures the page under many items. With FEEDD_TEST_LONG its
+// memory is watched for a minute.
+func TestPageLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a browser")
+	}
+	browser := browserForPage(t)
+	bin := filepath.Join(t.TempDir(), "feedd")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, browser context.Context, bin string)
+	}{
+		{"shows in a second what another window publishes", testPageTwoWindows},
+		{"stays responsive under 5,000 items in 10 s", testPageBusy},
+		{"keeps its memory", testPageMemory},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
+	}
+}
+
+func testPageTwoWindows(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	key, err := os.ReadFile(filepath.Join(s.data, "admin.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := openPage(t, browser, s.url()+"/?feed=news")
+	reader.wait(`state() === "live"`)
+	writer := openPage(t, browser, s.url()+"/?feed=other")
+	writer.wait(`state() === "live"`)
+	for i := range 5 {
+		text := fmt.Sprintf("hello %d", i)
+		sent := time.Now()
+		writer.eval(fmt.Sprintf(`fetch("/feeds/news", {method: "POST", body: %q, headers: {"Authorization": "Bearer %s", "Content-Type": "text/plain"}})
+			.then(response => response.text())`, text, bytes.TrimSpace(key)))
+		reader.waitWithin(time.Second, fmt.Sprintf(`rows()[0]?.text === %q`, text))
+		if took := time.Since(sent); took > time.Second {
+			t.Errorf("it took %s", took)
+		} else {
+			t.Logf("on the other page after %s", took)
+		}
+	}
+	writer.wantQuiet()
+	reader.wantQuiet()
+}
+
+// pour publishes n items of several kinds, so many in a second, and calls
+// check now and then.
+func (s *pageServer) pour(t *testing.T, feed string, from, n, rate int, check func()) {
+	t.Helper()
+	tick := time.NewTicker(time.Second / 20)
+	defer tick.Stop()
+	for i := from; i < from+n; {
+		<-tick.C
+		var lines strings.Builder
+		for end := min(i+max(rate/20, 1), from+n); i < end; i++ {
+			switch i % 4 {
+			case 0:
+				fmt.Fprintf(&lines, `{"text":"%d"}`, i)
+			case 1:
+				fmt.Fprintf(&lines, `{"user":"ada","name":"Ada","text":"%d","retweets":%d,"lang":"en"}`, i, i)
+			case 2:
+				fmt.Fprintf(&lines, `{"type":"score","home":"Ajax","away":"PSV","home_score":%d,"away_score":0}`, i)
+			default:
+				fmt.Fprintf(&lines, `{"number":%d,"values":[1,2,{"a":"https://example.com/"}],"nested":{"a":{"b":null}}}`, i)
+			}
+			lines.WriteByte('\n')
+		}
+		if status, body := s.do(t, "POST", "/feeds/"+feed, "application/x-ndjson", lines.String()); status != 201 {
+			t.Fatalf("publish: %d %s", status, body)
+		}
+		check()
+	}
+}
+
+// waitNumber waits until the newest row is the tree of that number. It looks at
+// that row only, so that it costs the page little.
+func (tab *pageTab) waitNumber(n int) {
+	tab.t.Helper()
+	tab.wait(fmt.Sprintf(`document.querySelector("#items > li:first-child .value")?.textContent === "%d" && document.querySelector("#details").textContent === ""`, n))
+}
+
+// longestTasks runs do and returns how long the page's main thread was busy with
+// its longest tasks, in ms: the time of the processor, since by the wall a task
+// is as long as others on the machine make it (that is given too).
+func (tab *pageTab) longestTasks(do func()) (processor, wall []float64) {
+	tab.t.Helper()
+	type event struct {
+		Name      string
+		Pid, Tid  int
+		Dur, TDur float64 // us
+		Args      struct{ Name string }
+	}
+	var events []event // by the reading of the tab's connection, until complete
+	complete := make(chan struct{})
+	tab.mu.Lock()
+	tab.also = func(ev any) {
+		switch ev := ev.(type) {
+		case *tracing.EventDataCollected:
+			for _, v := range ev.Value {
+				var e event
+				if err := json.Unmarshal(v, &e); err == nil {
+					events = append(events, e)
+				}
+			}
+		case *tracing.EventTracingComplete:
+			close(complete)
+		}
+	}
+	tab.mu.Unlock()
+	tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, tracing.Start, tracing.StartParams{TraceConfig: &tracing.TraceConfig{
+			IncludedCategories: []string{"disabled-by-default-devtools.timeline"}, ExcludedCategories: []string{"*"},
+		}})
+		return err
+	}))
+	do()
+	tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, tracing.End, cdp.Empty{})
+		return err
+	}))
+	select {
+	case <-complete:
+	case <-time.After(2 * pagePatience):
+		tab.t.Fatal("the trace does not end")
+	}
+	tab.mu.Lock()
+	tab.also = nil
+	tab.mu.Unlock()
+	// The page's main thread is the busiest of the renderers'.
+	type thread struct{ pid, tid int }
+	main := make(map[thread]float64)
+	for _, e := range events {
+		if e.Name == "thread_name" && e.Args.Name == "CrRendererMain" {
+			main[thread{e.Pid, e.Tid}] = 0
+		}
+	}
+	for _, e := range events {
+		if _, ok := main[thread{e.Pid, e.Tid}]; ok && e.Name == "RunTask" {
+			main[thread{e.Pid, e.Tid}] += e.TDur
+		}
+	}
+	var page thread
+	for th, busy := range main {
+		if busy > main[page] {
+			page = th
+		}
+	}
+	for _, e := range events {
+		if e.Name == "RunTask" && (thread{e.Pid, e.Tid}) == page {
+			processor = append(processor, e.TDur/1000)
+			wall = append(wall, e.Dur/1000)
+		}
+	}
+	if len(processor) < 100 {
+		tab.t.Fatalf("of %d events %d are tasks of the page", len(events), len(processor))
+	}
+	for _, times := range [][]float64{processor, wall} {
+		slices.SortFunc(times, func(a, b float64) int { return cmp.Compare(b, a) })
+	}
+	return processor[:min(5, len(processor))], wall[:min(5, len(wall))]
+}
+
+// mostRows notes the largest number of rows.
+const mostRows = `
+	globalThis.mostRows = 0;
+	addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+		mostRows = Math.max(mostRows, document.querySelector("#items").children.length);
+	}).observe(document.querySelector("#items"), {childList: true}));`
+
+func testPageBusy(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url(), mostRows)
+	tab.wait(`state() === "live"`)
+	const n = 5000
+	processor, wall := tab.longestTasks(func() {
+		s.pour(t, "main", 0, n, 500, func() {})
+		tab.waitNumber(n - 1)
+	})
+	t.Logf("the longest tasks took %.0f ms of the processor, and by the wall %.0f", processor, wall)
+	if processor[0] > 200 || processor[0] <= 0 {
+		t.Errorf("a task took %.0f ms of the processor", processor[0])
+	}
+	if most, _ := strconv.Atoi(tab.eval(`String(mostRows)`)); most != 500 {
+		t.Errorf("there were up to %d rows", most)
+	}
+	tab.wantQuiet()
+}
+
+func testPageMemory(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url())
+	tab.wait(`state() === "live"`)
+	published := 0
+	pour := func(n, rate int) {
+		t.Helper()
+		s.pour(t, "main", published, n, rate, func() {})
+		published += n
+		tab.waitNumber(published - 1)
+	}
+	pour(1200, 600) // more than it keeps
+	before := tab.heap()
+	if os.Getenv("FEEDD_TEST_LONG") != "" {
+		for range 12 {
+			pour(600, 120)
+			t.Logf("%d bytes after %d items", tab.heap(), published)
+		}
+	} else {
+		pour(4000, 1000)
+	}
+	// Paused, with more than is kept; it holds no item of these.
+	tab.press("p")
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	s.pour(t, "main", published, 4000, 1000, func() {})
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 4,000"`)
+	after := tab.heap()
+	t.Logf("%d bytes at first, %d after %d items", before, after, published+4000)
+	if after > before+2<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	tab.wantQuiet()
+}
+
+// heap returns the bytes that the page's scripts hold.
+func (tab *pageTab) heap() int64 {
+	tab.t.Helper()
+	var used float64
+	tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for range 2 { // what the first frees may hold others
+			if _, err := cdp.Call(ctx, target, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
+				return err
+			}
+		}
+		usage, err := cdp.Call(ctx, target, runtime.GetHeapUsage, cdp.Empty{})
+		used = usage.UsedSize
+		return err
+	}))
+	return int64(used)
+}

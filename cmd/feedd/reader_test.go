@@ -1,0 +1,539 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestReader drives what a reader does on the page: in chromium, against the
+// real binary.
+func TestReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a browser")
+	}
+	browser := browserForPage(t)
+	bin := filepath.Join(t.TempDir(), "feedd")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, browser context.Context, bin string)
+	}{
+		{"scrolls back to the first item and up again, in bounds", testReaderScrolls},
+		{"counts while it is paused, and misses nothing", testReaderPauses},
+		{"counts what comes while the reader is further down or in an item", testReaderHolds},
+		{"begins at the newest when too many wait", testReaderTooMany},
+		{"marks what went while it was paused", testReaderPausedGap},
+		{"shows an item in its place", testReaderPermalink},
+		{"goes to a time", testReaderJumps},
+		{"filters by text and by event", testReaderFilters},
+		{"copies an item", testReaderCopies},
+		{"is told by a few words aloud", testReaderAloud},
+		{"says when older items cannot be read", testReaderFails},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
+	}
+}
+
+// batch publishes n items with the texts "from", "from+1", ...
+func (s *pageServer) batch(t *testing.T, feed string, from, n int) {
+	t.Helper()
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, "\"%d\"\n", from+i)
+	}
+	if status, body := s.do(t, "POST", "/feeds/"+feed, "application/x-ndjson", lines.String()); status != http.StatusCreated {
+		t.Fatalf("publish a batch: %d %s", status, body)
+	}
+}
+
+// wantRun checks that the rows are the numbers from one to the other, the
+// newest first, without a hole.
+func (tab *pageTab) wantRun(first, last int) {
+	tab.t.Helper()
+	rows := tab.rows()
+	if len(rows) != last-first+1 {
+		tab.t.Fatalf("there are %d rows, not %d to %d", len(rows), first, last)
+	}
+	for i, row := range rows {
+		if row.Text != strconv.Itoa(last-i) {
+			tab.t.Fatalf("row %d is %q, not %d", i, row.Text, last-i)
+		}
+	}
+}
+
+// wantDense checks that no row is missing between the first and the last, and
+// that they are in bounds.
+func (tab *pageTab) wantDense() (first, last int) {
+	tab.t.Helper()
+	rows := tab.rows()
+	if len(rows) == 0 || len(rows) > 500 {
+		tab.t.Fatalf("there are %d rows", len(rows))
+	}
+	last, _ = strconv.Atoi(rows[0].Text)
+	first = last - len(rows) + 1
+	tab.wantRun(first, last)
+	return first, last
+}
+
+// press types keys, as a reader does.
+func (tab *pageTab) press(keys string) {
+	tab.t.Helper()
+	tab.do(chromedp.KeyEvent(keys))
+}
+
+func testReaderScrolls(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 1200)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	tab.wantRun(1150, 1199)
+
+	// To the end of the list, again and again, until there is nothing older. At
+	// each step the row that the reader looks at stays where it was.
+	tab.eval(`scrollTo(0, 600), ""`)
+	tab.wait(`!document.querySelector("#items").matches(".flows")`) // all rows have their sizes
+	for range 60 {
+		if tab.eval(`String(document.querySelector("#older").hidden)`) == "true" {
+			break
+		}
+		tab.eval(`globalThis.row = document.querySelector("#items > li:last-child"); scrollTo(0, 1e9); globalThis.y = row.getBoundingClientRect().top; ""`)
+		tab.wait(`row.nextSibling || document.querySelector("#older").hidden`)
+		if got := tab.eval(`row.isConnected ? String(Math.round(row.getBoundingClientRect().top - y)) : "gone"`); got != "0" {
+			t.Fatalf("the row that the reader looks at moved by %s", got)
+		}
+	}
+	if first, last := tab.wantDense(); first != 0 || last != 499 {
+		t.Fatalf("at the end there are %d to %d", first, last)
+	}
+	if got := tab.eval(`document.querySelector("#end").textContent`); got != "This is all that the server has." {
+		t.Errorf("at the end it says %q", got)
+	}
+	s.publish(t, "main", "", "application/json", `"1200"`)
+	tab.wait(`document.querySelector("#new").textContent === "1 new item, show"`)
+	tab.wantRun(0, 499)
+
+	// And up, by the list's upper end.
+	for range 60 {
+		if tab.eval(`String(document.querySelector("#newer").hidden)`) == "true" {
+			break
+		}
+		tab.eval(`globalThis.newest = rows()[0].id; scrollTo(0, 600); ""`)
+		tab.eval(`new Promise(resolve => requestAnimationFrame(() => { scrollTo(0, 0); resolve(""); }))`)
+		tab.wait(`rows()[0].id !== newest || document.querySelector("#newer").hidden`)
+	}
+	tab.wait(`rows()[0]?.text === "1200"`)
+	if first, last := tab.wantDense(); last != 1200 || first != 701 {
+		t.Fatalf("up again there are %d to %d", first, last)
+	}
+	s.publish(t, "main", "", "application/json", `"1201"`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`rows()[0]?.text === "1201"`)
+	tab.wantDense()
+	tab.wantQuiet()
+}
+
+func testReaderPauses(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(10)
+	tab.wait(`state() === "live"`)
+	tab.press("p")
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	for i := range 37 {
+		s.batch(t, "main", 10+i, 1)
+	}
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 37"`)
+	tab.wantRun(0, 9)
+	// What comes while it catches up is neither lost nor doubled.
+	stop, done := make(chan struct{}), make(chan int)
+	go func() {
+		n := 47
+		for ; ; n++ {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+				s.batch(t, "main", n, 1)
+			}
+		}
+	}()
+	tab.wait(`document.querySelector("#details").textContent > ", paused, behind by 45"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`document.querySelector("#new").hidden && document.querySelector("#details").textContent === ""`)
+	for i := range 20 { // off and on
+		tab.press("p")
+		tab.eval(fmt.Sprintf(`new Promise(resolve => setTimeout(resolve, %d, ""))`, i))
+		tab.press("p")
+	}
+	close(stop)
+	n := <-done
+	s.batch(t, "main", n, 1)
+	tab.wait(fmt.Sprintf(`rows()[0]?.text === "%d" && document.querySelector("#details").textContent === ""`, n))
+	// It may have begun anew meanwhile, if too many waited.
+	if first, last := tab.wantDense(); last != n {
+		t.Errorf("at the end there are %d to %d, not to %d", first, last, n)
+	}
+	tab.wantQuiet()
+}
+
+func testReaderHolds(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 50)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	tab.eval(`scrollTo(0, 1200), ""`)
+	tab.wait(`scrollY === 1200`)
+	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	s.batch(t, "main", 50, 20)
+	tab.wait(`document.querySelector("#new").textContent === "20 new items, show"`)
+	tab.wantRun(0, 49)
+	tab.do(chromedp.Click(chromedp.CSS("#new")))
+	tab.wait(`rows()[0]?.text === "69" && scrollY === 0`)
+
+	// By keys: j goes into the list, which then stands still.
+	tab.press("j")
+	tab.press("j")
+	tab.press("j")
+	tab.press("k")
+	if got := tab.eval(`document.activeElement.querySelector(".data").textContent`); got != "68" {
+		t.Errorf("the keys led to item %q", got)
+	}
+	s.batch(t, "main", 70, 3)
+	tab.wait(`document.querySelector("#new").textContent === "3 new items, show"`)
+	if got := tab.rows()[0].Text; got != "69" {
+		t.Errorf("the list moved to %s while the reader was in an item", got)
+	}
+	tab.press(kb.Escape)
+	tab.wait(`rows()[0]?.text === "72" && document.querySelector("#new").hidden`)
+	tab.wantDense()
+
+	// The keys can be switched off.
+	tab.eval(`document.querySelector("#help").open = true, ""`)
+	tab.do(chromedp.Click(chromedp.CSS("#shortcuts")))
+	tab.press("p")
+	if got := tab.eval(`document.querySelector("#pause").textContent`); got != "Pause" {
+		t.Error("a key that is off paused the page")
+	}
+	tab.wantQuiet()
+}
+
+func testReaderTooMany(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(10)
+	tab.wait(`state() === "live"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	s.batch(t, "main", 10, 3000)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3,000"`)
+	tab.wantRun(0, 9)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`rows()[0]?.text === "3009" && rows().length === 50`)
+	tab.wantRun(2960, 3009)
+	s.batch(t, "main", 3010, 1)
+	tab.wait(`rows()[0]?.text === "3010"`)
+	tab.wantQuiet()
+}
+
+func testReaderPausedGap(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	want := []pageRow{s.publish(t, "main", "", "text/plain", "seen")}
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(1)
+	tab.wait(`state() === "live"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	s.publish(t, "main", "", "text/plain", "never seen")
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 1"`)
+	if status, body := s.do(t, "DELETE", "/feeds/main", "", ""); status != http.StatusOK {
+		t.Fatalf("purge: %d %s", status, body)
+	}
+	want = append(want, pageRow{Gap: true, Text: "items are missing here: purged"}, s.publish(t, "main", "", "text/plain", "kept"))
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 2"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.waitRows(3)
+	want = append(want, s.publish(t, "main", "", "text/plain", "live"))
+	tab.waitRows(4)
+	tab.wantRows(want)
+	tab.wantQuiet()
+}
+
+func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "news", 0, 200)
+	item := s.publish(t, "news", "", "application/json", `"200"`)
+	s.batch(t, "news", 201, 199)
+	tab := openPage(t, browser, s.url()+"/?feed=news&at="+item.ID)
+	const here = `document.querySelector("#items > .here .data")?.textContent`
+	tab.wait(here + ` === "200" && state() === "live"`)
+	if first, last := tab.wantDense(); first > 176 || last < 225 {
+		t.Errorf("around the item there are %d to %d", first, last)
+	}
+	if got := tab.eval(`const r = document.querySelector(".here").getBoundingClientRect(); String(r.top >= 0 && r.bottom <= innerHeight && document.activeElement.matches(".here"))`); got != "true" {
+		t.Error("the item is not in the window, with the focus")
+	}
+	// Its neighbours both ways, to the newest and on.
+	tab.do(chromedp.Click(chromedp.CSS("#older")))
+	tab.press(kb.Escape)
+	tab.eval(`scrollTo(0, 0), ""`)
+	for range 20 {
+		if tab.eval(`String(document.querySelector("#newer").hidden)`) == "true" {
+			break
+		}
+		tab.eval(`globalThis.newest = rows()[0].id; document.querySelector("#newer").click(); ""`)
+		tab.wait(`rows()[0].id !== newest || document.querySelector("#newer").hidden`)
+	}
+	tab.wait(`rows()[0]?.text === "399"`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	s.batch(t, "news", 400, 1)
+	tab.wait(`rows()[0]?.text === "400"`)
+	tab.wantDense()
+
+	// By the link of a row, at the feed's own address, and back.
+	tab.do(chromedp.Navigate(s.url() + "/feeds/news"))
+	tab.waitRows(50)
+	tab.do(chromedp.Click(chromedp.CSS("#items > li:nth-child(3) .time")))
+	tab.wait(here + ` === "398"`)
+	if got, want := tab.eval(`location.pathname + location.search`), "/?feed=news&at="; !strings.HasPrefix(got, want) {
+		t.Errorf("the item's address is %s", got)
+	}
+	s.batch(t, "news", 401, 1)
+	tab.press(kb.Escape)
+	tab.wait(`rows()[0]?.text === "401"`)
+	tab.eval(`history.back(), ""`)
+	tab.wait(`location.pathname === "/feeds/news" && !document.querySelector(".here") && rows()[0]?.text === "401"`)
+
+	// An item that went.
+	if status, body := s.do(t, "DELETE", "/feeds/news/items/"+item.ID, "", ""); status != http.StatusNoContent && status != http.StatusOK {
+		t.Fatalf("delete: %d %s", status, body)
+	}
+	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=" + item.ID))
+	tab.wait(`document.querySelector("#message").textContent.includes("is not here")`)
+	tab.wait(here + ` === "201"`)
+	// No position at all.
+	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=nonsense"))
+	tab.wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown")`)
+	tab.wantQuiet(`status of 400`)
+}
+
+func testReaderJumps(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url()+"/?feed=news")
+	// What people write, by the page's own clock and zone.
+	got := tab.eval(`(async () => {
+		const {placeOf} = await import("/when.js");
+		const now = new Date(2026, 10, 22, 15, 0, 0);
+		const local = (...args) => new Date(...args).toISOString();
+		const wrong = [];
+		for (const [text, want] of [
+			["1763792000000001", "1763792000000001"],
+			["14:30", local(2026, 10, 22, 14, 30)], ["15:30", local(2026, 10, 21, 15, 30)], ["9:05:07", local(2026, 10, 22, 9, 5, 7)],
+			["2:30 pm", local(2026, 10, 22, 14, 30)], ["2PM", local(2026, 10, 22, 14)], ["12 am", local(2026, 10, 22)],
+			["yesterday 14:30", local(2026, 10, 21, 14, 30)], ["Yesterday", local(2026, 10, 21)], ["today, 8:00", local(2026, 10, 22, 8)],
+			["2026-11-20", local(2026, 10, 20)], ["2026-11-20 14:30", local(2026, 10, 20, 14, 30)], ["2026-11-20T14:30:01", local(2026, 10, 20, 14, 30, 1)],
+			["20.11.2026 14:30", local(2026, 10, 20, 14, 30)], ["20.11. 14:30", local(2026, 10, 20, 14, 30)],
+			["2026-11-20T14:30:01.5Z", "2026-11-20T14:30:01.500Z"], ["2026-11-20 14:30:01+02:00", "2026-11-20T12:30:01.000Z"],
+			["10m", local(now - 600_000)], ["2 hours ago", local(now - 7_200_000)], ["3d", local(now - 3 * 86_400_000)], ["45 s", local(now - 45_000)],
+			["", undefined], ["14", undefined], ["25:00", undefined], ["14:60", undefined], ["13 pm", undefined], ["31.2.2026", undefined],
+			["11/12/2026", undefined], ["soon", undefined], ["2026-13-01", undefined], ["nonsense 14:30", undefined],
+		]) {
+			const got = placeOf(text, now);
+			if (got !== want) wrong.push(text + ": " + got + ", not " + want);
+		}
+		return wrong.join("\n");
+	})()`)
+	if got != "" {
+		t.Error(got)
+	}
+
+	s.batch(t, "news", 0, 200)
+	// The time between two items.
+	middle := s.publish(t, "news", "", "application/json", `"200"`)
+	time.Sleep(20 * time.Millisecond)
+	at := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	time.Sleep(20 * time.Millisecond)
+	after := s.publish(t, "news", "", "application/json", `"201"`)
+	s.batch(t, "news", 202, 198)
+	tab.wait(`rows()[0]?.text === "399"`)
+	jump := func(to string) {
+		tab.do(chromedp.SetValue(chromedp.CSS("#place"), to), chromedp.Click(chromedp.CSS("#goto button")))
+	}
+	jump(at)
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "201"`)
+	tab.wantDense()
+	jump(middle.ID)
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "200"`)
+	tab.wantDense()
+	jump("soon")
+	tab.wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true"`)
+	if got := tab.eval(`new URLSearchParams(location.search).get("at")`); got != middle.ID {
+		t.Errorf("what is no place led to %s", got)
+	}
+	jump("1h") // before the first
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "0"`)
+	jump(after.ID)
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "201" && document.querySelector("#place").getAttribute("aria-invalid") === "false"`)
+	tab.press(kb.Escape)
+	tab.press("n")
+	tab.wait(`rows()[0]?.text === "399" && !document.querySelector(".here")`)
+	tab.wantQuiet()
+}
+
+func testReaderFilters(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	for i := range 120 {
+		event := ""
+		if i%10 == 0 {
+			event = "goal"
+		}
+		s.publish(t, "news", event, "application/json", fmt.Sprintf(`{"text":"%d"}`, i))
+	}
+	tab := openPage(t, browser, s.url()+"/?feed=news")
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	const seen = `rows().filter(row => !document.querySelector("[data-id='" + row.id + "']").hidden).map(row => row.text).join()`
+
+	tab.press("/")
+	tab.wait(`document.activeElement.id === "words"`)
+	tab.eval(`document.activeElement.value = "", ""`) // chromedp types the key nevertheless
+	tab.press("11")
+	tab.wait(seen + ` === "119,118,117,116,115,114,113,112,111,110"`)
+	s.publish(t, "news", "", "text/plain", "of no interest")
+	s.publish(t, "news", "", "text/plain", "11 men")
+	tab.wait(seen + `.startsWith("11 men,119")`)
+	tab.do(chromedp.Click(chromedp.CSS("#older")))
+	tab.wait(seen + `.endsWith("110,11") && document.querySelector("#older").hidden`)
+	// Without it everything is there again, also what was passed over.
+	tab.eval(`document.querySelector("#words").value = "", document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
+	tab.wait(`rows().length >= 50 && rows()[1]?.text === "of no interest"`)
+
+	tab.eval(`document.querySelector("#events").value = "goal, card", document.querySelector("#narrow").requestSubmit(), ""`)
+	tab.wait(`rows().length === 12 && rows().every(row => row.event === "goal") && location.search === "?feed=news&event=goal%2Ccard"`)
+	s.publish(t, "news", "", "text/plain", "no name")
+	s.publish(t, "news", "card", "text/plain", "red")
+	tab.wait(`rows()[0]?.text === "red" && rows().length === 13`)
+	tab.wantQuiet()
+}
+
+func testReaderCopies(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	front := s.url()
+	item := s.publish(t, "news", "goal", "application/json", `{"n":12345678901234567890,"s":"it's"}`)
+	tab := openPage(t, browser, front+"/?feed=news")
+	tab.allow("clipboard-read", "clipboard-write")
+	tab.waitRows(1)
+	tab.do(chromedp.Click(chromedp.CSS("#items .copy")))
+	copied := func(what string) string {
+		t.Helper()
+		tab.eval(`document.querySelector("#said").textContent = "", ""`)
+		tab.do(chromedp.Click(chromedp.CSS(`.menu [data-copy="` + what + `"]`)))
+		tab.wait(`document.querySelector("#said").textContent === "Copied"`)
+		return tab.eval(`navigator.clipboard.readText()`)
+	}
+	if got, want := copied("link"), front+"/?feed=news&at="+item.ID; got != want {
+		t.Errorf("the link is %s, not %s", got, want)
+	}
+	_, line := s.do(t, "GET", "/feeds/news/items/"+item.ID, "", "")
+	if got, want := copied("json"), strings.TrimSpace(string(line)); got != want {
+		t.Errorf("the JSON is\n%s\nnot\n%s", got, want)
+	}
+	if out, err := exec.Command("sh", "-c", copied("curl")+" --silent").Output(); err != nil || strings.TrimSpace(string(out)) != strings.TrimSpace(string(line)) {
+		t.Errorf("the command gives %s, %v", out, err)
+	}
+	// The script goes on behind the item.
+	next := s.publish(t, "news", "", "text/plain", "next")
+	if got, want := tab.eval(`new Promise(resolve => { const console = {log: (...args) => { feed.close(); resolve(args.join(" ")); }};`+copied("source")+` })`), next.ID+" next"; got != want {
+		t.Errorf("the script logs %s, not %s", got, want)
+	}
+	tab.press(kb.Escape)
+	if got := tab.eval(`String(document.querySelector(".menu") === null && document.activeElement.matches(".copy"))`); got != "true" {
+		t.Error("the menu is not closed, or its button has not the focus")
+	}
+
+	// A browser that does not let it: the text is there, chosen.
+	tab.eval(`Object.defineProperty(navigator, "clipboard", {value: undefined}), ""`)
+	tab.press("c")
+	tab.do(chromedp.Click(chromedp.CSS(`.menu [data-copy="link"]`)))
+	tab.wait(`getSelection().toString().startsWith(location.origin + "/?feed=news&at=")`)
+	tab.do(chromedp.Click(chromedp.CSS("#elsewhere summary")), chromedp.Click(chromedp.CSS("#elsewhere button")))
+	tab.wait(`getSelection().toString() === "curl -N " + location.origin + "/feeds/news"`)
+	tab.wantQuiet()
+}
+
+// allow lets the page do what a reader would be asked for.
+func (tab *pageTab) allow(names ...string) {
+	tab.t.Helper()
+	for _, name := range names {
+		tab.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, browser.SetPermission, browser.SetPermissionParams{
+				Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+			})
+			return err
+		}))
+	}
+}
+
+func testReaderAloud(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url(), `
+		globalThis.heard = [];
+		addEventListener("DOMContentLoaded", () => new MutationObserver(() => heard.push(document.querySelector("#aloud").textContent))
+			.observe(document.querySelector("#aloud"), {childList: true, characterData: true, subtree: true}));`, hastyClock)
+	tab.wait(pageConnected)
+	s.publish(t, "main", "", "text/plain", "the only one")
+	tab.wait(`heard.at(-1) === "New: the only one"`)
+	s.batch(t, "main", 0, 300)
+	tab.wait(`rows()[0]?.text === "299" && /^\d+ new items$/.test(heard.at(-1))`)
+	if got := tab.eval(`heard.join("|")`); strings.Count(got, "|") > 5 || strings.Contains(got, "New: 2") {
+		t.Errorf("300 items were told as %s", got)
+	}
+	tab.wantQuiet()
+}
+
+func testReaderFails(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 60)
+	broken := make(chan struct{})
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-broken:
+		default:
+			if r.URL.Query().Has("before") {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				json.NewEncoder(w).Encode(map[string]string{"title": "Not now", "detail": "it is late"})
+				return
+			}
+		}
+		s.pass(w, r, 1<<20)
+	})
+	tab := openPage(t, browser, front)
+	tab.waitRows(50)
+	tab.do(chromedp.Click(chromedp.CSS("#older")))
+	tab.wait(`document.querySelector("#message").textContent === "Older items cannot be read: Not now: it is late."`)
+	close(broken)
+	tab.do(chromedp.Click(chromedp.CSS("#older")))
+	tab.wait(`rows().length === 60`)
+	tab.wait(`document.querySelector("#message").hidden`)
+	tab.wantQuiet(`status of 503`)
+}
