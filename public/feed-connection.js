@@ -165,7 +165,7 @@ export class Connection {
         } else if (frame.cursor && !frame.gap) {
           // A heartbeat: it comes after a silence of the length that the server
           // is set to. Two may fail to come, no more.
-          this.#patience = Math.max(IDLE, 2.3 * (now - heard));
+          this.#patience = Math.min(Math.max(IDLE, 2.3 * (now - heard)), LONGEST_IDLE);
         }
         heard = now;
         timer = setTimeout(silent, this.#patience);
@@ -184,7 +184,7 @@ export class Connection {
       const {cursor, reason, retry} = frame.closing;
       if (cursor) this.#came({cursor});
       end.reason = reason;
-      end.retry = retry; // the server has spread it already
+      end.retry = Math.max(retry, FIRST_WAIT / 2); // the server has spread it already
     } else if (frame.cursor) {
       this.#came(frame);
     }

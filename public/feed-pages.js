@@ -130,8 +130,8 @@ function retryAfter(response) {
   const value = response.headers.get("Retry-After");
   if (!value) return undefined;
   const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  // Never before that time, and not all readers at once.
-  return wait >= 0 ? Math.min(wait, LONGEST_RETRY_AFTER) * (1 + Math.random() / 2) : undefined;
+  // Never before that time, not all readers at once, and none at once.
+  return wait >= 0 ? Math.max(Math.min(wait, LONGEST_RETRY_AFTER) * (1 + Math.random() / 2), spread(FIRST_WAIT)) : undefined;
 }
 
 /** @returns {URL} */

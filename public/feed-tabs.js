@@ -155,6 +155,7 @@ class Tab {
   /** Has a connection of its own: the leader's does not bring what this tab
    * wants. */
   #alone() {
+    this.#lonely = undefined;
     if (this.#leading) return;
     this.#own = true;
     clearTimeout(this.#patience);
@@ -196,6 +197,7 @@ class Tab {
   async #lead(signal) {
     clearTimeout(this.#patience);
     clearTimeout(this.#lonely);
+    this.#lonely = undefined;
     this.#leading = true;
     this.union = this.want;
     this.closed = false;

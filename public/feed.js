@@ -77,7 +77,9 @@ export {Refusal};
  * - `state`: a {@link State}
  *
  * It is async iterable, too: it gives items, and a gap as `{gap}`; it ends when
- * the Feed is closed and throws a {@link Refusal} when the server refuses.
+ * the Feed is closed and throws a {@link Refusal} when the server refuses. Who
+ * iterates sets the pace, for all: when 1000 items wait for an iterator, nothing
+ * more is handed on until it took them, or was left.
  */
 export class Feed extends EventTarget {
   #url;
@@ -131,7 +133,10 @@ export class Feed extends EventTarget {
 
   /** @returns {AsyncIterator<Item | {gap: Gap}>} */
   [Symbol.asyncIterator]() {
-    const queue = new Queue(() => this.#catchUp(), () => this.#queues.delete(queue));
+    const queue = new Queue(() => this.#resume(), () => {
+      this.#queues.delete(queue);
+      this.#resume(); // it may have been the one that did not keep up
+    });
     this.#queues.add(queue);
     if (this.#state.is === "closed") queue.end();
     if (this.#state.is === "refused") queue.end(new Refusal(this.#state.problem));
@@ -189,8 +194,7 @@ export class Feed extends EventTarget {
       return new Connection(this.#url, this.#cursor, signal, take, show).run();
     }
     const feed = this;
-    const ask = () => this.#catchUp().catch(err => this.#fail(err));
-    return share(this.#url, {get cursor() { return feed.#cursor; }, take, show, ask}, signal);
+    return share(this.#url, {get cursor() { return feed.#cursor; }, take, show, ask: () => this.#resume()}, signal);
   }
 
   // The reader: what is handed on, and the cursor.
@@ -212,7 +216,7 @@ export class Feed extends EventTarget {
   /** Asks the server for what comes behind the cursor, up to what is there.
    * @returns {Promise<void>} */
   async #catchUp() {
-    if (this.#behind || this.#full()) return;
+    if (this.#behind || this.#full() || this.#end.signal.aborted) return;
     this.#behind = true;
     try {
       let more;
@@ -230,6 +234,11 @@ export class Feed extends EventTarget {
     for (const batch of meanwhile) this.#take(batch);
   }
 
+  /** Catches up, where there is something to catch up with. */
+  #resume() {
+    if (this.#cursor) this.#catchUp().catch(err => this.#fail(err));
+  }
+
   /** Takes what the connection brought, as far as it follows on the cursor.
    * @param {import("./feed-connection.js").Batch} batch */
   #take(batch) {
@@ -240,7 +249,7 @@ export class Feed extends EventTarget {
     if (this.#full()) return; // it will ask when there is room
     // What is lost depends on where a reader stands, so each asks for itself.
     if (batch.gap || Number(batch.after) > Number(this.#cursor)) {
-      this.#catchUp().catch(err => this.#fail(err));
+      this.#resume();
       return;
     }
     const items = batch.items.filter(item => Number(item.id) > Number(this.#cursor));

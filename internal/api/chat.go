@@ -60,7 +60,7 @@ func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 		return &draining
 	}
 	feed := s.Forerunner.Chat
-	return writeJSON(w, http.StatusOK, struct {
+	return s.writeJSON(w, http.StatusOK, struct {
 		Feed        string `json:"feed"`
 		Subscribers int    `json:"subscribers"`
 		MayPublish  bool   `json:"may_publish"`

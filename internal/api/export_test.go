@@ -19,3 +19,9 @@ func PublishTypes() []string { return typeNames() }
 // LeaveStrangers leaves so many bytes of memory for the unfinished messages of
 // those without a credential.
 func (s *Server) LeaveStrangers(bytes int64) { s.strangers.Store(strangersBytes - bytes) }
+
+// Unread returns how many bytes of large answers wait for their readers.
+func (s *Server) Unread() int64 { return s.unread.Load() }
+
+// LeaveUnread leaves so many bytes of memory for large answers.
+func (s *Server) LeaveUnread(bytes int64) { s.unread.Store(unreadBytes - bytes) }

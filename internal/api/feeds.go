@@ -88,7 +88,7 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 		}
 		answer.Feeds = append(answer.Feeds, row)
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return s.writeJSON(w, http.StatusOK, answer)
 }
 
 // purge answers DELETE /feeds/{feed}.
@@ -106,7 +106,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Log.Info("feed purged", "feed", feed, "items", n)
-	return writeJSON(w, http.StatusOK, struct {
+	return s.writeJSON(w, http.StatusOK, struct {
 		Feed   string `json:"feed"`
 		Purged int    `json:"purged"`
 	}{feed, n})
@@ -148,8 +148,7 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	w.Write(wire.AppendLine(nil, it))
-	return nil
+	return s.writeAnswer(w, http.StatusOK, wire.AppendLine(nil, it))
 }
 
 // deleteItem answers DELETE /feeds/{feed}/items/{id}.
@@ -197,7 +196,7 @@ func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed stri
 	if len(feeds) > 0 {
 		retention = feeds[0].Retention
 	}
-	return writeJSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
+	return s.writeJSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
 }
 
 // putSettings answers PUT /feeds/{feed}/settings: what the body leaves out

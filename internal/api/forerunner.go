@@ -78,7 +78,7 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 	if json.Unmarshal(drafts[0].Data, &item) == nil {
 		s.Log.Info("push", "feed", s.Forerunner.Feed, "type", item.Type)
 	}
-	return writeJSON(w, http.StatusOK, struct{}{})
+	return s.writeJSON(w, http.StatusOK, struct{}{})
 }
 
 // realTimeFeed answers GET /real_time_feed: the items that are newer than

@@ -54,8 +54,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 	}
 	setPageHeader(w.Header())
 	s.metrics.delivered.Add(uint64(len(page.Items)))
-	w.Write(wire.AppendPage(nil, page))
-	return nil
+	return s.writeAnswer(w, http.StatusOK, wire.AppendPage(nil, page))
 }
 
 // pageBack returns the newest items, or those below an id.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -52,8 +53,7 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) erro
 		return err
 	}
 	s.metrics.delivered.Add(uint64(len(page.Items)))
-	w.Write(p.form.append(nil, page))
-	return nil
+	return s.writeAnswer(w, http.StatusOK, p.form.append(nil, page))
 }
 
 // pageFrom returns the items after a start. When there are none it waits for
@@ -275,6 +275,15 @@ func (l *returned) Addr() net.Addr { return l.addr }
 type resumed struct {
 	net.Conn
 	early []byte
+}
+
+// CloseWrite ends the sending half, where the connection has halves.
+func (c *resumed) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 func (c *resumed) Read(b []byte) (int, error) {

@@ -85,6 +85,7 @@ var (
 	tooManyFeeds     = problem{Status: 503, Type: "too-many-feeds", Title: "There are as many feeds as there may be", retryAfter: 60}
 	outcome          = problem{Status: 503, Type: "outcome-unknown", Title: "The store failed in the middle of the commit: the item may be stored or not. Repeat with the same Idempotency-Key to settle it", retryAfter: 1}
 	draining         = problem{Status: 503, Type: "draining", Title: "The server is going down", retryAfter: 2}
+	tooManyAnswers   = problem{Status: 503, Type: "too-many-answers", Title: "Too many answers are not read yet", retryAfter: 5}
 	tooManySubs      = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", retryAfter: 5}
 )
 

@@ -300,7 +300,7 @@ func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch boo
 		status = http.StatusOK
 	}
 	if batch {
-		return writeJSON(w, status, struct {
+		return s.writeJSON(w, status, struct {
 			Feed  string `json:"feed"`
 			Count int    `json:"count"`
 			First string `json:"first"`
@@ -308,7 +308,7 @@ func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch boo
 		}{r.Feed, r.Count, r.First.String(), r.Last.String()})
 	}
 	h.Set("Location", "/feeds/"+r.Feed+"/items/"+r.First.String())
-	return writeJSON(w, status, struct {
+	return s.writeJSON(w, status, struct {
 		ID   string `json:"id"`
 		Feed string `json:"feed"`
 		Time string `json:"time"`
@@ -316,7 +316,7 @@ func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch boo
 }
 
 // writeJSON answers with a value.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
+func (s *Server) writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -324,7 +324,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
-	return nil
+	return s.writeAnswer(w, status, append(body, '\n'))
 }

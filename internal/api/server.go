@@ -91,6 +91,7 @@ type Server struct {
 	sockets     sockets
 	strangers   atomic.Int64 // bytes, see strangersBytes
 	looped      loops
+	unread      atomic.Int64 // bytes, see unreadBytes
 	throttle    throttle
 }
 

@@ -49,7 +49,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, s.cookie(r, token, end))
-	return writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end})
+	return s.writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end})
 }
 
 // getSession answers GET /session.
@@ -58,7 +58,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	if end, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
 		state.Expires = &end
 	}
-	return writeJSON(w, http.StatusOK, state)
+	return s.writeJSON(w, http.StatusOK, state)
 }
 
 // signOut answers DELETE /session.
@@ -77,7 +77,7 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ticket, end := s.Sessions.Ticket()
-	return writeJSON(w, http.StatusCreated, struct {
+	return s.writeJSON(w, http.StatusCreated, struct {
 		Ticket  string    `json:"ticket"`
 		Expires time.Time `json:"expires"`
 		Link    string    `json:"link"`

@@ -75,6 +75,9 @@ func farewellOf(end stream.End, at stream.ID) farewell {
 	switch end {
 	case stream.EndDrained:
 		// Whoever reads codes only finds here where to go on.
+		if at == 0 { // who was told of no position keeps its own
+			return farewell{websocket.StatusServiceRestart, "the server restarts"}
+		}
 		return farewell{websocket.StatusServiceRestart, "cursor=" + at.String()}
 	case stream.EndFailed:
 		return farewell{websocket.StatusTryAgainLater, "the store does not work at the moment"}
@@ -202,6 +205,11 @@ func (o *socket) pingOnce(ctx context.Context) (silent bool, err error) {
 	// Its answer may stand behind what it publishes, and that behind a slow
 	// commit.
 	if o.raw.heard.Load() != before || len(o.turn) > 0 {
+		return false, nil
+	}
+	// The ping may stand behind much that a slow client has still to read: as
+	// long as its kernel takes of that, it is there.
+	if silence, waiting := stream.Unheard(o.raw.Conn); waiting && silence < o.stall {
 		return false, nil
 	}
 	return true, err

@@ -54,7 +54,7 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 		answer.Subscribers = append(answer.Subscribers, row)
 	}
 	answer.Subscribers = append(answer.Subscribers, s.looped.rows(limit-len(answer.Subscribers))...)
-	return writeJSON(w, http.StatusOK, answer)
+	return s.writeJSON(w, http.StatusOK, answer)
 }
 
 // stand says where a subscriber stands: 0 is not known. Whoever has everything

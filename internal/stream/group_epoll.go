@@ -114,6 +114,9 @@ type batch struct {
 	d    Delivery
 	ok   bool // the windows reach back so far
 	page page
+
+	answer []byte // of polls, in the place of the page
+	kept   *kept  // the memory of the answer, once somebody has a rest of it
 }
 
 // batches remembers the latest, for the length of a slice.
@@ -126,6 +129,7 @@ func (b *batches) forget() {
 	for i := range b.list {
 		b.list[i].group = nil
 		b.list[i].d = Delivery{}
+		b.list[i].answer, b.list[i].kept = nil, nil
 		b.list[i].page.spare(2 * passBounds.Bytes)
 	}
 }
@@ -141,6 +145,7 @@ func (b *batches) of(m *member, since ID, w *windows) *batch {
 	l := &b.list[b.next]
 	b.next = (b.next + 1) % len(b.list)
 	l.group, l.after, l.live = m.group, after, m.cursor.live
+	l.answer, l.kept = nil, nil
 	at := m.cursor
 	at.after = after
 	l.d, l.ok = w.deliver(&at, m.bounds(passBounds), time.Now())
@@ -148,10 +153,9 @@ func (b *batches) of(m *member, since ID, w *windows) *batch {
 	case m.poll == nil:
 		l.page.encode(m.enc, &l.d)
 	case len(l.d.Entries) > 0:
-		// Anew: those who take it in parts keep the rest.
-		l.page.buf = m.poll.Reply.Append(nil, answerOf(&at, &l.d), false)
-	default:
-		l.page.buf = nil
+		// Not in a buffer that is used again: those who take it in parts keep
+		// the rest.
+		l.answer = m.poll.Reply.Append(nil, answerOf(&at, &l.d), false)
 	}
 	return l
 }

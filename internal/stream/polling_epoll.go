@@ -3,7 +3,9 @@
 package stream
 
 import (
+	"cmp"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,9 +25,52 @@ type polling struct {
 	Poll
 	conn    net.Conn
 	timer   *time.Timer
-	over    bool // the wait has ended
-	ended   bool // the peer sends nothing more
-	leaving bool // it is among those who are given back
+	over    bool  // the wait has ended
+	ended   bool  // the peer sends nothing more
+	leaving bool  // it is among those who are given back
+	kept    *kept // the memory of the rest of its answer
+}
+
+// kept is the memory of an answer of which members have the rest to take. Its
+// fields belong to whom the members do: those that share one are of one shard.
+type kept struct {
+	bytes   int64
+	holders int
+}
+
+// restBytes is how much memory the rests of answers may have, all together, that
+// wait for their readers. A stream keeps only how far it is in an item that can
+// be encoded again; an answer may have items that nobody can put together again.
+const restBytes = 64 << 20
+
+// keep keeps the rest of an answer, whose memory is shared where others keep
+// theirs of the same. It returns false where there is no room: then the
+// connection ends, and its reader asks again from its cursor.
+func (s *Shards) keep(m *member, rest []byte, shared **kept) bool {
+	k := *shared
+	if k == nil || k.holders == 0 {
+		k = &kept{bytes: int64(cap(rest))}
+		if s.rests.Add(k.bytes) > restBytes {
+			s.rests.Add(-k.bytes)
+			return false
+		}
+		*shared = k
+	}
+	k.holders++
+	m.poll.kept, m.half = k, &half{notice: rest}
+	return true
+}
+
+// forget lets go of the rest of an answer.
+func (s *Shards) forget(m *member) {
+	if m.poll == nil || m.poll.kept == nil {
+		return
+	}
+	k := m.poll.kept
+	m.poll.kept = nil
+	if k.holders--; k.holders == 0 {
+		s.rests.Add(-k.bytes)
+	}
 }
 
 // last reports whether the peer wants nothing behind this answer.
@@ -70,15 +115,15 @@ func (s *shard) conclude(m *member, now time.Duration) {
 
 // servePoll does for a poll what serve does. Nothing may lie before it.
 func (s *shard) servePoll(m *member, b *batch, now time.Duration) (more bool) {
-	if len(b.page.buf) > 0 {
-		if s.reply(m, b.page.buf, now) {
+	if len(b.answer) > 0 {
+		if s.reply(m, b.answer, &b.kept, now) {
 			s.delivered += uint64(len(b.d.Entries))
 		}
 		return false
 	}
 	m.cursor.Advance(&b.d)
 	if !b.d.More && (m.poll.over || m.poll.last()) {
-		s.reply(m, m.poll.Reply.Append(nil, &Answer{At: m.cursor.Position()}, m.poll.last()), now)
+		s.reply(m, m.poll.Reply.Append(nil, &Answer{At: m.cursor.Position()}, m.poll.last()), new(*kept), now)
 		return false
 	}
 	return b.d.More
@@ -86,14 +131,17 @@ func (s *shard) servePoll(m *member, b *batch, now time.Duration) (more bool) {
 
 // reply writes an answer, which stays as it is: whoever takes it in parts keeps
 // the rest. It reports whether the peer is there.
-func (s *shard) reply(m *member, answer []byte, now time.Duration) bool {
+func (s *shard) reply(m *member, answer []byte, shared **kept, now time.Duration) bool {
 	n, err := m.write(answer, now)
 	switch {
 	case err != nil:
 		s.end(m, EndGone)
 		return false
 	case n < len(answer):
-		m.half = &half{notice: answer[n:]}
+		if !s.all.keep(m, answer[n:], shared) {
+			s.end(m, EndGone)
+			return false
+		}
 		s.block(m)
 	default:
 		s.rest(m)
@@ -104,7 +152,11 @@ func (s *shard) reply(m *member, answer []byte, now time.Duration) bool {
 // rest takes a poll that was answered out of the subscribers, and keeps the
 // connection.
 func (s *shard) rest(m *member) {
+	s.all.forget(m)
 	if s.all.stops() || m.poll.last() {
+		// What the peer has asked already would make the end a reset, which
+		// takes the answer with it.
+		m.discard(s.scratch)
 		s.end(m, EndAnswered)
 		return
 	}
@@ -155,7 +207,6 @@ func (s *shard) giveBack(now time.Duration) {
 	if s.holds || len(s.leaving) == 0 {
 		return
 	}
-	s.gave = now
 	n := min(len(s.leaving), sliceMembers)
 	for _, m := range s.leaving[:n] {
 		if !s.has(m) {
@@ -212,19 +263,24 @@ func (s *shard) dismissPoll(m *member, now time.Duration) {
 
 // closeResting closes the connections that rest the longest, so many.
 func (s *shard) closeResting(n int) {
-	for range n {
-		var oldest *member
-		for i := range s.slots {
-			if m := s.slots[i].m; m != nil && m.state == resting && (oldest == nil || m.wrote < oldest.wrote) {
-				oldest = m
-			}
+	if n == 0 {
+		return
+	}
+	var rest []*member
+	for i := range s.slots {
+		if m := s.slots[i].m; m != nil && m.rests() {
+			rest = append(rest, m)
 		}
-		if oldest == nil {
-			return
-		}
-		s.end(oldest, EndGone)
+	}
+	slices.SortFunc(rest, func(a, b *member) int { return cmp.Compare(a.wrote, b.wrote) })
+	for _, m := range rest[:min(n, len(rest))] {
+		s.end(m, EndGone)
 	}
 }
+
+// rests reports whether a member was answered, and its peer has asked for
+// nothing since.
+func (m *member) rests() bool { return m.state == resting && !m.poll.leaving }
 
 // CloseResting closes connections that rest, about n, soon, and of those of a
 // shard the longest resting. Their peers asked for nothing since their last
@@ -259,9 +315,11 @@ func (p *pool) giveReply(m *member, d *Delivery) fate {
 	if d.Gap != nil {
 		s.tally.gaps.Add(1)
 	}
-	if n < len(answer) {
-		m.half = &half{notice: answer[n:]}
-		return fateBlocked
+	if n == len(answer) {
+		return fateAnswered
 	}
-	return fateAnswered
+	if !s.keep(m, answer[n:], new(*kept)) {
+		return fateGone
+	}
+	return fateBlocked
 }

@@ -202,14 +202,18 @@ func (s *shard) take(now time.Duration) {
 			s.happened(sl.m, e.kind)
 		}
 	}
-	for _, m := range in.over {
+	// After a slice of these, live items have their turn.
+	for i, m := range in.over {
 		s.timeOut(m, now)
+		if i%sliceMembers == sliceMembers-1 {
+			s.pass(now)
+		}
 	}
 	s.closeResting(in.crowded)
 	for _, fn := range in.asked {
 		fn(now)
 	}
-	// After a slice of these too, live items have their turn.
+	// After a slice of these too.
 	for i, m := range in.back {
 		s.settle(m, now)
 		if i%sliceMembers == sliceMembers-1 {
@@ -397,6 +401,7 @@ func (s *shard) end(m *member, why End) {
 		m.group.unpark(m)
 		m.state = blocked
 	}
+	s.all.forget(m)
 	m.close(why == EndDrained || why == EndFailed || why == EndAnswered)
 	s.vacate(m)
 	s.leave(m, why)

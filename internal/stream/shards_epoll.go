@@ -35,6 +35,7 @@ type Shards struct {
 	next  atomic.Uint32
 	pool  *pool
 	tally tally
+	rests atomic.Int64 // bytes, see restBytes
 	// passing is how many shards have passes under way.
 	passing atomic.Int32
 

@@ -28,7 +28,7 @@ func (s *shard) sweep(now time.Duration) {
 		case m == nil || m.state == catchingUp:
 		case s.drained:
 			s.dismiss(m, now)
-		case m.state == resting && s.all.opts.RestTimeout > 0 && now-m.wrote > s.all.opts.RestTimeout:
+		case m.rests() && s.all.opts.RestTimeout > 0 && now-m.wrote > s.all.opts.RestTimeout:
 			s.end(m, EndGone)
 		case m.stalled(now, s.all.opts.StallTimeout, s.all.opts.Heartbeat):
 			s.end(m, EndStalled)

@@ -1,0 +1,48 @@
+package api_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+// A page whose client takes nothing of it is given up after stall_timeout, and
+// until then counts against what all such pages may hold.
+func TestP6_APageThatNobodyReadsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, sendBuffer: 4 << 10, options: api.Options{StallTimeout: time.Second}})
+	for range 4 {
+		s.put("big", strings.Repeat("x", 900<<10))
+	}
+	id := s.put("big", strings.Repeat("x", 1000<<10))
+	for _, path := range []string{"/feeds/big?since=all", "/feeds/big", "/feeds/big/items/" + id} {
+		c := s.dial(2 << 10)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n\r\n", path, s.addr)
+		for end := time.Now().Add(patience); s.api.Unread() == 0; {
+			if time.Now().After(end) {
+				t.Fatalf("%s: nothing waits for its reader", path)
+			}
+		}
+		for end := time.Now().Add(patience); s.api.Unread() > 0; {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d bytes wait for ever", path, s.api.Unread())
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if b, err := io.ReadAll(c); err == nil && len(b) > 900<<10 {
+			t.Errorf("%s: the answer was not given up, %d bytes came", path, len(b))
+		}
+	}
+	// Beyond what they may hold others are told to come back.
+	s.api.LeaveUnread(100 << 10)
+	a := s.get("/feeds/big")
+	a.mustProblem(t, 503, "too-many-answers")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("nobody is told when to come back")
+	}
+	s.get("/feeds/big?limit=1&event=none").mustStatus(t, 200)
+}
