@@ -1,132 +1,178 @@
-// The reader's page: the newest items of a feed, then each as it comes.
+// The reader's page: wires what the other files have.
 //
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
+import {pageFor, readAddress} from "./address.js";
+import {teller} from "./aloud.js";
+import {followers, shellWord, copy} from "./copy.js";
 import {Feed} from "./feed.js";
-import {textOf} from "./text.js";
+import {listenForKeys} from "./keys.js";
+import {List} from "./list.js";
+import {closeMenu, openMenu} from "./menu.js";
+import {PAGE, Stretch} from "./stretch.js";
+import {detailsFor, newItems, wordsFor} from "./words.js";
 
-/** How many of the newest items the page begins with. */
-const LAST = 20;
-/** How many rows are kept at most. */
-const ROWS = 500;
-/** How much of an item's data is shown, in characters. */
-const LENGTH = 20_000;
-
-/** Why items are missing, in words. */
-const GAPS = {unknown: "unknown, since the server does not know where this page stood"};
+/** What is waited for is shown when the reader lets go, up to so many items;
+ * with more the page begins anew at the newest. */
+const CATCH_UP = 500;
 
 const $ = id => document.getElementById(id);
-const selector = selectorOf(location);
-const several = /[*,]/.test(selector);
+const fromTemplate = id => $(id).content.firstElementChild.cloneNode(true);
 
-/** The selector is the path's, /feeds/SELECTOR, else ?feed=, else main. */
-function selectorOf({pathname, search}) {
-  const path = /^\/feeds\/(.+)$/.exec(pathname);
-  if (!path) return new URLSearchParams(search).get("feed")?.trim() || "main";
-  try {
-    return decodeURIComponent(path[1]);
-  } catch {
-    return path[1]; // no UTF-8; the server will say what is wrong with it
-  }
-}
-
-// Rows.
-
-let pending = []; // made, and not yet on the page; the oldest first
-let dropped = false; // there were more rows than are kept
-let lastGap = ""; // the text of the newest row, where it is a gap
-
-const shortTime = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit"});
-const fullTime = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "long"});
-
-function fromTemplate(id) {
-  return $(id).content.firstElementChild.cloneNode(true);
-}
-
-function addItem(item) {
-  const row = fromTemplate("item");
-  const [time, feed, event, data, more] = row.querySelectorAll("time, .feed, .event, .data, .more");
-  row.dataset.id = item.id;
-  const date = new Date(item.time);
-  if (!Number.isNaN(date.valueOf())) {
-    time.dateTime = item.time;
-    time.title = fullTime.format(date);
-    time.textContent = shortTime.format(date);
-  }
-  if (several) {
-    feed.textContent = item.feed;
-    feed.href = `/?feed=${encodeURIComponent(item.feed)}`;
-  } else {
-    feed.remove();
-  }
-  if (item.event) event.textContent = item.event;
-  else event.remove();
-  const {text, json, whole} = textOf(item, LENGTH);
-  data.textContent = text;
-  data.classList.toggle("json", json);
-  if (whole) more.remove();
-  else more.firstElementChild.href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
-  lastGap = "";
-  add(row);
-}
-
-function addGap({reason, feeds}) {
-  let text = `items are missing here: ${GAPS[reason] ?? reason}`;
-  if (several && feeds?.length) text += ` (${feeds.join(", ")})`;
-  // Two markers with nothing between them are one: the server tells a loss
-  // again when the connection broke before the next item.
-  if (text === lastGap) return;
-  lastGap = text;
-  const row = fromTemplate("gap");
-  row.firstElementChild.textContent = text;
-  add(row);
-}
-
-/** Rows go onto the page once for each frame, however many come. A page in the
- * background gets no frames, so what waits is bounded like what is shown. */
-function add(row) {
-  if (pending.length === 0) requestAnimationFrame(render);
-  pending.push(row);
-  if (pending.length === 2 * ROWS) {
-    pending = pending.slice(-ROWS);
-    dropped = true;
-  }
-}
-
-function render() {
-  const list = $("items");
-  list.prepend(...pending.reverse());
-  pending = [];
-  while (list.children.length > ROWS) {
-    list.lastElementChild.remove();
-    dropped = true;
-  }
-  $("older").hidden = !dropped;
-  $("empty").hidden = true;
-}
-
-// The connection.
-
+let address = readAddress(location);
+/** @type {Feed | undefined} */
+let feed;
+/** @type {import("./feed.js").State} */
 let state = {is: "connecting"};
+let paused = false;
+let scrolled = false; // the newest row is above the window
+let words = ""; // that an item must have, in small letters
+
+const list = new List($("items"), {itemRow: () => fromTemplate("item"), gapRow: () => fromTemplate("gap")});
+const stretch = new Stretch(list, {
+  held: () => paused || scrolled || list.element.contains(document.activeElement),
+  scrolled: () => scrolled,
+  matches,
+  changed: () => {
+    $("empty").hidden = true;
+    showSoon();
+  },
+  failed: tell,
+});
+const tellNew = teller($("aloud"));
+
+/** Whether an item has the words of the filter.
+ * @param {import("./feed.js").Item} item */
+function matches({data, event, feed, line}) {
+  if (!words) return true;
+  const text = typeof data === "string" ? data : `${JSON.stringify(data)} ${line}`;
+  return `${event ?? ""} ${feed} ${text}`.toLowerCase().includes(words);
+}
+
+// Where the page is.
+
+/** Shows an address, from its beginning. */
+async function go(next) {
+  address = next;
+  feed?.close();
+  feed = undefined;
+  showAddress();
+  stretch.begin(address);
+  if (!address.at) {
+    follow({last: PAGE});
+    return;
+  }
+  const mine = address;
+  let top;
+  try {
+    top = await stretch.around(address.at);
+  } catch (err) {
+    if (mine === address) tell(`${address.at} cannot be shown: ${err.message}.`);
+  }
+  if (mine !== address) return;
+  showPlace();
+  // What is further up is asked for when the reader goes there.
+  follow(top ? {lastEventId: top} : {since: "now"});
+}
+
+function follow(options) {
+  const mine = feed = new Feed(`/feeds/${encodeURIComponent(address.selector)}`, {...options, event: address.events});
+  mine.addEventListener("item", ({detail: item}) => {
+    stretch.came({item});
+    if (matches(item) && state.is === "live") tellNew(() => list.element.querySelector(`[data-id="${CSS.escape(item.id)}"] .data`)?.textContent ?? "");
+  });
+  mine.addEventListener("gap", ({detail: gap}) => stretch.came({gap}));
+  mine.addEventListener("state", ({detail}) => showState(detail));
+}
+
+/** Shows another address, and remembers this one in the browser's history. */
+function visit(next) {
+  history.pushState(null, "", pageFor(next));
+  tell("");
+  go(next);
+}
+
+function showAddress() {
+  const {selector, events} = address;
+  document.title = `${selector} · feedd`;
+  $("feed").textContent = $("selector").value = selector;
+  $("events").value = events;
+  list.several = /[*,]/.test(selector);
+  list.addressOf = item => pageFor({...address, at: item.id});
+  $("command").textContent = command();
+  const {curl, source} = followers(address);
+  $("as-curl").textContent = curl;
+  $("as-source").textContent = source;
+}
+
+/** Shows the item that the address is about, or where it would be. */
+function showPlace() {
+  const rows = [...list.element.querySelectorAll("[data-id]")];
+  const exact = rows.find(row => row.dataset.id === address.at);
+  const at = /^\d+$/.test(address.at) ? Number(address.at) : Date.parse(address.at) * 1000;
+  const row = exact ?? rows.findLast(row => Number(row.dataset.id) >= at) ?? rows[0];
+  if (!exact && /^\d+$/.test(address.at)) tell(`The item ${address.at} is not here (any more). This is where it would be.`);
+  if (!row) return;
+  row.classList.add("here");
+  row.scrollIntoView({block: "center", behavior: "instant"});
+  row.focus({preventScroll: true});
+  look();
+}
+
+/** How to publish an item that this page shows. */
+function command() {
+  const name = address.selector.split(",")[0].replaceAll(/\*+/g, "example");
+  return `curl -H "Authorization: Bearer $(cat data/admin.key)" \\\n  -d 'hello' ${shellWord(`${location.origin}/feeds/${name}`)}`;
+}
+
+// What it says.
 
 /** @param {import("./feed.js").State} next */
 function showState(next) {
-  // The words of a wait stand through the attempt that ends it: a reader need
-  // not hear of each.
+  // The words of a wait stand through the attempt that ends it, and those of a
+  // connection when it is made anew for another address.
+  if (next.is === "connecting" && state.is === "live") return;
   const again = next.is === "connecting" && state.is === "waiting";
   state = again ? {...state, until: 0} : next;
-  const words = {
-    connecting: "connecting",
-    live: "live",
-    waiting: state.reason === "draining" ? "server is restarting" : "reconnecting",
-    refused: "not connected",
-  };
-  setText($("state"), words[state.is]);
+  setText($("state"), wordsFor(state));
   $("connection").dataset.is = state.is;
-  showCountdown();
-  showProblem(state.reason === "draining" ? undefined : state.problem);
-  if (state.is === "live") $("empty").hidden = pending.length > 0 || $("items").hasChildNodes();
+  const problem = state.reason === "draining" ? undefined : state.problem;
+  $("problem").hidden = !problem;
+  if (problem) {
+    setText($("problem-title"), [problem.status, problem.title].filter(Boolean).join(" "));
+    setText($("problem-detail"), problem.detail ?? "");
+  }
+  if (state.is === "live") {
+    stretch.fresh();
+    $("empty").hidden = stretch.behind > 0 || stretch.bottom !== "" || list.length > 0;
+  }
+  show();
+}
+
+let asked = false;
+/** Shows the numbers with the next frame, however often they change. */
+function showSoon() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    show();
+  });
+}
+
+function show() {
+  const {attached, waiting, behind, bottom, ended, passed} = stretch;
+  setText($("details"), detailsFor(state, {paused, waiting, behind}));
+  setText($("pause"), paused ? "Resume" : "Pause");
+  const away = !attached && list.length > 0;
+  $("new").hidden = !(waiting > 0 || away);
+  setText($("new"), waiting > 0 ? `${newItems(waiting)}, show` : "To the newest");
+  $("newer").hidden = !away;
+  $("older").hidden = ended || bottom === "";
+  setText($("older"), words ? "Search older items" : "Load older items");
+  const back = words && passed && bottom ? `Searched back to ${new Date(Number(bottom) / 1000).toLocaleString()}.` : "";
+  setText($("end"), ended ? "This is all that the server has." : back);
 }
 
 /** Sets a text that is read aloud when it changes: only when it does. */
@@ -134,45 +180,142 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function showCountdown() {
-  const seconds = state.until ? Math.ceil((state.until - Date.now()) / 1000) : 0;
-  $("countdown").textContent = seconds > 0 ? `${state.reason === "draining" ? ", trying again" : ""} in ${seconds} s` : "";
+/** A message of the page itself; "" for none. */
+function tell(text) {
+  setText($("message"), text);
+  $("message").hidden = !text;
 }
 
-function showProblem(problem) {
-  const section = $("problem");
-  section.hidden = !problem;
-  if (!problem) return;
-  const [title, detail] = section.children;
-  setText(title, [problem.status, problem.title].filter(Boolean).join(" "));
-  setText(detail, problem.detail ?? "");
+// What the reader does.
+
+/** Notes where the window is, and goes on when nothing is held any more. */
+function look() {
+  const was = scrolled;
+  scrolled = list.element.getBoundingClientRect().top < 0;
+  if (was && !scrolled) letGo(PAGE);
+  if (was !== scrolled) showSoon();
 }
 
-// What is there from the beginning.
-
-/** A word as a shell takes it: [::1] would be a pattern. */
-function shellWord(word) {
-  return /^[\w./:@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** Shows what waits, when nothing holds the page. */
+async function letGo(limit = CATCH_UP) {
+  const held = paused || scrolled || list.element.contains(document.activeElement);
+  if (held || stretch.attached || address.at) return;
+  if (!await stretch.newer(limit) && limit === CATCH_UP && stretch.waiting > CATCH_UP) toNewest();
 }
 
-/** How to publish an item that this page shows. */
-function command() {
-  const feed = selector.split(",")[0].replaceAll(/\*+/g, "example");
-  return `curl -H "Authorization: Bearer $(cat data/admin.key)" \\\n  -d 'hello' ${shellWord(`${location.origin}/feeds/${feed}`)}`;
+function toNewest() {
+  closeMenu(document.querySelector(".menu"));
+  document.activeElement?.blur();
+  setPaused(false);
+  scrollTo({top: 0, behavior: "instant"});
+  if (address.at) visit({...address, at: ""});
+  else if (!stretch.attached) go(address);
 }
 
-document.title = `${selector} · feedd`;
-$("feed").textContent = selector;
-$("selector").value = selector;
-$("command").textContent = command();
+function setPaused(on) {
+  paused = on;
+  if (!on) letGo();
+  show();
+}
+
+/** Goes to the next row that is seen, downwards or upwards. */
+function step(direction) {
+  const rows = [...list.element.children].filter(row => !row.hidden);
+  const now = rows.indexOf(document.activeElement?.closest("#items > li"));
+  const next = now < 0 ? rows.find(row => row.getBoundingClientRect().bottom > 0) : rows[now + direction];
+  next?.focus({preventScroll: true});
+  next?.scrollIntoView({block: "nearest"});
+}
+
+function menuFor(row) {
+  const old = document.querySelector(".menu");
+  const again = old !== null && row.contains(old);
+  closeMenu(old);
+  const item = list.itemOf(row);
+  if (item && !again) openMenu(row, item, address, fromTemplate("copies"), say);
+}
+
+/** Says something short, aloud too. */
+function say(text) {
+  setText($("said"), "");
+  setText($("said"), text);
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => setText($("said"), ""), 3000);
+}
+
+function escape() {
+  const menu = document.querySelector(".menu");
+  if (menu) closeMenu(menu);
+  else document.activeElement?.blur();
+}
+
 // By hand: the page's policy lets no form be sent.
-$("choose").addEventListener("submit", event => {
+const submitted = (id, act) => $(id).addEventListener("submit", event => {
   event.preventDefault();
-  location.assign(`/?feed=${encodeURIComponent($("selector").value.trim())}`);
+  act();
 });
-setInterval(showCountdown, 500);
+submitted("choose", () => visit({selector: $("selector").value.trim() || "main", events: "", at: ""}));
+submitted("narrow", () => {
+  const events = $("events").value.replaceAll(/\s/g, "");
+  if (events !== address.events) visit({...address, events});
+});
+submitted("goto", async () => {
+  const {placeOf} = await import("./when.js");
+  const at = placeOf($("place").value, new Date());
+  $("place").setAttribute("aria-invalid", String(!at));
+  if (at) visit({...address, at});
+});
+$("events").addEventListener("change", () => $("narrow").requestSubmit());
+let typed;
+$("words").addEventListener("input", () => {
+  clearTimeout(typed);
+  typed = setTimeout(() => {
+    words = $("words").value.trim().toLowerCase();
+    // What was passed over before may match now.
+    if (stretch.passed) go(address);
+    stretch.filter();
+    show();
+  }, 200);
+});
+$("pause").addEventListener("click", () => setPaused(!paused));
+$("new").addEventListener("click", toNewest);
+$("newer").addEventListener("click", () => stretch.newer());
+$("older").addEventListener("click", () => stretch.older(words !== ""));
+list.element.addEventListener("click", ({target}) => {
+  if (target.closest(".copy")) menuFor(target.closest("#items > li"));
+});
+list.element.addEventListener("click", event => {
+  const a = event.target.closest(".time");
+  if (!a || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  visit(readAddress(a));
+});
+$("elsewhere").addEventListener("click", async ({target}) => {
+  const place = target.closest("button")?.previousElementSibling;
+  if (place) say(await copy(place.textContent, place) ? "Copied" : "Chosen, to be copied");
+});
+list.element.addEventListener("focusout", () => setTimeout(letGo));
+addEventListener("scroll", look, {passive: true});
+addEventListener("resize", look);
+addEventListener("popstate", () => go(readAddress(location)));
+new IntersectionObserver(([{isIntersecting}]) => {
+  if (isIntersecting && !words && list.length > 0) stretch.older(false);
+}, {rootMargin: "600px"}).observe($("older"));
+listenForKeys({
+  j: () => step(1),
+  k: () => step(-1),
+  p: () => setPaused(!paused),
+  n: toNewest,
+  c: () => menuFor(document.activeElement?.closest("#items > li")),
+  g: () => $("place").focus(),
+  "/": () => $("words").focus(),
+  "?": () => $("help").toggleAttribute("open"),
+  Escape: escape,
+}, $("shortcuts"));
+setInterval(() => {
+  show();
+  letGo();
+}, 500);
+
 showState(state);
-const live = new Feed(`/feeds/${encodeURIComponent(selector)}`, {last: LAST});
-live.addEventListener("item", ({detail}) => addItem(detail));
-live.addEventListener("gap", ({detail}) => addGap(detail));
-live.addEventListener("state", ({detail}) => showState(detail));
+go(address);

@@ -1,61 +1,68 @@
-// An item's data as text for people.
+// Text that others wrote: its length, its links, its JSON.
 
-/** The tokens of JSON: strings, marks, and the rest (numbers, true, false,
- * null). */
-const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
+import {membersOf} from "./json.js";
 
-/** What an envelope has before its data. None of these values needs an escape. */
-const BEFORE_DATA = /^\{(?:"(?:id|feed|event|time)":"[^"\\]*",)*"data":/;
+/** How much of an item is shown, in characters. */
+export const LENGTH = 20_000;
+
+/** Web addresses in a text; what ends a sentence is no part of one. */
+const ADDRESSES = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
 
 /**
- * @param {import("./feed.js").Item} item
- * @param {number} limit the most characters to give
- * @returns {{text: string, json: boolean, whole: boolean}} text as it is, JSON
- *   laid out; whole says that the limit did not cut it
+ * Makes an element. Children that are strings become text, never HTML; those
+ * that are undefined are left out.
+ *
+ * @param {string} tag
+ * @param {string} classes
+ * @param {...(Node | string | undefined)} children
+ * @returns {HTMLElement}
  */
-export function textOf(item, limit) {
-  const json = typeof item.data !== "string";
-  let text = item.data;
-  if (json) {
-    // Laid out from the source: in JavaScript's values large numbers are
-    // rounded and repeated names lost.
-    const before = BEFORE_DATA.exec(item.line);
-    text = layOut(before ? item.line.slice(before[0].length) : JSON.stringify(item.data), limit);
-  }
-  return {text: text.slice(0, limit), json, whole: text.length <= limit};
+export function make(tag, classes, ...children) {
+  const element = document.createElement(tag);
+  if (classes) element.className = classes;
+  element.append(...children.filter(child => child !== undefined));
+  return element;
 }
 
-/**
- * Lays out the JSON value that source begins with, a member or element a line.
- * It stops behind the limit, since indentation may make a small, deeply nested
- * value very large.
- *
- * @param {string} source valid JSON; what follows the value is not looked at
- * @param {number} limit
- */
-function layOut(source, limit) {
-  let out = "";
-  let depth = 0;
-  let opened = false; // the last token opened an object or array
-  const newLine = () => "\n" + "  ".repeat(depth);
-  for (const [token] of source.matchAll(TOKENS)) {
-    const closes = token === "}" || token === "]";
-    if (closes) depth--;
-    // Nothing between the marks of an empty object or array.
-    if (opened !== closes) out += newLine();
-    opened = token === "{" || token === "[";
-    if (opened) depth++;
-    if (token === ",") {
-      out += "," + newLine();
-    } else if (token === ":") {
-      out += ": ";
-    } else if (token.startsWith('"')) {
-      // Once decoded, so that \u00e9 is shown as the letter it stands for.
-      out += JSON.stringify(JSON.parse(token));
-    } else {
-      out += token;
-    }
-    if (depth === 0 || out.length > limit) break;
+/** The address that a text is, where a page may link to it; else undefined.
+ * @param {string | undefined} text
+ * @param {RegExp} [schemes]
+ * @returns {string | undefined} */
+export function addressIn(text, schemes = /^(https?:\/\/|mailto:)/i) {
+  const trimmed = text?.trim() ?? "";
+  return schemes.test(trimmed) && URL.canParse(trimmed) ? new URL(trimmed).href : undefined;
+}
+
+/** A link to elsewhere; an address that is none is shown as text.
+ * @param {string} address
+ * @param {...(Node | string | undefined)} children */
+export function link(address, ...children) {
+  const href = addressIn(address);
+  if (!href) return make("span", "", ...children);
+  const a = make("a", "", ...children);
+  a.href = href;
+  a.target = "_blank";
+  a.rel = "noopener noreferrer";
+  a.referrerPolicy = "no-referrer";
+  return a;
+}
+
+/** A text with its web addresses as links.
+ * @param {string} text */
+export function linked(text) {
+  const all = document.createDocumentFragment();
+  let from = 0;
+  for (const {0: address, index} of text.matchAll(ADDRESSES)) {
+    all.append(text.slice(from, index), link(address, address));
+    from = index + address.length;
   }
-  return out;
+  all.append(text.slice(from));
+  return all;
+}
+
+/** The JSON of an item's data as the publisher gave it: in JavaScript's values
+ * large numbers are rounded and repeated names lost.
+ * @param {import("./feed.js").Item} item */
+export function sourceOf({line, data}) {
+  return membersOf(line ?? "")?.findLast(({name}) => name === "data")?.source ?? JSON.stringify(data);
 }

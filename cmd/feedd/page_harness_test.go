@@ -282,11 +282,19 @@ const (
 	// of the policy, though the console should tell of those, too.
 	pageHelpers = `
 		globalThis.state = () => document.querySelector("#state").textContent;
+		// A tree, a line a member, what is open in it indented.
+		globalThis.lines = (tree, indent = "") => [...tree.children].map(member => {
+			const branch = member.querySelector(":scope > details");
+			if (!branch) return indent + member.textContent;
+			const name = indent + branch.querySelector(".name").textContent.trim();
+			return branch.open ? name + "\n" + lines(branch.querySelector(":scope > ul"), indent + "  ") : name + " …";
+		}).join("\n");
+		globalThis.textOf = node => node.matches?.("ul.tree") ? lines(node) : node.textContent;
 		globalThis.rows = () => [...document.querySelectorAll("#items > li")].map(li => ({
 			id: li.dataset.id ?? "",
 			feed: li.querySelector(".feed")?.textContent ?? "",
 			event: li.querySelector(".event")?.textContent ?? "",
-			text: li.querySelector(".data, .gap p")?.textContent ?? li.textContent.trim(),
+			text: [...(li.querySelector(".data") ?? li).childNodes].filter(node => node.className !== "more").map(textOf).join(""),
 			gap: li.classList.contains("gap"),
 		}));
 		addEventListener("securitypolicyviolation", e => console.error("violated: " + e.violatedDirective));`
@@ -396,7 +404,7 @@ func (tab *pageTab) waitRows(n int) {
 // rows returns the rows as they are on the page, the newest first.
 func (tab *pageTab) rows() []pageRow {
 	tab.t.Helper()
-	var rows []pageRow
+	rows := []pageRow{}
 	if err := json.Unmarshal([]byte(tab.eval("JSON.stringify(rows())")), &rows); err != nil {
 		tab.t.Fatal(err)
 	}
@@ -413,13 +421,19 @@ func (tab *pageTab) wantRows(want []pageRow) {
 	}
 }
 
-// wantUnharmed checks that nothing that was published became more than text.
+// wantUnharmed checks that nothing that was published became more than text,
+// and links, images and videos of the web.
 func (tab *pageTab) wantUnharmed() {
 	tab.t.Helper()
 	if got := tab.eval(`String(window.harmed)`); got != "undefined" {
 		tab.t.Errorf("published data ran: %s", got)
 	}
-	if got := tab.eval(`[...document.querySelectorAll("main :is(img, script, svg, style, b, [onerror], [onload], [href^=javascript])")].map(e => e.outerHTML).join()`); got != "" {
+	if got := tab.eval(`[...document.querySelectorAll("h1 *, #problem *, #items *")].filter(e =>
+		/^(script|style|svg|iframe|object|embed|form|base|meta)$/i.test(e.tagName) ||
+		[...e.attributes].some(a => /^(on|style|srcdoc|formaction)/i.test(a.name)) ||
+		[e.href, e.src, e.poster].some(address => address && !/^(https?:\/\/|mailto:)/.test(address)) ||
+		e.host && e.host !== location.host && e.rel !== "noopener noreferrer" ||
+		e.localName === "img" && e.referrerPolicy !== "no-referrer").map(e => e.outerHTML).join()`); got != "" {
 		tab.t.Errorf("published data became %s", got)
 	}
 }

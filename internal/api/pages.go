@@ -2,16 +2,21 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// pagePolicy allows a page what is in its own files, and nothing inline.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+// pagePolicy allows a page what is in its own files, and nothing inline. The
+// photos and videos of publishers may come from anywhere on the web.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; " +
+	"media-src https: http:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // contentTypes are those of the embedded files, by extension: not the
@@ -28,6 +33,7 @@ type page struct {
 	name        string
 	contentType string
 	body        []byte
+	packed      []byte // the body by gzip
 	etag        string
 }
 
@@ -46,7 +52,7 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		if err != nil {
 			return err
 		}
-		p := page{name: name, contentType: contentType, body: body, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(body))[:18] + `"`}
+		p := page{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:17]}
 		pages["/"+name] = p
 		if name == "index.html" {
 			pages["/"] = p
@@ -59,12 +65,44 @@ func loadPages(files fs.FS) (map[string]page, error) {
 	return pages, err
 }
 
+func pack(body []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	w.Write(body)
+	w.Close()
+	return b.Bytes()
+}
+
 func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", p.contentType)
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", p.etag)
-	http.ServeContent(w, r, p.name, time.Time{}, bytes.NewReader(p.body))
+	h.Add("Vary", "Accept-Encoding")
+	body, etag := p.body, p.etag
+	// A proxy may be told to leave compression alone, for the streams' sake. A
+	// range is one of the page as it is.
+	if takesGzip(r) && r.Header.Get("Range") == "" {
+		body, etag = p.packed, p.etag+"-gzip"
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("ETag", `"`+etag+`"`)
+	http.ServeContent(w, r, p.name, time.Time{}, bytes.NewReader(body))
 	return nil
+}
+
+// takesGzip reports whether the client names gzip among the encodings that it
+// takes (RFC 9110, section 12.5.3).
+func takesGzip(r *http.Request) bool {
+	for _, v := range r.Header.Values("Accept-Encoding") {
+		for coding := range strings.SplitSeq(v, ",") {
+			name, weight, _ := strings.Cut(coding, ";")
+			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				continue
+			}
+			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
+			return err != nil && strings.TrimSpace(weight) == "" || err == nil && q > 0
+		}
+	}
+	return false
 }

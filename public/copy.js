@@ -1,0 +1,57 @@
+// Copies of an item, and of the way to a feed, for use elsewhere.
+
+import {feedAt, pageFor} from "./address.js";
+
+/** A word as a shell takes it: [::1] would be a pattern. */
+export function shellWord(word) {
+  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function source(url) {
+  return `const feed = new EventSource(${JSON.stringify(url.href)});\nfeed.onmessage = (e) => console.log(e.lastEventId, e.data);`;
+}
+
+/** How others follow the feed.
+ * @param {import("./address.js").Address} address */
+export function followers(address) {
+  return {
+    curl: `curl -N ${shellWord(feedAt(address).href)}`,
+    source: source(feedAt(address, {last: "20"})),
+  };
+}
+
+/** What can be copied of an item.
+ * @param {import("./feed.js").Item} item
+ * @param {import("./address.js").Address} address
+ * @returns {Record<string, string>} */
+export function copiesOf(item, address) {
+  const own = new URL(`/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`, location.origin);
+  return {
+    link: new URL(pageFor({...address, at: item.id}), location.origin).href,
+    json: item.line ?? JSON.stringify(item),
+    curl: `curl ${shellWord(own.href)}`,
+    source: source(feedAt(address, {last_event_id: item.id})),
+  };
+}
+
+/**
+ * Copies a text.
+ *
+ * @param {string} text
+ * @param {HTMLElement} place where the text is shown, chosen, when the browser
+ *   does not let a page copy
+ * @returns {Promise<boolean>} whether it was copied
+ */
+export async function copy(text, place) {
+  try {
+    await navigator.clipboard.writeText(text);
+    place.hidden = true;
+    return true;
+  } catch {
+    place.hidden = false;
+    place.textContent = text;
+    place.focus();
+    getSelection().selectAllChildren(place);
+    return false;
+  }
+}

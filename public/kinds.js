@@ -1,0 +1,280 @@
+// Items as people like to see them. All that comes from a publisher is put in
+// as text; of addresses only those of the web and of mail become links.
+//
+// An item whose data is a JSON object is shown by its fields. The field `type`
+// may name the kind; without it, or with one that is not known, the fields tell:
+// the first kind of ORDER that has what it needs. Names are taken tolerantly
+// (title or headline, lon or lng); the first of them that is there counts. A
+// kind leaves nothing away: where an object has other fields too, all of them
+// can be opened under what is shown. What is of no kind is a tree.
+
+import {membersOf} from "./json.js";
+import {addressIn, LENGTH, link, linked, make, sourceOf} from "./text.js";
+import {treeOf} from "./tree.js";
+
+/**
+ * @typedef {object} Field one of a kind's fields, for a form
+ * @property {string} name
+ * @property {string} label
+ * @property {"text" | "textarea" | "url" | "number"} input
+ * @property {boolean} [required]
+ *
+ * @typedef {{label: string, fields: Field[], example: object}} Kind
+ */
+
+/** @returns {Field} */
+const field = (name, label, input = "text", required = false) => ({name, label, input, required});
+const must = (name, label, input) => field(name, label, input, true);
+
+/** The kinds that can be composed. A form sends its fields and `type`, the name
+ * of the kind.
+ * @type {Record<string, Kind>} */
+export const KINDS = {
+  headline: {
+    label: "Headline",
+    fields: [must("headline", "Headline"), field("text", "Text", "textarea"), field("url", "Address", "url")],
+    example: {type: "headline", headline: "The bridge is open again", text: "Trains run from noon.", url: "https://example.com/bridge"},
+  },
+  text: {
+    label: "Text",
+    fields: [must("text", "Text", "textarea")],
+    example: {type: "text", text: "Good morning. The first boats are on the water."},
+  },
+  photo: {
+    label: "Photo",
+    fields: [must("src", "Address of the image", "url"), field("caption", "Caption"), field("alt", "What it shows, for who cannot see it")],
+    example: {type: "photo", src: "https://example.com/harbour.jpg", caption: "The harbour at six", alt: "Fishing boats in fog"},
+  },
+  link: {
+    label: "Link",
+    fields: [must("url", "Address", "url"), field("title", "Title"), field("text", "Text", "textarea")],
+    example: {type: "link", url: "https://example.com/timetable", title: "The new timetable", text: "Valid from Sunday."},
+  },
+  place: {
+    label: "Place",
+    fields: [field("name", "Name"), must("lat", "Latitude", "number"), must("lon", "Longitude", "number"), field("text", "Text", "textarea")],
+    example: {type: "place", name: "Finish line", lat: 47.3667, lon: 8.55},
+  },
+  score: {
+    label: "Score",
+    fields: [must("home", "Home"), must("home_score", "Goals, home", "number"), must("away", "Away"), must("away_score", "Goals, away", "number"), field("text", "Text")],
+    example: {type: "score", home: "Ajax", home_score: 2, away: "PSV", away_score: 1, text: "67th minute"},
+  },
+  video: {
+    label: "Video",
+    fields: [must("src", "Address of the video", "url"), field("caption", "Caption")],
+    example: {type: "video", src: "https://example.com/start.mp4", caption: "The start"},
+  },
+  post: {
+    label: "Post",
+    fields: [must("name", "Name"), field("user", "Short name"), must("text", "Text", "textarea")],
+    example: {type: "post", name: "Ada", user: "ada", text: "On my way."},
+  },
+};
+
+/** Which kind an object is of when its type does not say it: those that need
+ * most come first. */
+const ORDER = ["score", "place", "activity", "post", "photo", "video", "link", "headline", "text"];
+
+/** @type {Record<string, (f: Fields) => (Node | string | undefined)[] | undefined>} */
+const SHOW = {
+  headline(f) {
+    const words = f.text("headline", "title", ...(f.typed ? ["text", "name"] : []));
+    return words && [make("p", "headline", link(f.text("url", "href", "link"), words)), paragraph(f.text("text", "description"))];
+  },
+  text(f) {
+    const words = f.text("text", "message", "body", "content", ...(f.typed ? ["title", "headline"] : []));
+    return words && [paragraph(words)];
+  },
+  photo(f) {
+    const src = addressIn(f.text("src", "photo", "image", ...(f.typed ? ["url", "href"] : [])), /^https?:\/\//i);
+    if (!src) return undefined;
+    const caption = f.text("caption", "title", "text");
+    const image = make("img");
+    image.loading = "lazy";
+    image.referrerPolicy = "no-referrer";
+    image.alt = f.text("alt") ?? caption ?? "a photo without a description";
+    image.src = src;
+    const frame = link(src, image);
+    image.addEventListener("error", () => frame.replaceChildren(`${src} (the photo cannot be loaded)`));
+    return [make("figure", "", frame, caption && make("figcaption", "", linked(caption)))];
+  },
+  video(f) {
+    const src = addressIn(f.text("src", "video", ...(f.typed ? ["url", "href"] : [])), /^https?:\/\//i);
+    if (!src) return undefined;
+    const caption = f.text("caption", "title", "text");
+    let player = link(src, src);
+    // What is no file, such as the page of a video site, is a link.
+    if (/\.(mp4|m4v|webm|ogv|mov)$/i.test(new URL(src).pathname)) {
+      player = make("video");
+      player.controls = true;
+      player.preload = "none";
+      player.setAttribute("aria-label", caption ?? "a video without a title");
+      const poster = addressIn(f.text("poster"), /^https?:\/\//i);
+      if (poster) player.poster = poster;
+      player.src = src;
+    }
+    return [make("figure", "", player, caption && make("figcaption", "", linked(caption)))];
+  },
+  link(f) {
+    const url = f.text("url", "href", "link");
+    if (!addressIn(url)) return undefined;
+    return [make("p", "", link(url, f.text("title", "headline", "name") ?? url)), paragraph(f.text("text", "description", "caption")),
+      make("p", "from", new URL(url).host)];
+  },
+  place(f) {
+    const [lat, lon] = [f.text("lat", "latitude"), f.text("lon", "lng", "long", "longitude")];
+    const right = (text, most) => text && Math.abs(Number(text)) <= most;
+    if (!right(lat, 90) || !right(lon, 180)) return undefined;
+    const name = f.text("name", "title", "label");
+    const map = `https://www.openstreetmap.org/?mlat=${Number(lat)}&mlon=${Number(lon)}#map=14/${Number(lat)}/${Number(lon)}`;
+    return [name && make("p", "headline", name), paragraph(f.text("text", "address", "description")),
+      make("p", "from", `${lat}, ${lon} `, link(map, "show on a map"))];
+  },
+  score(f) {
+    const [home, away] = [f.text("home", "home_team"), f.text("away", "away_team")];
+    let points = [f.text("home_score", "home_goals"), f.text("away_score", "away_goals")];
+    if (!points[0]) points = f.pair("score", "result") ?? points;
+    if (!home || !away || !points[0] || !points[1]) return undefined;
+    return [make("p", "score", make("span", "", home), make("b", "", `${points[0]} : ${points[1]}`), make("span", "", away)),
+      paragraph(f.text("text", "minute", "status"))];
+  },
+  post(f) {
+    const [name, user] = [f.text("name", "author"), f.text("user", "username", "login", "nick")];
+    const words = f.text("text", "message", "body", "content");
+    if (!words || !(name || user)) return undefined;
+    return [make("p", "by", make("b", "", name ?? user), name && user ? make("span", "from", ` @${user}`) : undefined), paragraph(words)];
+  },
+  activity(f) {
+    const actor = f.inner("actor", "login", "name");
+    const repo = f.inner("repo", "name", "full_name");
+    const what = f.text("type");
+    if (!actor || !repo || !what) return undefined;
+    const words = what.replace(/Event$/, "").replaceAll(/\B(?=[A-Z])/g, " ").toLowerCase();
+    const payload = fieldsOf(f.source("payload") ?? "{}");
+    const said = (payload.list("commits") ?? []).slice(0, 3).map(commit => fieldsOf(commit).text("message")?.split("\n", 1)[0]);
+    said.push(payload.inner("issue", "title"), payload.inner("pull_request", "title"), payload.inner("comment", "body"), payload.text("description"));
+    return [make("p", "by", make("b", "", actor), ` ${VERBS[words] ?? `${words}:`} `, make("b", "", repo)),
+      ...said.filter(Boolean).map(words => make("p", "quote", linked(words.slice(0, 300))))];
+  },
+};
+
+/** What somebody did. */
+const VERBS = {
+  push: "pushed to", create: "created something in", fork: "forked", watch: "watches", "issue comment": "commented in",
+  issues: "changed an issue of", gollum: "edited the wiki of", "pull request": "changed a pull request of", delete: "deleted something in",
+};
+
+/** The fields of an object, and which of them were looked at. */
+class Fields {
+  /** @type {Set<string>} those that are shown */
+  used = new Set(["type"]);
+  typed = false; // the object itself says that it is of this kind
+
+  /** @param {Map<string, string>} sources */
+  constructor(sources) {
+    this.sources = sources;
+  }
+
+  /** @returns {string | undefined} */
+  source(name) {
+    return this.sources.get(name);
+  }
+
+  /** The first that is a text or a number, as it is written.
+   * @param {...string} names
+   * @returns {string | undefined} */
+  text(...names) {
+    for (const name of names) {
+      const source = this.source(name);
+      const text = source?.startsWith('"') ? JSON.parse(source) : /^[-\d]/.test(source ?? "") ? source : "";
+      if (!text.trim()) continue;
+      this.used.add(name);
+      return text;
+    }
+    return undefined;
+  }
+
+  /** A name, or that of an object. */
+  inner(name, ...names) {
+    return this.text(name) ?? fieldsOf(this.source(name) ?? "").text(...names);
+  }
+
+  /** @returns {string[] | undefined} */
+  list(name) {
+    return membersOf(this.source(name) ?? "")?.map(({source}) => source);
+  }
+
+  /** Two numbers: [2, 1] or "2:1". */
+  pair(...names) {
+    for (const name of names) {
+      const list = this.list(name) ?? this.text(name)?.split(/\s*[:–-]\s*/);
+      if (list?.length !== 2 || !list.every(part => /^\d+$/.test(part))) continue;
+      this.used.add(name);
+      return list;
+    }
+    return undefined;
+  }
+}
+
+function fieldsOf(source) {
+  return new Fields(new Map((membersOf(source) ?? []).map(({name, source}) => [name, source])));
+}
+
+function paragraph(text) {
+  return text && make("p", "words", linked(text));
+}
+
+/** What an object is shown as; undefined when it is of no kind. */
+function showObject(source) {
+  const sources = fieldsOf(source).sources;
+  const type = new Fields(sources).text("type")?.toLowerCase();
+  const known = type && Object.hasOwn(SHOW, type);
+  for (const kind of known ? [type, ...ORDER] : ORDER) {
+    const fields = new Fields(sources);
+    fields.typed = kind === type;
+    const parts = SHOW[kind](fields);
+    if (!parts) continue;
+    const others = [...sources.keys()].some(name => !fields.used.has(name));
+    return {kind, parts: [...parts.filter(Boolean), others ? allFields(source) : undefined]};
+  }
+  return undefined;
+}
+
+function allFields(source) {
+  const details = make("details", "fields", make("summary", "", "All fields"));
+  details.addEventListener("toggle", () => details.append(treeOf(source)), {once: true});
+  return details;
+}
+
+/**
+ * An item's data, as an element of the class `data` and its kind's.
+ *
+ * @param {import("./feed.js").Item} item id, feed and line may be missing, for a
+ *   preview
+ * @returns {HTMLElement}
+ */
+export function show(item) {
+  const json = typeof item.data !== "string";
+  const text = json ? sourceOf(item) : item.data;
+  const root = make("div", "data");
+  root.dir = "auto";
+  const whole = text.length <= LENGTH;
+  const object = whole && json && text.startsWith("{") ? showObject(text) : undefined;
+  if (object) {
+    root.classList.add(object.kind);
+    root.append(...object.parts.filter(Boolean));
+  } else if (json && whole) {
+    root.dir = "ltr";
+    root.append(treeOf(text));
+  } else {
+    root.classList.add(json ? "json" : "words");
+    root.append(linked(text.slice(0, LENGTH)));
+  }
+  if (!whole && item.id) {
+    const all = make("a", "", "Show all of it");
+    all.href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
+    root.append(make("p", "more", all));
+  }
+  return root;
+}

@@ -1,0 +1,253 @@
+// Which items are on the page: one stretch of the feed, without holes.
+//
+// It is attached when its upper end is the newest item: then what comes goes on
+// top. While the reader holds it (paused, scrolled down, in an item) what comes
+// is only counted; it is asked for by id when the reader lets go. So memory is
+// bounded, however long that takes.
+
+import {readPage} from "./pages.js";
+
+/** How many rows are kept at most. */
+const ROWS = 500;
+/** How many items a page of older or newer ones has. */
+export const PAGE = 50;
+/** How many items are looked through at once where few may match. */
+const SEARCH = 500;
+/** How many rows are made for a frame at most. */
+const FRAME = 40;
+
+/** Ids are integers below 2^53. */
+const above = (id, other) => Number(id) > Number(other);
+/** That of an item, so that a page of others before and behind can be asked for. */
+const isId = text => /^\d{1,16}$/.test(text);
+
+export class Stretch {
+  attached = true;
+  /** There is nothing older at the server. */
+  ended = false;
+  /** How many matching items came and are not in it. */
+  waiting = 0;
+  /** How many are still to be put on the page. */
+  get behind() {
+    return this.#pending.length;
+  }
+  /** Some that did not match were passed over. */
+  passed = false;
+  /** How far back was looked: an id. */
+  bottom = "";
+
+  #top = ""; // everything that matches up to here is in it
+  #seen = ""; // the newest when the counting began
+  /** @type {import("./list.js").Entry[]} came, and not on the page yet */
+  #pending = [];
+  /** @type {import("./list.js").Entry[] | undefined} came while newer ones were asked for */
+  #meanwhile;
+  #tooMany = false; // more came meanwhile than are kept
+  #stale = true; // the rows are those of before begin()
+  #asked = false; // for a frame
+  #keepPlace = false; // in spite of being at the top
+  #looking; // for older ones
+  #life = new AbortController();
+
+  /**
+   * @param {import("./list.js").List} list
+   * @param {{held: () => boolean, scrolled: () => boolean, matches: (item) => boolean, changed: () => void, failed: (message: string) => void}} page
+   */
+  constructor(list, page) {
+    this.list = list;
+    this.page = page;
+  }
+
+  /** Begins anew. What is on the page stays until something comes.
+   * @param {import("./address.js").Address} address */
+  begin(address) {
+    this.#life.abort();
+    this.#life = new AbortController();
+    Object.assign(this, {address, attached: true, ended: false, waiting: 0, passed: false, bottom: ""});
+    this.#top = this.#seen = "";
+    this.#pending = [];
+    this.#meanwhile = this.#looking = undefined;
+    this.#stale = true;
+  }
+
+  /** Takes away the rows of before begin(). */
+  fresh() {
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.list.clear();
+  }
+
+  /** What the connection brought.
+   * @param {import("./list.js").Entry} entry */
+  came(entry) {
+    const {item} = entry;
+    if (item && this.#top && !above(item.id, this.#top) && isId(item.id)) return;
+    if (this.attached && !this.page.held()) {
+      this.#take(entry);
+    } else {
+      if (this.attached) this.#seen = this.#top;
+      this.attached = false;
+      if (item && this.page.matches(item)) this.waiting++;
+      if (this.#meanwhile && this.#meanwhile.push(entry) > ROWS) {
+        this.#meanwhile = [];
+        this.#tooMany = true;
+      }
+    }
+    this.page.changed();
+  }
+
+  /** Puts it on the page with the next frame. */
+  #take(entry) {
+    if (entry.item) {
+      this.#top = entry.item.id;
+      this.bottom ||= entry.item.id;
+      if (!this.page.matches(entry.item)) {
+        this.passed = true;
+        return;
+      }
+    }
+    if (this.#pending.push(entry) > 2 * ROWS) {
+      // A page in the background gets no frames. What is left is all that the
+      // page would have at the end.
+      this.#pending = this.#pending.slice(-ROWS);
+      this.bottom = this.#pending.find(({item}) => item)?.item.id ?? this.bottom;
+      this.ended = false;
+      this.#stale = true;
+    }
+    this.#ask();
+  }
+
+  #ask() {
+    if (this.#asked) return;
+    this.#asked = true;
+    requestAnimationFrame(() => this.#render());
+  }
+
+  #render() {
+    this.#asked = false;
+    if (!this.#pending.length) return;
+    this.fresh();
+    const entries = this.#pending.splice(0, FRAME);
+    const add = () => {
+      this.list.addNewer(entries);
+      if (this.list.length <= ROWS) return;
+      this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
+      this.ended = false;
+    };
+    if (this.#keepPlace || this.page.scrolled()) this.list.inPlace(add);
+    else add();
+    if (this.#pending.length) this.#ask();
+    else this.#keepPlace = false;
+    this.page.changed();
+  }
+
+  /** Looks again at what is here, since something else matches now. */
+  filter() {
+    const matching = this.#pending.filter(({item}) => !item || this.page.matches(item));
+    this.passed ||= matching.length < this.#pending.length;
+    this.#pending = matching;
+    this.list.filter(this.page.matches);
+  }
+
+  /** Goes on upwards, as far as one page goes. When that is all, the stretch is
+   * attached.
+   * @param {number} limit
+   * @returns {Promise<boolean>} whether it is */
+  async newer(limit = PAGE) {
+    if (this.attached) return true;
+    if (this.#meanwhile || this.#stale || this.#pending.length) return false;
+    const {signal} = this.#life;
+    this.#meanwhile = [];
+    this.#tooMany = false;
+    try {
+      const page = await readPage(this.address, {last_event_id: this.#top, limit: String(limit)}, signal);
+      this.#keepPlace = page.more;
+      if (page.gap) this.#take({gap: page.gap});
+      for (const item of page.items) {
+        if (above(item.id, this.#seen) && this.page.matches(item)) this.waiting--;
+        this.#take({item});
+      }
+      this.#top = page.cursor;
+      const rest = this.#meanwhile;
+      if (page.more || this.#tooMany) return false;
+      for (const entry of rest) {
+        if (entry.gap || above(entry.item.id, page.cursor)) this.#take(entry);
+      }
+      this.attached = true;
+      this.waiting = 0;
+      return true;
+    } catch (err) {
+      if (!signal.aborted) this.page.failed(`Newer items cannot be read: ${err.message}.`);
+      return false;
+    } finally {
+      if (!signal.aborted) {
+        this.#meanwhile = undefined;
+        this.page.changed();
+      }
+    }
+  }
+
+  /** Goes on downwards by a page.
+   * @param {boolean} search more at once: few of them may match */
+  async older(search) {
+    if (this.#looking || this.ended || this.#stale || !isId(this.bottom)) return;
+    const {signal} = this.#life;
+    const {bottom} = this;
+    this.#looking = true;
+    try {
+      const page = await readPage(this.address, {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
+      if (bottom !== this.bottom) return; // rows were dropped meanwhile
+      const items = page.items.filter(({id}) => above(bottom, id));
+      this.bottom = items[0]?.id ?? bottom;
+      this.ended = !page.more;
+      const matching = items.filter(this.page.matches);
+      this.passed ||= matching.length < items.length;
+      this.list.addOlder(matching.map(item => ({item})));
+      if (this.list.length > ROWS) this.list.inPlace(() => this.#dropNewest());
+    } catch (err) {
+      if (!signal.aborted) this.page.failed(`Older items cannot be read: ${err.message}.`);
+    } finally {
+      if (!signal.aborted) {
+        this.#looking = false;
+        this.page.changed();
+      }
+    }
+  }
+
+  #dropNewest() {
+    if (this.attached) this.#seen = this.#top;
+    this.attached = false;
+    this.#top = this.list.dropNewest(ROWS) ?? this.#top;
+    this.waiting += this.#pending.filter(({item}) => item).length;
+    this.#pending = [];
+  }
+
+  /**
+   * Reads the items around a place, instead of the newest.
+   *
+   * @param {string} at an id, or a time as RFC 3339
+   * @returns {Promise<string | undefined>} the position at its upper end
+   * @throws {Error} with a message for people
+   */
+  async around(at) {
+    const {signal} = this.#life;
+    const limit = String(PAGE / 2);
+    const newer = await readPage(this.address, {...(isId(at) ? {last_event_id: at} : {since: at}), limit}, signal);
+    // An id is the time in microseconds.
+    const below = isId(at) ? Number(at) + 1 : newer.items[0]?.id ?? Date.parse(at) * 1000;
+    const older = await readPage(this.address, {before: String(below), limit}, signal);
+    this.fresh();
+    const entries = older.items.map(item => ({item}));
+    if (newer.gap) entries.push({gap: newer.gap});
+    entries.push(...newer.items.map(item => ({item})));
+    const matching = entries.filter(({item}) => !item || this.page.matches(item));
+    this.passed = matching.length < entries.length;
+    this.list.addNewer(matching);
+    this.#top = this.#seen = newer.cursor;
+    this.bottom = older.items[0]?.id ?? newer.items[0]?.id ?? "";
+    this.ended = !older.more;
+    this.attached = !newer.more;
+    this.page.changed();
+    return this.attached ? this.#top : undefined;
+  }
+}

@@ -1,0 +1,33 @@
+// What the page says of its connection, in words.
+
+/** @typedef {import("./feed.js").State} State */
+
+/** @param {State} state
+ * @returns {string} a few words that stand until the state is another */
+export function wordsFor(state) {
+  switch (state.is) {
+    case "live": return state.by === "polling" ? "polling" : "live";
+    case "waiting": return state.reason === "draining" ? "server is restarting" : "reconnecting";
+    case "refused": return "not connected";
+    default: return "connecting";
+  }
+}
+
+/** What changes all the time, and is therefore not read aloud.
+ * @param {State} state
+ * @param {{paused: boolean, waiting: number, behind: number}} page
+ * @returns {string} */
+export function detailsFor(state, {paused, waiting, behind}) {
+  const seconds = state.until ? Math.ceil((state.until - Date.now()) / 1000) : 0;
+  return [
+    seconds > 0 ? `${state.reason === "draining" ? ", trying again" : ""} in ${seconds} s` : "",
+    paused ? ", paused" : "",
+    waiting ? `, behind by ${waiting.toLocaleString()}` : behind > 100 ? `, behind by ${behind.toLocaleString()}` : "",
+  ].join("");
+}
+
+/** @param {number} n
+ * @returns {string} */
+export function newItems(n) {
+  return n === 1 ? "1 new item" : `${n.toLocaleString()} new items`;
+}
