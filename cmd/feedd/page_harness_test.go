@@ -33,6 +33,7 @@ import (
 // pageServer is a running feedd.
 type pageServer struct {
 	bin, data, address string
+	link               string // to the admin page, as it was printed
 	cmd                *exec.Cmd
 }
 
@@ -67,6 +68,9 @@ func (s *pageServer) start(t *testing.T) {
 	for lines.Scan() {
 		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok {
 			s.address = address
+		}
+		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
+			s.link = strings.TrimSpace(link)
 			return
 		}
 	}
