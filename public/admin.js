@@ -17,6 +17,8 @@ const AGAIN = 2000, MESSAGE = 8000;
 const $ = id => document.getElementById(id);
 
 let inside = false;
+// The tabs of a browser have one session.
+const tabs = new BroadcastChannel("feedd-session");
 
 const overview = new Overview($("plots"), {
   words: $("state"), span: $("span"), totals: $("totals"),
@@ -107,13 +109,17 @@ $("signin-form").addEventListener("submit", async event => {
   }
 });
 $("signout").addEventListener("click", async () => {
+  inside = false; // what is refused meanwhile is no surprise
   try {
     await signOut();
+    tabs.postMessage("out");
     location.reload(); // so that nothing of it stays
   } catch (error) {
+    inside = true;
     tell(`You are not signed out. ${error.message}.`, "bad");
   }
 });
+tabs.addEventListener("message", () => inside && leave("The session has ended: you signed out in another tab."));
 $("message-close").addEventListener("click", () => $("message").hidden = true);
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#ticket=")) begin();

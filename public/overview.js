@@ -14,7 +14,7 @@ const PLOTS = [
   {title: "Published", series: [{name: "published", value: s => s.published}], format: n => `${count(n)}/s`, least: 4},
   {title: "Delivered", series: [{name: "delivered", value: s => s.delivered}], format: n => `${count(n)}/s`, least: 4},
   {
-    title: "Publish to write", format: milliseconds, least: 4,
+    title: "Delay to the write", format: milliseconds, least: 4,
     series: [{name: "p50", value: s => s.p50_ms}, {name: "p99", value: s => s.p99_ms}],
   },
   {title: "Subscribers", series: [{name: "subscribers", value: s => s.subscribers}], format: count, least: 4},

@@ -116,7 +116,7 @@ export class Plot {
       this.lines[i].setAttribute("d", line);
       if (i === 0) this.area.setAttribute("d", area);
     }
-    for (const [i, {name}] of series.entries()) this.ranges[i].textContent = `${series.length > 1 ? `${name} ` : ""}${this.#rangeOf(values[i])}`;
+    for (const [i, {name}] of series.entries()) this.ranges[i].textContent = this.#rangeOf(series.length > 1 ? name : "", values[i]);
     this.#showValues();
   }
 
@@ -156,10 +156,11 @@ export class Plot {
     };
   }
 
-  #rangeOf(values) {
-    if (!values.length) return "nothing yet";
+  #rangeOf(name, values) {
+    if (!values.length) return `${name} nothing yet`.trim();
     const {format} = this.options;
     const [low, high] = [Math.min(...values), Math.max(...values)].map(format);
+    if (name) return `${name} up to ${high}`; // there is no room for more beside another
     return low === high ? low : `from ${low} to ${high}`;
   }
 

@@ -3,8 +3,8 @@
 import {request} from "./request.js";
 
 const DURABILITY = {
-  fsync: {short: "on disk", long: "on disk: what was acknowledged survives a crash and a power loss"},
-  memory: {short: "in memory", long: "in memory only: it is gone when the server stops"},
+  fsync: {short: "on disk", long: "on disk, and survives a crash and a power loss"},
+  memory: {short: "in memory", long: "in memory only, and gone when the server stops"},
 };
 
 /** What the Feedd-Durability header of an answer says, in words.

@@ -167,5 +167,3 @@ func (tab *pageTab) save(name string) {
 	}
 	fmt.Fprintf(tab.t.Output(), "%s.png: %d bytes\n", name, len(png))
 }
-
-const adminIsIn = `!document.querySelector("#inside").hidden`
