@@ -9,6 +9,7 @@ import {Overview} from "./overview.js";
 import {settingsIn} from "./settings.js";
 import {signedIn, signIn, signOut, takeTicket} from "./signin.js";
 import {subscriberList} from "./subscribers.js";
+import {make} from "./text.js";
 
 /** When a server that does not answer is asked again, and how long a message
  * stands, in ms. */
@@ -22,7 +23,10 @@ const tabs = new BroadcastChannel("feedd-session");
 
 const overview = new Overview($("plots"), {
   words: $("state"), span: $("span"), totals: $("totals"),
-  refused: () => leave("The session has ended. Sign in again."),
+  refused: problem => {
+    failed(problem);
+    if (inside) tell(`There are no figures. ${problem.title}.`, "bad");
+  },
 });
 const feeds = new FeedList($("feeds"), {tell, failed, total: () => overview.newest.feeds});
 const subscribers = subscriberList($("subscribers"), {tell, failed});
@@ -78,7 +82,7 @@ function tellSignIn(words) {
 }
 
 /** An error of any part: one of them ends all.
- * @param {Error & {status?: number}} error */
+ * @param {{status?: number}} error */
 function failed(error) {
   if (error.status === 401 && inside) leave("The session has ended. Sign in again.");
 }
@@ -89,10 +93,11 @@ let timer;
  * @param {string} [how] good, busy or bad */
 function tell(text, how = "good") {
   clearTimeout(timer);
-  $("message-text").textContent = text;
-  $("message").className = `notice bar apart ${how}`;
-  $("message").hidden = false;
-  if (how !== "bad") timer = setTimeout(() => $("message").hidden = true, MESSAGE);
+  const close = make("button", "quiet", "Dismiss");
+  close.type = "button";
+  close.addEventListener("click", () => $("message").replaceChildren());
+  $("message").replaceChildren(make("div", `notice bar apart ${how}`, make("span", "", text), close));
+  if (how !== "bad") timer = setTimeout(() => $("message").replaceChildren(), MESSAGE);
 }
 
 // By hand: the page's policy lets no form be sent.
@@ -120,7 +125,6 @@ $("signout").addEventListener("click", async () => {
   }
 });
 tabs.addEventListener("message", () => inside && leave("The session has ended: you signed out in another tab."));
-$("message-close").addEventListener("click", () => $("message").hidden = true);
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#ticket=")) begin();
 });

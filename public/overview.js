@@ -14,7 +14,7 @@ const PLOTS = [
   {title: "Published", series: [{name: "published", value: s => s.published}], format: n => `${count(n)}/s`, least: 4},
   {title: "Delivered", series: [{name: "delivered", value: s => s.delivered}], format: n => `${count(n)}/s`, least: 4},
   {
-    title: "Delay to the write", format: milliseconds, least: 4,
+    title: "Delay", about: "From the time of an item to its write to a reader who waits for it", format: milliseconds, least: 4,
     series: [{name: "p50", value: s => s.p50_ms}, {name: "p99", value: s => s.p99_ms}],
   },
   {title: "Subscribers", series: [{name: "subscribers", value: s => s.subscribers}], format: count, least: 4},
@@ -39,7 +39,7 @@ export class Overview {
    * @param {HTMLElement} to.words what the state of the connection is
    * @param {HTMLSelectElement} to.span how much is shown, in s
    * @param {HTMLElement} to.totals what there is in all
-   * @param {() => void} to.refused the server does not let us read
+   * @param {(problem: import("./feed.js").Problem) => void} to.refused is told why the server does not let us read
    */
   constructor(place, to) {
     this.to = to;
@@ -86,7 +86,7 @@ export class Overview {
     const words = wordsFor(state);
     if (this.to.words.textContent !== words) this.to.words.textContent = words;
     this.to.words.dataset.is = state.is;
-    if (state.is === "refused") this.to.refused();
+    if (state.is === "refused") this.to.refused(state.problem);
   }
 
   #draw() {

@@ -19,6 +19,7 @@ const TOGETHER = 2500;
  *
  * @typedef {object} Options
  * @property {string} title
+ * @property {string} [about] what the title means
  * @property {Series[]} series one or two
  * @property {(n: number) => string} format of a value with its unit
  * @property {number} [base] 1024 for bytes: the steps of the scale are round in it
@@ -45,7 +46,7 @@ export class Plot {
   constructor(options, pointed) {
     this.options = options;
     this.pointed = pointed;
-    const {title, series} = options;
+    const {title, about, series} = options;
     this.svg = svg("svg", {"aria-hidden": "true", focusable: "false"});
     this.grid = svg("g", {class: "grid"});
     this.lines = series.map((_, i) => svg("path", {class: `line series-${i}`}));
@@ -60,6 +61,7 @@ export class Plot {
     this.ranges = series.map((_, i) => make("span", series.length > 1 ? `key series-${i}` : ""));
     this.element = make("section", "plot", make("header", "", make("h3", "", title), this.now), this.slider, make("p", "hint ranges", ...this.ranges));
     this.element.setAttribute("aria-label", title);
+    if (about) this.element.title = about;
 
     this.slider.addEventListener("pointermove", event => this.pointed(this.#timeAt(event.clientX)));
     this.slider.addEventListener("pointerdown", event => this.pointed(this.#timeAt(event.clientX)));
