@@ -1,9 +1,10 @@
-// Questions before what cannot be taken back.
+// Questions before what cannot be taken back. The browser puts the keyboard on
+// the first control of a dialog, and back when that is closed.
 
 const $ = id => document.getElementById(id);
 
 /**
- * Asks, and gives the keyboard back to where it was.
+ * Asks. No is what is chosen at first.
  *
  * @param {{title: string, text: string, yes: string}} question yes is what the
  *   button says that does it
@@ -15,27 +16,10 @@ export function ask({title, text, yes}) {
   $("question-text").textContent = text;
   $("question-yes").textContent = yes;
   return new Promise(resolve => {
-    open(dialog, $("question-no"), () => resolve(dialog.returnValue === "yes"));
+    dialog.returnValue = "";
+    dialog.showModal();
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), {once: true});
     $("question-yes").onclick = () => dialog.close("yes");
     $("question-no").onclick = () => dialog.close("");
   });
-}
-
-/**
- * Opens a dialog.
- *
- * @param {HTMLDialogElement} dialog
- * @param {HTMLElement} first has the keyboard then
- * @param {() => void} closed
- */
-export function open(dialog, first, closed) {
-  const before = document.activeElement;
-  dialog.returnValue = "";
-  dialog.showModal();
-  first.focus();
-  dialog.addEventListener("close", () => {
-    // What the keyboard was on may have been made anew.
-    if (before?.isConnected) before.focus();
-    closed();
-  }, {once: true});
 }

@@ -1,6 +1,5 @@
 // How much a feed keeps: in words, and to be changed.
 
-import {open} from "./ask.js";
 import {feedPath, request} from "./request.js";
 import {count} from "./units.js";
 
@@ -59,6 +58,7 @@ export function editRetention(feed, settings, own, failed) {
     };
     $("keep-reset").onclick = () => attempt(`For ${feed} the configuration holds again.`, "DELETE");
     $("keep-cancel").onclick = () => dialog.close();
-    open(dialog, $("max_items"), () => resolve(done));
+    dialog.addEventListener("close", () => resolve(done), {once: true});
+    dialog.showModal();
   });
 }

@@ -305,12 +305,14 @@ func testAdminJSON(t *testing.T, browser context.Context, bin string) {
 func testAdminRetry(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	var publishes, lost atomic.Int64
-	lost.Store(3) // chromium may repeat the first by itself
+	lost.Store(1)
 	address := s.front(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "POST" && publishes.Add(1) <= lost.Load() {
-			// It is stored, and the answer is lost.
+			// It is stored, and the answer is lost. (Where the connection just
+			// ended, chromium would repeat the publish by itself.)
 			s.pass(&deaf{header: http.Header{}}, r, 1<<20)
-			panic(http.ErrAbortHandler)
+			w.WriteHeader(http.StatusBadGateway)
+			return
 		}
 		s.pass(w, r, 1<<20)
 	})
@@ -333,7 +335,7 @@ func testAdminRetry(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`$("#sent a").textContent + " " + document.querySelectorAll("#sent li").length`); !strings.HasSuffix(got, " 3") {
 		t.Errorf("what was sent is %s", got)
 	}
-	tab.wantQuiet(`ERR_EMPTY_RESPONSE|ERR_FAILED|502|ERR_CONNECTION|ERR_INCOMPLETE`)
+	tab.wantQuiet(`status of 502`)
 }
 
 // deaf takes an answer that nobody gets.
