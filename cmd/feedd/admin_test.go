@@ -538,6 +538,16 @@ func testAdminSubscribers(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`/was cut\.$/.test($("#message span")?.textContent)`)
 	reader.wait(`opened === 2`)
 	tab.wait(`mine().length === 1 && mine()[0].dataset.id !== ` + jsString(first))
+	// Out of sight nobody asks any more, for as long as two more turns.
+	const asked = `performance.getEntriesByType("resource").filter(({name}) => name.includes("/subscribers?")).length`
+	tab.eval(`scrollTo(0, 0); ""`)
+	tab.wait(`$("#subscribers").getBoundingClientRect().top > innerHeight + 100`)
+	before := tab.eval(`String(` + asked + `)`)
+	tab.wait(plotted + ` >= 5 + ` + tab.eval(`String(`+plotted+`)`))
+	if got := tab.eval(`String(` + asked + ` <= 1 + ` + before + `)`); got != "true" {
+		t.Error("the page goes on asking for what nobody sees")
+	}
+	tab.eval(`$("#subscribers").scrollIntoView(); ""`)
 	tab.wantQuiet()
 
 	// One that takes nothing falls behind.

@@ -60,7 +60,7 @@ func TestScreenshots(t *testing.T) {
 	tab.eval(`document.querySelector("#span").value = "60"; for (const i of [1, 3, 5, 0]) document.querySelectorAll("#examples button")[i].click(); ""`)
 	tab.wait(`document.querySelectorAll("#sent a").length === 4`)
 	// Enough for a line to be seen: the load goes on meanwhile.
-	tab.wait(`document.querySelectorAll(".plot .line")[1].getAttribute("d").split("L").length > 40`)
+	tab.wait(`document.querySelectorAll(".plot .line")[1].getAttribute("d").split("L").length > 25`)
 	tab.eval(`document.activeElement.blur(); scrollTo(0, 0); ""`)
 	tab.save("admin-light")
 	desk(tab, "dark")
