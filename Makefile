@@ -1,4 +1,4 @@
-# What people expect: build, run, test, lint, fuzz, bench, compare. `make test` installs
+# What people expect: build, run, test, lint, fuzz, bench, compare, screenshots. `make test` installs
 # what it needs on a Debian machine with Go.
 
 GO ?= go
@@ -9,7 +9,7 @@ CLIENTSTIME ?= 10m
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit clients fuzz bench compare compare-short clean
+.PHONY: all build run test deps lint unit clients fuzz bench compare compare-short screenshots clean
 
 all: build
 
@@ -47,6 +47,10 @@ compare: ## feedd beside its peers, an hour: writes bench/RESULTS.md
 
 compare-short: ## that the comparison works, a minute and a half
 	$(GO) run ./bench/compare -short
+
+screenshots: build ## the pictures in docs/, with the items of DATA=dir (*.ndjson), else with examples
+	mkdir -p docs
+	SCREENSHOTS=$(CURDIR)/feedd DATA=$(DATA) $(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/feedd
 
 clean:
 	rm -rf feedd bin

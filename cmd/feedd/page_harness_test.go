@@ -33,6 +33,7 @@ import (
 // pageServer is a running feedd.
 type pageServer struct {
 	bin, data, address string
+	link               string // to the admin page, as it was printed
 	cmd                *exec.Cmd
 }
 
@@ -67,6 +68,9 @@ func (s *pageServer) start(t *testing.T) {
 	for lines.Scan() {
 		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok {
 			s.address = address
+		}
+		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
+			s.link = strings.TrimSpace(link)
 			return
 		}
 	}
@@ -407,8 +411,15 @@ func (tab *pageTab) waitWithin(limit time.Duration, expression string) {
 	ctx, cancel := context.WithTimeout(tab.ctx, limit)
 	defer cancel()
 	// Poll's own timeout goes by the page's clock, which may be a hasty one.
-	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(0))); err != nil {
-		tab.t.Fatalf("%s: %v\n%s", expression, err, tab.describe())
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(0)))
+		if err == nil {
+			return
+		}
+		// Who asks while the page gives way to the next asks that one.
+		if gone := strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "navigated or closed"); !gone || ctx.Err() != nil {
+			tab.t.Fatalf("%s: %v\n%s", expression, err, tab.describe())
+		}
 	}
 }
 

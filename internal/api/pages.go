@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
@@ -37,7 +38,8 @@ type page struct {
 	etag        string
 }
 
-// loadPages reads all files, by their path; index.html is the page at / too.
+// loadPages reads all files, by their path; name.html is the page at /name too,
+// and index.html the one at /.
 func loadPages(files fs.FS) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -54,8 +56,8 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		}
 		p := page{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:17]}
 		pages["/"+name] = p
-		if name == "index.html" {
-			pages["/"] = p
+		if short, ok := strings.CutSuffix(name, ".html"); ok {
+			pages[cmp.Or(strings.TrimSuffix("/"+short, "/index"), "/")] = p
 		}
 		return nil
 	})

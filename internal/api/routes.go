@@ -15,6 +15,11 @@ func (s *Server) routes() http.Handler {
 	r.NotFound(s.handle(func(w http.ResponseWriter, r *http.Request) error { return &notFound }))
 	r.MethodNotAllowed(s.handle(func(w http.ResponseWriter, req *http.Request) error { return notAllowedFor(r, req) }))
 
+	// What follows takes a path away from a page of the same name.
+	for path, page := range s.pages {
+		r.Get(path, s.handle(page.serve))
+	}
+
 	r.Get("/feeds", s.handle(s.listFeeds))
 	r.Post("/feeds/{feed}", s.handle(s.publish))
 	r.Get("/feeds/{feed}", s.handle(s.read))
@@ -47,9 +52,6 @@ func (s *Server) routes() http.Handler {
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Get("/metrics", s.handle(s.serveMetrics))
 
-	for path, page := range s.pages {
-		r.Get(path, s.handle(page.serve))
-	}
 	return r
 }
 

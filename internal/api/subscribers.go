@@ -183,13 +183,15 @@ func (ls *loops) cut(id string) bool {
 	return false
 }
 
-// getConfig answers GET /config: the settings in force, as YAML.
+// getConfig answers GET /config: the settings in force, as YAML, and what the
+// acknowledgement of a publish means under them.
 func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "reading the settings"); err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", contentTypes[".yaml"])
+	h.Set("Feedd-Durability", s.Engine.Durability())
 	h.Set("Cache-Control", "no-store")
 	w.Write(s.Config)
 	return nil

@@ -1,0 +1,55 @@
+package api_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+
+	"feedd/internal/api"
+	"feedd/internal/auth"
+)
+
+// A page is at its file's name, and at that without .html; the routes of the
+// interface outrank it.
+func TestPages_AreAtTheirNames(t *testing.T) {
+	sessions, err := auth.OpenSessions("key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	for _, name := range []string{"index.html", "admin.html", "myindex.html", "sub/index.html", "sub/x.html", "healthz.html", "a.css"} {
+		files[name] = &fstest.MapFile{Data: []byte(name)}
+	}
+	s, err := api.New(api.Options{Pages: files, Sessions: sessions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/": "index.html", "/index.html": "index.html", "/admin": "admin.html", "/admin.html": "admin.html", "/myindex": "myindex.html",
+		"/sub": "sub/index.html", "/sub/x": "sub/x.html", "/a.css": "a.css", "/healthz": "ok\n",
+	} {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if got := w.Body.String(); got != want {
+			t.Errorf("at %s is %q, not %q", path, got, want)
+		}
+	}
+	for _, path := range []string{"/a", "/index", "/my", "/sub/"} {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != http.StatusNotFound {
+			t.Errorf("at %s is %q", path, w.Body)
+		}
+	}
+}
+
+func TestConfig_SaysWhatAnAcknowledgementMeans(t *testing.T) {
+	onEngines(t, func(t *testing.T, d deployment) {
+		s := start(t, d)
+		want := s.do("POST", "/feeds/f", "x").header.Get("Feedd-Durability")
+		if got := s.get("/config").header.Get("Feedd-Durability"); want == "" || got != want {
+			t.Errorf("the settings say %q, a publish %q", got, want)
+		}
+	})
+}

@@ -1,0 +1,105 @@
+// The server's own figures, drawn as they come: the feed _stats, which this page
+// reads as it would any other.
+
+import {Feed} from "./feed.js";
+import {Plot} from "./plot.js";
+import {bytes, count, milliseconds} from "./units.js";
+import {wordsFor} from "./words.js";
+
+/** How many figures are held: those of the longest time that can be shown. */
+const MOST = 600;
+
+/** @type {import("./plot.js").Options[]} */
+const PLOTS = [
+  {title: "Published", series: [{name: "published", value: s => s.published}], format: n => `${count(n)}/s`, least: 4},
+  {title: "Delivered", series: [{name: "delivered", value: s => s.delivered}], format: n => `${count(n)}/s`, least: 4},
+  {
+    title: "Delay", about: "From the time of an item to its write to a reader who waits for it", format: milliseconds, least: 4,
+    series: [{name: "p50", value: s => s.p50_ms}, {name: "p99", value: s => s.p99_ms}],
+  },
+  {title: "Subscribers", series: [{name: "subscribers", value: s => s.subscribers}], format: count, least: 4},
+  {title: "Backlog on disk", series: [{name: "backlog", value: s => s.store_bytes}], format: bytes, base: 1024, least: 1 << 20},
+  {title: "Memory", series: [{name: "memory", value: s => s.memory_bytes}], format: bytes, base: 1024, least: 32 << 20},
+];
+
+export class Overview {
+  /** @type {import("./plot.js").Point[]} */
+  #points = [];
+  #skew = 0; // the server's clock, seen from here, in ms
+  /** @type {Feed | undefined} */
+  #feed;
+  #timer;
+  #live = false;
+  /** @type {number | undefined} */
+  #soon;
+
+  /**
+   * @param {HTMLElement} place for the plots
+   * @param {object} to
+   * @param {HTMLElement} to.words what the state of the connection is
+   * @param {HTMLSelectElement} to.span how much is shown, in s
+   * @param {HTMLElement} to.totals what there is in all
+   * @param {(problem: import("./feed.js").Problem) => void} to.refused is told why the server does not let us read
+   */
+  constructor(place, to) {
+    this.to = to;
+    this.plots = PLOTS.map(options => new Plot(options, time => this.#point(time)));
+    place.append(...this.plots.map(plot => plot.element));
+    to.span.addEventListener("change", () => this.#draw());
+  }
+
+  /** The newest figures, {} before there are any. */
+  get newest() {
+    return this.#points.at(-1)?.sample ?? {};
+  }
+
+  start() {
+    this.stop();
+    const feed = this.#feed = new Feed("/feeds/_stats", {last: MOST});
+    feed.addEventListener("item", ({detail: {time, data}}) => this.#came(Date.parse(time), data));
+    feed.addEventListener("state", ({detail: state}) => this.#state(state));
+    // Time goes on, also when nothing comes.
+    this.#timer = setInterval(() => this.#live || this.#draw(), 1000);
+  }
+
+  stop() {
+    this.#feed?.close();
+    clearInterval(this.#timer);
+    this.#points = [];
+    this.#live = false;
+  }
+
+  #came(time, sample) {
+    // The past comes at once, and is drawn once.
+    if (this.#points.push({time, sample}) > MOST) this.#points.shift();
+    this.#skew = time - Date.now();
+    this.#soon ??= requestAnimationFrame(() => {
+      this.#soon = undefined;
+      this.#draw();
+    });
+  }
+
+  /** @param {import("./feed.js").State} state */
+  #state(state) {
+    this.#live = state.is === "live";
+    if (state.is === "connecting" && this.#points.length) return; // an attempt
+    const words = wordsFor(state);
+    if (this.to.words.textContent !== words) this.to.words.textContent = words;
+    this.to.words.dataset.is = state.is;
+    if (state.is === "refused") this.to.refused(state.problem);
+  }
+
+  #draw() {
+    const newest = this.#points.at(-1);
+    const now = this.#live && newest ? newest.time : Date.now() + this.#skew;
+    const from = now - Number(this.to.span.value) * 1000;
+    for (const plot of this.plots) plot.show(this.#points, from, now);
+    const {items, feeds} = this.newest;
+    this.to.totals.textContent = newest ? `${count(items)} items in ${count(feeds)} ${feeds === 1 ? "feed" : "feeds"}` : "";
+  }
+
+  /** Shows all values at a time. */
+  #point(time) {
+    for (const plot of this.plots) plot.point(time);
+  }
+}
