@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -268,17 +266,6 @@ globalThis.wrongs = () => {
 	return wrong.join("\n");
 }`
 
-// look sets the window's width and the colour scheme.
-func (tab *pageTab) look(width int64, scheme string) {
-	tab.t.Helper()
-	tab.do(chromedp.EmulateViewport(width, 740), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
-		return err
-	}))
-}
-
 func testLooksForAll(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	examples := openPage(t, browser, s.url())
@@ -306,7 +293,7 @@ func testLooksForAll(t *testing.T, browser context.Context, bin string) {
 		scheme string
 	}{{1000, "light"}, {1000, "dark"}, {360, "light"}, {360, "dark"}} {
 		name := fmt.Sprintf("%s-%d", look.scheme, look.width)
-		tab.look(look.width, look.scheme)
+		tab.look(look.width, 740, look.scheme)
 		tab.do(chromedp.Navigate(s.url() + "/?feed=nothing"))
 		tab.wait(emptyIsSeen)
 		tab.eval(`document.querySelectorAll("details").forEach(details => details.open = true), ""`)
