@@ -462,6 +462,7 @@ func testReaderCopies(t *testing.T, browser context.Context, bin string) {
 	}
 	// The script goes on behind the item.
 	next := s.publish(t, "news", "", "text/plain", "next")
+	tab.wait(`document.body.innerText.includes("1 new item")`) // what it says moves the menu
 	if got, want := tab.eval(`new Promise(resolve => { const console = {log: (...args) => { feed.close(); resolve(args.join(" ")); }};`+copied("source")+` })`), next.ID+" next"; got != want {
 		t.Errorf("the script logs %s, not %s", got, want)
 	}
