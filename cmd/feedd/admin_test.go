@@ -681,7 +681,15 @@ func testAdminRestart(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`String($("#signin").hidden)`); got != "true" {
 		t.Error("the session did not survive the restart")
 	}
-	tab.wantQuiet(`ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_CONNECTION_RESET`)
+
+	// With another key all sessions have ended; an open page finds out.
+	s.stop(t, syscall.SIGKILL)
+	if err := os.Remove(filepath.Join(s.data, "admin.key")); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	tab.wait(adminIsOut + ` && /session has ended/.test($("#signin-problem").textContent)`)
+	tab.wantQuiet(`status of 401|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_CONNECTION_RESET`)
 }
 
 // adminLooks measures what is seen: texts without enough contrast, controls

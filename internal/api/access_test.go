@@ -174,7 +174,7 @@ func TestMetrics_OffLoopbackNeedTheKey(t *testing.T) {
 	engine := openEngine(t, new(server), deployment{memory: true})
 	hub := stream.NewHub(engine, stream.HubOptions{})
 	t.Cleanup(func() { engine.Close(); hub.Close() })
-	s := &server{hub: hub, engine: engine, logs: new(logBook)}
+	s := &server{t: t, hub: hub, engine: engine, logs: new(logBook)}
 	o := s.optionsOf(deployment{})
 	o.Shards = new(stream.Shards)
 	a, err := api.New(o)
