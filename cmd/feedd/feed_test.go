@@ -239,7 +239,7 @@ func testFeedCut(t *testing.T, browser context.Context, bin string) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	tab := feedTab(t, browser, front, "/feeds/main", nil, hastyClock)
+	tab := feedTab(t, browser, front, "/feeds/main", nil, hastyPauses)
 	tab.waitLive()
 	var want []string
 	for i := 0; streams.Load() <= cuts; i++ {

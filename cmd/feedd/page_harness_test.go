@@ -307,6 +307,12 @@ const (
 			gap: li.classList.contains("gap"),
 		}));
 		addEventListener("securitypolicyviolation", e => console.error("violated: " + e.violatedDirective));`
+	// hastyPauses make a page wait a hundredth of what it means to, where that is
+	// less than the patience that it has with a server.
+	hastyPauses = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms < 4000 ? ms / 100 : ms, ...args);
+	}`
 	// hastyClock makes a page wait a hundredth of what it means to.
 	hastyClock = `{
 		const wait = setTimeout;
