@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,10 +28,7 @@ func TestChat(t *testing.T) {
 		t.Skip("needs a browser")
 	}
 	browser := browserForPage(t)
-	bin := filepath.Join(t.TempDir(), "feedd")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := binary(t)
 	for _, tt := range []struct {
 		name string
 		test func(t *testing.T, browser context.Context, bin string)

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,10 +23,7 @@ func TestLooks(t *testing.T) {
 		t.Skip("needs a browser")
 	}
 	browser := browserForPage(t)
-	bin := filepath.Join(t.TempDir(), "feedd")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := binary(t)
 	for _, tt := range []struct {
 		name string
 		test func(t *testing.T, browser context.Context, bin string)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,10 +24,7 @@ func TestReader(t *testing.T) {
 		t.Skip("needs a browser")
 	}
 	browser := browserForPage(t)
-	bin := filepath.Join(t.TempDir(), "feedd")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := binary(t)
 	for _, tt := range []struct {
 		name string
 		test func(t *testing.T, browser context.Context, bin string)

@@ -47,10 +47,7 @@ type realServer struct {
 func startReal(t *testing.T, env ...string) *realServer {
 	t.Helper()
 	s := &realServer{t: t, dir: t.TempDir(), env: env}
-	s.bin = filepath.Join(s.dir, "feedd")
-	if out, err := exec.Command("go", "build", "-o", s.bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	s.bin = binary(t)
 	s.address = lastingAddress(t)
 	s.start()
 	t.Cleanup(func() {

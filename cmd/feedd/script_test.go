@@ -17,7 +17,7 @@ import (
 // TestMain lets the scripts run this binary as feedd: testscript starts it
 // again under that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"feedd": main})
+	testscript.Main(tidy{m}, map[string]func(){"feedd": main})
 }
 
 // TestScripts runs the command as a user does: see testdata/*.txt.
