@@ -45,7 +45,6 @@ export function copiesOf(item, address) {
 export async function copy(text, place) {
   try {
     await navigator.clipboard.writeText(text);
-    place.hidden = true;
     return true;
   } catch {
     place.hidden = false;

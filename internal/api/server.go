@@ -109,6 +109,7 @@ func New(opts Options) (*Server, error) {
 	if _, ok := pages[chatPage]; !ok && s.Forerunner.Chat != "" {
 		return nil, fmt.Errorf("there is no %s", chatPage)
 	}
+	delete(pages, "/chat") // a route of its own, where there is a chat
 	s.pages = pages
 	s.handler = s.routes()
 	return s, nil
