@@ -171,7 +171,8 @@ export class Stretch {
       this.#keepPlace = page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
-        if (above(item.id, this.#seen) && this.page.matches(item)) this.waiting--;
+        // Apart from the newest, there are some that were never counted.
+        if (this.waiting > 0 && above(item.id, this.#seen) && this.page.matches(item)) this.waiting--;
         this.#take({item});
       }
       this.#top = page.cursor;

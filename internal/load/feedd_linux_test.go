@@ -22,7 +22,12 @@ func feedd(t *testing.T) (url string) {
 	engine := memlog.Open(stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{} }})
 	hub := stream.NewHub(engine, stream.HubOptions{})
 	anyone := func(string) bool { return true }
+	sessions, err := auth.OpenSessions("key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	a, err := api.New(api.Options{
+		Sessions: sessions, Own: hub, // which nobody asks for
 		Hub: hub, Engine: engine, Log: slog.New(slog.DiscardHandler),
 		Auth: auth.New("key", auth.Rules{
 			Read: anyone, Publish: anyone, ReadAny: func(stream.Selection) bool { return true },

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -92,7 +91,7 @@ func (f *follower) session(reading, committing context.Context) (committed bool,
 		return c.committed, err
 	}
 	<-ended
-	if err := c.rest(reading, committing); err != nil || parent.Err() != nil {
+	if err := c.rest(committing); err != nil || parent.Err() != nil {
 		return c.committed, err
 	}
 	return c.committed, context.Cause(reading)
@@ -126,49 +125,27 @@ func (c *committer) work(reading, committing context.Context) error {
 			timer.Reset(due)
 			continue
 		}
-		if err := c.commit(reading, committing, drafts, at, since); err != nil {
+		if err := c.commit(committing, drafts, at, since); err != nil {
 			return err
 		}
 	}
 }
 
 // rest commits what is left when nothing more comes.
-func (c *committer) rest(reading, committing context.Context) error {
+func (c *committer) rest(committing context.Context) error {
 	drafts, at, since := c.in.take()
 	if len(drafts) == 0 && at == c.stored {
 		return nil
 	}
-	return c.commit(reading, committing, drafts, at, since)
+	return c.commit(committing, drafts, at, since)
 }
 
-// publish commits a batch. While the store says that it has no room, nothing is
-// thrown away that was read: the same batch is tried again, until reading ends.
-func (c *committer) publish(reading, committing context.Context, b stream.Batch) error {
-	wait := client.Backoff{First: firstRetry, Most: maxRetry}
-	for {
-		_, err := c.hub.Publish(committing, b)
-		if !errors.Is(err, stream.ErrFull) && !errors.Is(err, stream.ErrNoSpace) && !errors.Is(err, stream.ErrTooManyFeeds) {
-			return err
-		}
-		c.stats.failures.Add(1)
-		d := wait.Next(0)
-		c.faults.warn(c.log, "cannot store what comes from the upstream", err, "wait", d)
-		timer := time.NewTimer(d)
-		select {
-		case <-timer.C:
-		case <-reading.Done():
-			timer.Stop()
-			return err
-		}
-	}
-}
-
-func (c *committer) commit(reading, ctx context.Context, drafts []stream.Draft, at string, since time.Time) error {
+func (c *committer) commit(ctx context.Context, drafts []stream.Draft, at string, since time.Time) error {
 	if len(drafts) > 0 {
 		c.stats.waiting.Store(since.UnixNano())
 	}
-	batch := stream.Batch{Feed: c.Feed, Drafts: drafts, Source: stream.Source{Name: c.Name, At: at}}
-	if err := c.publish(reading, ctx, batch); err != nil {
+	_, err := c.hub.Publish(ctx, stream.Batch{Feed: c.Feed, Drafts: drafts, Source: stream.Source{Name: c.Name, At: at}})
+	if err != nil {
 		return err
 	}
 	c.stats.waiting.Store(0)
