@@ -134,6 +134,20 @@ func (s *pageServer) subscribers(t *testing.T, feed string) int {
 	return 0
 }
 
+// waitSubscribers waits until a feed has so many readers.
+func (s *pageServer) waitSubscribers(t *testing.T, feed string, want int) {
+	t.Helper()
+	for end := time.Now().Add(pagePatience); ; time.Sleep(time.Millisecond) {
+		n := s.subscribers(t, feed)
+		if n == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s has %d readers, not %d", feed, n, want)
+		}
+	}
+}
+
 func testFeedStarts(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	for i, tt := range []struct {
@@ -211,9 +225,7 @@ func testFeedIterates(t *testing.T, browser context.Context, bin string) {
 	}
 	tab.eval(`feed.close(), ""`)
 	tab.wait(`done === "closed" && feed.state.is === "closed"`)
-	for s.subscribers(t, "news") > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	s.waitSubscribers(t, "news", 0)
 	tab.wantQuiet(noIcon)
 }
 
@@ -283,9 +295,7 @@ func testFeedShared(t *testing.T, browser context.Context, bin string) {
 	})
 	tabs[0].close()
 	tabs = tabs[1:]
-	for s.subscribers(t, "news") != 1 {
-		time.Sleep(time.Millisecond)
-	}
+	s.waitSubscribers(t, "news", 1)
 	close(stop)
 	publisher.Wait()
 	say("after it went")
@@ -414,9 +424,7 @@ func testFeedAsleep(t *testing.T, browser context.Context, bin string) {
 	tab.eval(`new Promise(resolve => navigator.locks.request("feedd 2 " + location.origin + "/feeds/", {steal: true}, () => {
 		setTimeout(resolve, 100, "");
 	}))`)
-	for s.subscribers(t, "news") != 1 {
-		time.Sleep(time.Millisecond)
-	}
+	s.waitSubscribers(t, "news", 1)
 	want = append(want, s.say(t, "news", "again"))
 	tab.wantGot(want...)
 	tab.wantQuiet(noIcon)
@@ -515,9 +523,7 @@ func testFeedClosed(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`String(after)`); got != "0" {
 		t.Errorf("closed feeds said %s things", got)
 	}
-	for s.subscribers(t, "news") > 1 {
-		time.Sleep(time.Millisecond)
-	}
+	s.waitSubscribers(t, "news", 1)
 	tab.wantQuiet(noIcon)
 }
 
