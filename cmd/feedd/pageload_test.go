@@ -207,6 +207,9 @@ func testPageBusy(t *testing.T, browser context.Context, bin string) {
 	if most, _ := strconv.Atoi(tab.eval(`String(mostRows)`)); most != 500 {
 		t.Errorf("there were up to %d rows", most)
 	}
+	if tab.eval(`String(document.querySelector("#items > li:last-child .data").checkVisibility({contentVisibilityAuto: true}))`) != "false" {
+		t.Error("rows that nobody sees are laid out")
+	}
 	tab.wantQuiet()
 }
 
