@@ -76,7 +76,7 @@ func TestP6_overlapping_readers_do_not_let_the_WAL_grow(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
 	var pages atomic.Int64
-	for range 4 {
+	for range 3 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
 				if _, err := l.Read(ctx, stream.Query{Select: all(t), UpTo: stream.MaxID, Items: 500, Bytes: 1 << 20}); err == nil {
@@ -86,7 +86,7 @@ func TestP6_overlapping_readers_do_not_let_the_WAL_grow(t *testing.T) {
 		})
 	}
 	var most, written int64
-	for written < 64<<20 {
+	for written < 32<<20 { // four times what the WAL may grow to
 		mustAppend(t, l, "a", 100, 2000)
 		written += 100 * 2000
 		info, err := os.Stat(filepath.Join(dir, "feedd.db-wal"))
