@@ -24,7 +24,7 @@ const HINT = "Enter sends, Shift+Enter begins a new line.";
 const $ = id => document.getElementById(id);
 
 const room = new Room("/chat", LAST);
-const log = new Log();
+const log = new Log(LAST);
 const outbox = new Outbox(room, log, () => mayPublish(false));
 room.addEventListener("item", ({detail}) => {
   log.add(detail, outbox.came(detail));
@@ -87,13 +87,12 @@ async function count() {
   clearTimeout(counting);
   counting = setTimeout(count, COUNTING * (document.hidden ? 10 : 0.75 + Math.random() / 2));
   if (state.is !== "live") return;
-  const {feed, subscribers, may_publish: may} = await room.about();
+  const {feed, head, subscribers, may_publish: may} = await room.about();
   if (!feed) return;
   setText($("here"), subscribers > 0 ? `${subscribers} here` : "");
-  $("earlier").hidden = false;
+  log.begin(head);
   $("earlier").firstElementChild.href = `/feeds/${encodeURIComponent(feed)}`;
   mayPublish(may);
-  log.live();
 }
 
 let speaking = false;
@@ -203,7 +202,8 @@ $("composer").addEventListener("submit", event => {
   $("text").focus();
 });
 $("text").addEventListener("keydown", event => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // Safari tells of the Enter that ends a composition only by its code.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   send();
 });

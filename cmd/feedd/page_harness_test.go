@@ -462,11 +462,11 @@ func (tab *pageTab) wantUnharmed() {
 	if got := tab.eval(`String(window.harmed)`); got != "undefined" {
 		tab.t.Errorf("published data ran: %s", got)
 	}
-	if got := tab.eval(`[...document.querySelectorAll("h1 *, #problem *, #items *")].filter(e =>
+	if got := tab.eval(`[...document.querySelectorAll("h1 *, #problem *, #items *, #messages *, #outbox *")].filter(e =>
 		/^(script|style|svg|iframe|object|embed|form|base|meta)$/i.test(e.tagName) ||
 		[...e.attributes].some(a => /^(on|style|srcdoc|formaction)/i.test(a.name)) ||
 		[e.href, e.src, e.poster].some(address => address && !/^(https?:\/\/|mailto:)/.test(address)) ||
-		e.host && e.host !== location.host && e.rel !== "noopener noreferrer" ||
+		e.host && e.host !== location.host && !e.rel.startsWith("noopener noreferrer") ||
 		e.localName === "img" && e.referrerPolicy !== "no-referrer").map(e => e.outerHTML).join()`); got != "" {
 		tab.t.Errorf("published data became %s", got)
 	}
@@ -500,7 +500,7 @@ func (tab *pageTab) picture(name string) {
 
 // describe is what a failed test shows.
 func (tab *pageTab) describe() string {
-	ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(tab.ctx, 10*time.Second)
 	defer cancel()
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
 	tab.mu.Lock()
