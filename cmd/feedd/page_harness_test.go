@@ -55,8 +55,20 @@ func startForPage(t *testing.T, bin string) *pageServer {
 // serves.
 func (s *pageServer) start(t *testing.T) {
 	t.Helper()
+	for end := time.Now().Add(pagePatience); !s.tryStart(t); {
+		if time.Now().After(end) {
+			t.Fatal("the server does not get ready")
+		}
+	}
+}
+
+// tryStart reports whether the server serves; false: its old port is taken for
+// the moment, by a connection of whatever else runs on this machine.
+func (s *pageServer) tryStart(t *testing.T) bool {
+	t.Helper()
+	var said bytes.Buffer
 	s.cmd = exec.Command(s.bin, "serve", "--listen", s.address, "--data", s.data)
-	s.cmd.Stderr = t.Output()
+	s.cmd.Stderr = io.MultiWriter(t.Output(), &said)
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()
@@ -71,10 +83,15 @@ func (s *pageServer) start(t *testing.T) {
 		}
 		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
 			s.link = strings.TrimSpace(link)
-			return
+			return true
 		}
 	}
-	t.Fatal("the server does not get ready")
+	s.cmd.Wait() // it has ended; what it said tells why
+	s.cmd = nil
+	if !strings.Contains(said.String(), "address already in use") {
+		t.Fatal("the server does not get ready")
+	}
+	return false
 }
 
 // stop ends the server with a signal.
@@ -250,6 +267,7 @@ func browserForPage(t *testing.T) context.Context {
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(pagePatience),
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
