@@ -258,7 +258,7 @@ func testChatHistory(t *testing.T, browser context.Context, bin string) {
 
 func testChatCount(t *testing.T, browser context.Context, bin string) {
 	s := startChat(t, bin)
-	tab := openGuest(t, browser, s.url(), "Anna", hastyWaits)
+	tab := openGuest(t, browser, s.url(), "Anna", hastyCount)
 	tab.wait(`document.querySelector("#here").textContent === "1 here"`) // the feed is not there yet
 	c := s.chatClient(t)
 	s.chatClient(t)
