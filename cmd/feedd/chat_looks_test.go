@@ -239,6 +239,10 @@ func testChatLateHistory(t *testing.T, browser context.Context, bin string) {
 		addEventListener("DOMContentLoaded", () => new MutationObserver(() => heard.push(document.querySelector("#heard").textContent))
 			.observe(document.querySelector("#heard"), {childList: true}));`)
 	tab.waitChat() // it was told who is here
+	tab.wait(`talk().length === 1`)
+	if got := tab.eval(`String(document.querySelector("#empty").hidden)`); got != "true" {
+		t.Error("the page says that nobody has said anything, and shows what was said")
+	}
 	close(rest)
 	tab.wait(`talk().length === 3 && heard.length > 0`)
 	if got := tab.eval(`heard.join()`); got != "Bert: news" {
