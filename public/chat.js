@@ -24,7 +24,7 @@ const HINT = "Enter sends, Shift+Enter begins a new line.";
 const $ = id => document.getElementById(id);
 
 const room = new Room("/chat", LAST);
-const log = new Log();
+const log = new Log(LAST);
 const outbox = new Outbox(room, log, () => mayPublish(false));
 room.addEventListener("item", ({detail}) => {
   log.add(detail, outbox.came(detail));
@@ -55,7 +55,10 @@ function showState(next) {
   $("connection").title = state.is === "live" && state.by !== "socket" ? "without WebSocket" : "";
   showCountdown();
   showProblem(restarting ? undefined : state.problem);
-  if (state.is !== "live") return;
+  if (state.is !== "live") {
+    setText($("here"), "");
+    return;
+  }
   outbox.passed(room.cursor);
   if (was !== "live") count();
 }
@@ -73,9 +76,12 @@ function showCountdown() {
 function showProblem(problem) {
   $("problem").hidden = !problem;
   if (!problem) return;
-  const [title, detail] = $("problem").children;
-  setText(title, [problem.status, problem.title].filter(Boolean).join(" "));
-  setText(detail, problem.detail ?? "");
+  const [title, detail, signIn] = $("problem").children;
+  // The server's words for that are for who writes a client.
+  const closed = problem.status === 401 || problem.status === 403;
+  setText(title, closed ? "You may not read this chat" : [problem.status, problem.title].filter(Boolean).join(" "));
+  setText(detail, closed ? "It is open only to those whom the server lets in." : problem.detail ?? "");
+  signIn.hidden = !closed;
 }
 
 // Who is here, and whether one may speak.
@@ -87,13 +93,12 @@ async function count() {
   clearTimeout(counting);
   counting = setTimeout(count, COUNTING * (document.hidden ? 10 : 0.75 + Math.random() / 2));
   if (state.is !== "live") return;
-  const {feed, subscribers, may_publish: may} = await room.about();
-  if (!feed) return;
+  const {feed, head, subscribers, may_publish: may} = await room.about();
+  if (!feed || state.is !== "live") return;
   setText($("here"), subscribers > 0 ? `${subscribers} here` : "");
-  $("earlier").hidden = false;
+  log.begin(head);
   $("earlier").firstElementChild.href = `/feeds/${encodeURIComponent(feed)}`;
   mayPublish(may);
-  log.live();
 }
 
 let speaking = false;
@@ -203,7 +208,8 @@ $("composer").addEventListener("submit", event => {
   $("text").focus();
 });
 $("text").addEventListener("keydown", event => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // Safari tells of the Enter that ends a composition only by its code.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   send();
 });

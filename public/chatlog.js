@@ -24,12 +24,16 @@ export class Log {
   #pending = [];
   #atEnd = true;
   #unseen = 0; // messages that came since the reader was at the end
-  #history = true; // what comes is from before the page was opened
+  #begin = Infinity; // what is up to this id was said before the page was there
   #last; // what the newest row is: a speaker and a time, or a gap
+  #full;
   #aloud = []; // to be read
   #aloudTimer;
 
-  constructor() {
+  /** @param {number} history how many messages it begins with: only where there
+   * are as many, there may be earlier ones */
+  constructor(history) {
+    this.#full = history;
     const log = $("log");
     log.addEventListener("scroll", () => {
       this.#atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
@@ -46,12 +50,13 @@ export class Log {
     });
   }
 
-  /** What is there at the opening was shown: from now on it is news. */
-  live() {
-    if (!this.#history) return;
-    this.#render();
-    this.#history = false;
-    if (!$("messages").hasChildNodes()) $("empty").hidden = false;
+  /** The page is there, and may still be receiving what was said before: news is
+   * what is said after this position.
+   * @param {string} head the server's newest */
+  begin(head) {
+    if (this.#begin < Infinity) return;
+    this.#begin = Number(head);
+    if (this.#pending.length === 0 && !$("messages").hasChildNodes()) $("empty").hidden = false;
   }
 
   /** @param {import("./feed.js").Item} item
@@ -80,7 +85,7 @@ export class Log {
     this.#last = {name, own, at: date.valueOf()};
     row.classList.toggle("follows", last?.name === name && name !== "" && last.own === own && date - last.at < TOGETHER);
     this.#add(row);
-    if (!own && !this.#history) this.#news(name || "nameless", shown.text);
+    if (!own && Number(item.id) > this.#begin) this.#news(name || "nameless", shown.text);
   }
 
   /** @param {import("./feed.js").Gap} gap */
@@ -128,14 +133,13 @@ export class Log {
     $("empty").hidden = true;
     list.append(...this.#pending);
     this.#pending = [];
-    const tooMany = list.children.length - ROWS;
-    if (tooMany > 0) {
-      const first = list.children[tooMany];
-      const before = first.getBoundingClientRect().top;
-      for (let i = 0; i < tooMany; i++) list.firstElementChild.remove();
-      // What is being read stays where it is.
-      log.scrollTop -= before - first.getBoundingClientRect().top;
-    }
+    const tooMany = Math.max(list.children.length - ROWS, 0);
+    const first = list.children[tooMany];
+    const before = first.getBoundingClientRect().top;
+    for (let i = 0; i < tooMany; i++) list.firstElementChild.remove();
+    $("earlier").hidden = list.children.length < this.#full;
+    // What is being read stays where it is.
+    log.scrollTop -= before - first.getBoundingClientRect().top;
     if (this.#atEnd) log.scrollTop = log.scrollHeight;
     this.#showUnseen();
   }

@@ -42,6 +42,7 @@ const TOO_LARGE = 1009, RESTART = 1012;
  * @property {string} feed
  * @property {number} subscribers
  * @property {boolean} may_publish
+ * @property {string} head the newest position
  *
  * @typedef {object} End how a connection ended
  * @property {boolean} [opened] it was live

@@ -1,5 +1,8 @@
 // What others say, as text for people. Nothing here makes HTML of it.
 
+import {laidOut} from "./json.js";
+import {sourceOf} from "./text.js";
+
 /** How much of a message is shown, in characters and in lines. */
 const LENGTH = 4_000, LINES = 60;
 /** How long a name may be, in characters. */
@@ -31,11 +34,12 @@ const UNSEEN = /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2
  * @param {import("./feed.js").Item} item
  * @returns {Message}
  */
-export function messageOf({data}) {
+export function messageOf(item) {
+  const {data} = item;
   if (typeof data === "string") return {name: "", text: data, json: false};
   const {name, user, from, text, message, msg} = data ?? {};
   const said = [text, message, msg].find(v => typeof v === "string");
-  if (said === undefined) return {name: "", text: JSON.stringify(data, null, 2), json: true};
+  if (said === undefined) return {name: "", text: laidOut(sourceOf(item), LENGTH), json: true};
   const who = [name, user, user?.name, from].find(v => typeof v === "string");
   return {name: nameOf(who ?? ""), text: said, json: false};
 }

@@ -47,8 +47,35 @@ const chatHelpers = `
 		return box.value;
 	};`
 
-// noWebSocket takes it out of the browser.
-const noWebSocket = `delete globalThis.WebSocket;`
+const (
+	// noWebSocket takes it out of the browser.
+	noWebSocket = `delete globalThis.WebSocket;`
+	// patientOpening lets a connection take two minutes to open, not five
+	// seconds: on a busy machine the page would take a WebSocket that is slow
+	// for one that a proxy swallows, and do without.
+	patientOpening = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms === 5_000 ? 120_000 : ms, ...args);
+	}`
+	// hastyOpening gives a connection a twentieth of a second.
+	hastyOpening = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms === 5_000 ? 50 : ms, ...args);
+	}`
+	// hastyWaits makes the page wait a hundredth of what it means to between
+	// attempts; but not for a server. Nor does it ask more often who is here: of
+	// a server that it does not hear, questions without an answer would soon have
+	// all six connections that a browser has for it.
+	hastyWaits = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, f.name === "count" || ms === 5_000 || ms >= 35_000 ? ms : ms / 100, ...args);
+	}`
+	// hastyCount makes it ask a hundred times as often who is here.
+	hastyCount = `{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, f.name === "count" ? ms / 100 : ms, ...args);
+	}`
+)
 
 // startChat runs a server whose chat is open to everybody.
 func startChat(t *testing.T, bin string) *pageServer {
@@ -70,7 +97,7 @@ func openGuest(t *testing.T, browser context.Context, address, name string, scri
 		}
 		scripts = append(scripts, fmt.Sprintf(`localStorage.getItem("feedd chat name") ?? localStorage.setItem("feedd chat name", JSON.stringify(%s));`, quoted))
 	}
-	tab.open(address+"/chat", append(scripts, chatHelpers)...)
+	tab.open(address+"/chat", append([]string{patientOpening}, append(scripts, chatHelpers)...)...)
 	return tab
 }
 
@@ -132,6 +159,28 @@ func (s *pageServer) stored(t *testing.T) (texts []string) {
 		texts = append(texts, item.Data.Text)
 	}
 	return texts
+}
+
+// flood posts to the chat as fast as it can, until stop is called.
+func (s *pageServer) flood(t *testing.T) (stop func()) {
+	var over atomic.Bool
+	var flooding sync.WaitGroup
+	flooding.Go(func() {
+		for !over.Load() {
+			resp, err := http.Post(s.url()+"/chat", "text/plain", strings.NewReader("flood"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		over.Store(true)
+		flooding.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // until waits for what the test itself can see.

@@ -55,8 +55,20 @@ func startForPage(t *testing.T, bin string) *pageServer {
 // serves.
 func (s *pageServer) start(t *testing.T) {
 	t.Helper()
+	for end := time.Now().Add(pagePatience); !s.tryStart(t); {
+		if time.Now().After(end) {
+			t.Fatal("the server does not get ready")
+		}
+	}
+}
+
+// tryStart reports whether the server serves; false: its old port is taken for
+// the moment, by a connection of whatever else runs on this machine.
+func (s *pageServer) tryStart(t *testing.T) bool {
+	t.Helper()
+	var said bytes.Buffer
 	s.cmd = exec.Command(s.bin, "serve", "--listen", s.address, "--data", s.data)
-	s.cmd.Stderr = t.Output()
+	s.cmd.Stderr = io.MultiWriter(t.Output(), &said)
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()
@@ -71,10 +83,15 @@ func (s *pageServer) start(t *testing.T) {
 		}
 		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
 			s.link = strings.TrimSpace(link)
-			return
+			return true
 		}
 	}
-	t.Fatal("the server does not get ready")
+	s.cmd.Wait() // it has ended; what it said tells why
+	s.cmd = nil
+	if !strings.Contains(said.String(), "address already in use") {
+		t.Fatal("the server does not get ready")
+	}
+	return false
 }
 
 // stop ends the server with a signal.
@@ -250,6 +267,7 @@ func browserForPage(t *testing.T) context.Context {
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(pagePatience),
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -462,11 +480,11 @@ func (tab *pageTab) wantUnharmed() {
 	if got := tab.eval(`String(window.harmed)`); got != "undefined" {
 		tab.t.Errorf("published data ran: %s", got)
 	}
-	if got := tab.eval(`[...document.querySelectorAll("h1 *, #problem *, #items *")].filter(e =>
+	if got := tab.eval(`[...document.querySelectorAll("h1 *, #problem *, #items *, #messages *, #outbox *")].filter(e =>
 		/^(script|style|svg|iframe|object|embed|form|base|meta)$/i.test(e.tagName) ||
 		[...e.attributes].some(a => /^(on|style|srcdoc|formaction)/i.test(a.name)) ||
 		[e.href, e.src, e.poster].some(address => address && !/^(https?:\/\/|mailto:)/.test(address)) ||
-		e.host && e.host !== location.host && e.rel !== "noopener noreferrer" ||
+		e.host && e.host !== location.host && !e.rel.startsWith("noopener noreferrer") ||
 		e.localName === "img" && e.referrerPolicy !== "no-referrer").map(e => e.outerHTML).join()`); got != "" {
 		tab.t.Errorf("published data became %s", got)
 	}
@@ -500,7 +518,7 @@ func (tab *pageTab) picture(name string) {
 
 // describe is what a failed test shows.
 func (tab *pageTab) describe() string {
-	ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(tab.ctx, 10*time.Second)
 	defer cancel()
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
 	tab.mu.Lock()

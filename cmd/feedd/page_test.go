@@ -23,7 +23,7 @@ import (
 
 // pagePatience is how long the page may take for what has no limit of its own.
 // The tests do not wait for it: they go on when what they wait for is there.
-const pagePatience = 30 * time.Second
+const pagePatience = 2 * time.Minute
 
 // TestPage drives the reader's page in chromium, against the real binary.
 func TestPage(t *testing.T) {

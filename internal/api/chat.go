@@ -64,7 +64,9 @@ func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 		Feed        string `json:"feed"`
 		Subscribers int    `json:"subscribers"`
 		MayPublish  bool   `json:"may_publish"`
-	}{feed, s.Hub.Readers([]string{feed})[0], s.allowed(r, feed)})
+		// Head is the newest position: what is above it is said later.
+		Head string `json:"head"`
+	}{feed, s.Hub.Readers([]string{feed})[0], s.allowed(r, feed), s.Hub.Head().String()})
 }
 
 // postChat answers POST /chat: what is published by frames, for clients whose

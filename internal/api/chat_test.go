@@ -36,7 +36,8 @@ func TestChat_AnswersByAccept(t *testing.T) {
 		t.Helper()
 		return s.get("/chat?format=json", headers...).mustStatus(t, http.StatusOK).body
 	}
-	if got := about("Authorization:"); got != `{"feed":"chat","subscribers":0,"may_publish":false}`+"\n" {
+	head := `,"head":"` + s.hub.Head().String() + `"}` + "\n"
+	if got := about("Authorization:"); got != `{"feed":"chat","subscribers":0,"may_publish":false`+head {
 		t.Errorf("a stranger is told %s", got)
 	}
 	conn, _, err := s.dialChat()
@@ -45,8 +46,13 @@ func TestChat_AnswersByAccept(t *testing.T) {
 	}
 	defer conn.CloseNow()
 	frame(t, conn)
-	if got := about(); got != `{"feed":"chat","subscribers":1,"may_publish":true}`+"\n" {
+	if got := about(); got != `{"feed":"chat","subscribers":1,"may_publish":true`+head {
 		t.Errorf("the administrator is told %s", got)
+	}
+	// The position goes with the items, of whatever feed.
+	id := s.put("other", "x")
+	if got := about(); !strings.HasSuffix(got, `,"head":"`+id+`"}`+"\n") {
+		t.Errorf("after the item %s it is %s", id, got)
 	}
 	s.hub.Drain()
 	s.get("/chat?format=json").mustProblem(t, 503, "draining")
