@@ -244,7 +244,7 @@ function letGo() {
 
 function toNewest() {
   closeMenu(document.querySelector(".menu"));
-  document.activeElement?.blur();
+  if (list.element.contains(document.activeElement)) document.activeElement.blur();
   paused = false;
   scrollTo({top: 0, behavior: "instant"});
   scrolled = false;
@@ -305,6 +305,7 @@ submitted("goto", async () => {
   const at = placeOf($("place").value, new Date());
   $("place").setAttribute("aria-invalid", String(!at));
   if (at) visit({...address, at});
+  else tell("Write a time (14:30, yesterday 9:15, 10m ago) or an id.");
 });
 $("events").addEventListener("change", () => $("narrow").requestSubmit());
 let typed;

@@ -88,7 +88,8 @@ export class Stretch {
   came(entry) {
     const {item} = entry;
     if (item && this.#top && !above(item.id, this.#top) && isId(item.id)) return;
-    if (this.attached && !this.page.held()) {
+    // What it begins with is shown in any case.
+    if (this.attached && (this.#stale || !this.page.held())) {
       this.#take(entry);
     } else {
       if (this.attached) this.#seen = this.#top;

@@ -262,6 +262,18 @@ func testReaderTooMany(t *testing.T, browser context.Context, bin string) {
 	tab.wantRun(2960, 3009)
 	s.batch(t, "main", 3010, 1)
 	tab.wait(`rows()[0]?.text === "3010"`)
+	if got := tab.eval(`document.activeElement.id`); got != "pause" {
+		t.Errorf("the focus went from the button to %q", got)
+	}
+	// What a feed begins with is there also while the page is paused.
+	s.batch(t, "other", 0, 5)
+	tab.press("p")
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	tab.eval(`document.querySelector("#selector").value = "other", document.querySelector("#choose").requestSubmit(), ""`)
+	tab.wait(`rows()[0]?.text === "4" && state() === "live"`)
+	s.batch(t, "other", 5, 2)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 2"`)
+	tab.wantRun(0, 4)
 	tab.wantQuiet()
 }
 
@@ -403,7 +415,7 @@ func testReaderJumps(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "200"`)
 	tab.wantDense()
 	jump("soon")
-	tab.wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true"`)
+	tab.wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true" && document.querySelector("#message").textContent.startsWith("Write a time")`)
 	if got := tab.eval(`new URLSearchParams(location.search).get("at")`); got != middle.ID {
 		t.Errorf("what is no place led to %s", got)
 	}
