@@ -347,7 +347,10 @@ for (const id of ["empty", "elsewhere"]) {
 list.element.addEventListener("focusout", () => setTimeout(letGo));
 addEventListener("scroll", look, {passive: true});
 addEventListener("resize", look);
-addEventListener("popstate", () => go(readAddress(location)));
+addEventListener("popstate", () => {
+  const next = readAddress(location);
+  if (pageFor(next) !== pageFor(address)) go(next); // the link to the items changes only the fragment
+});
 let nearEnd = false;
 /** Goes on downwards by itself, when the reader is near the end of the list and
  * that is not still being filled. */

@@ -332,6 +332,15 @@ func testLooksKeyboard(t *testing.T, browser context.Context, bin string) {
 		.filter(element => element.checkVisibility() && !reached.has(element)).map(element => element.outerHTML).join("\n")`); got != "" {
 		t.Errorf("by the keyboard nobody gets to\n%s", got)
 	}
+	// The first of all leads to the items as they are, which then stand still.
+	tab.eval(`document.querySelector(".skip").focus(), globalThis.row = document.querySelector("#items > li"), ""`)
+	tab.press(kb.Enter)
+	tab.wait(`document.activeElement.id === "items" && location.hash === "#items"`)
+	s.publish(t, "main", "", "text/plain", "new")
+	tab.wait(`document.querySelector("#new").textContent === "1 new item, show" && !document.querySelector("#new").hidden`)
+	if got := tab.eval(`String(row.isConnected)`); got != "true" {
+		t.Error("the link to the items took them away")
+	}
 	tab.eval(`document.activeElement.blur(), ""`)
 	tab.press("?")
 	tab.wait(`document.querySelector("#help").open`)
