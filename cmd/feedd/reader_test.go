@@ -603,6 +603,10 @@ func testReaderAway(t *testing.T, browser context.Context, bin string) {
 	s.start(t)
 	s.batch(t, "main", 203, 1)
 	tab.wait(`rows()[0].text === "203" && document.querySelector("#message").hidden && document.querySelector("#details").textContent === ""`)
+	// It asked when the server was there, not before.
+	if got := tab.eval(`String(performance.getEntriesByType("resource").filter(({name}) => name.includes("limit=500")).length)`); got != "1" {
+		t.Errorf("the page asked %s times for what it had counted", got)
+	}
 	tab.wantDense()
 
 	// An item in its place.
