@@ -125,7 +125,7 @@ function showPlace() {
   const exact = rows.find(row => row.dataset.id === address.at);
   const at = /^\d+$/.test(address.at) ? Number(address.at) : Date.parse(address.at) * 1000;
   const row = exact ?? rows.findLast(row => Number(row.dataset.id) >= at) ?? rows[0];
-  if (!exact && /^\d+$/.test(address.at)) tell(`The item ${address.at} is not here (any more). This is where it would be.`);
+  if (!exact && /^\d+$/.test(address.at)) tell(`The item ${address.at} is not here (any more)${words || address.events ? ", or the filter leaves it out" : ""}. This is where it would be.`);
   if (!row) return;
   row.classList.add("here");
   row.scrollIntoView({block: "center", behavior: "instant"});
@@ -161,7 +161,7 @@ function showState(next) {
     $("sign-in").hidden = problem.status !== 401;
   }
   if (back) {
-    stretch.trouble = ""; // it is tried again
+    stretch.trouble = {}; // it is tried again
     if (missed === address) {
       tell("");
       go(address);
@@ -206,8 +206,9 @@ function show() {
   setText($("older"), words ? "Search older items" : "Load older items");
   const none = words && bottom && !list.element.querySelector(":scope > [data-id]:not([hidden])");
   const back = words && passed && bottom ? `Searched back to ${new Date(Number(bottom) / 1000).toLocaleString()}.` : "";
-  setText($("end"), `${none ? "No item here has this text. " : ""}${ended ? "This is all that the server has." : back}`);
-  const message = told || stretch.trouble;
+  const end = [none && "No item here has this text.", ended ? "This is all that the server has." : back, stretch.trouble.older];
+  setText($("end"), end.filter(Boolean).join(" "));
+  const message = told || stretch.trouble.newer || "";
   setText($("message"), message);
   $("message").hidden = !message;
 }
@@ -354,13 +355,12 @@ addEventListener("popstate", () => {
 let nearEnd = false;
 /** Goes on downwards by itself, when the reader is near the end of the list and
  * that is not still being filled. */
-function goOn() {
-  if (nearEnd && !words && !stretch.trouble && list.length > 0 && stretch.behind === 0) stretch.older(false);
+function goOn(records = ends.takeRecords()) {
+  if (records.length) nearEnd = records.at(-1).isIntersecting;
+  if (nearEnd && !words && !stretch.trouble.older && list.length > 0 && stretch.behind === 0) stretch.older(false);
 }
-new IntersectionObserver(([{isIntersecting}]) => {
-  nearEnd = isIntersecting;
-  goOn();
-}, {rootMargin: "600px"}).observe($("older"));
+const ends = new IntersectionObserver(records => goOn(records), {rootMargin: "600px"});
+ends.observe($("older"));
 listenForKeys({
   j: () => step(1),
   k: () => step(-1),

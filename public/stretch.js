@@ -38,8 +38,9 @@ export class Stretch {
   passed = false;
   /** How far back was looked: an id. */
   bottom = "";
-  /** Why a page could not be read, in words, until one can. */
-  trouble = "";
+  /** Why newer or older items could not be read, in words, until they can.
+   * @type {{newer?: string, older?: string}} */
+  trouble = {};
 
   #top = ""; // everything that matches up to here is in it
   #seen = ""; // the newest when the counting began
@@ -68,7 +69,7 @@ export class Stretch {
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();
-    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: "", trouble: ""});
+    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: "", trouble: {}});
     this.#top = this.#seen = "";
     this.#pending = [];
     this.#meanwhile = this.#looking = undefined;
@@ -171,7 +172,7 @@ export class Stretch {
     this.#tooMany = false;
     try {
       const page = await readPage(this.address, {last_event_id: this.#top, limit: String(limit)}, signal);
-      this.trouble = "";
+      this.trouble.newer = "";
       this.#keepPlace = page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
@@ -190,7 +191,7 @@ export class Stretch {
       this.waiting = 0;
       return true;
     } catch (err) {
-      if (!signal.aborted) this.trouble = `Newer items cannot be read: ${err.message}.`;
+      if (!signal.aborted) this.trouble.newer = `Newer items cannot be read: ${err.message}.`;
       return false;
     } finally {
       if (!signal.aborted) {
@@ -209,7 +210,7 @@ export class Stretch {
     this.#looking = true;
     try {
       const page = await readPage(this.address, {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
-      this.trouble = "";
+      this.trouble.older = "";
       if (bottom !== this.bottom) return; // rows were dropped meanwhile
       const items = page.items.filter(({id}) => above(bottom, id));
       this.bottom = items[0]?.id ?? bottom;
@@ -219,7 +220,7 @@ export class Stretch {
       this.list.addOlder(matching.map(item => ({item})));
       if (this.list.length > ROWS) this.list.inPlace(() => this.#dropNewest());
     } catch (err) {
-      if (!signal.aborted) this.trouble = `Older items cannot be read: ${err.message}.`;
+      if (!signal.aborted) this.trouble.older = `Older items cannot be read: ${err.message}.`;
     } finally {
       if (!signal.aborted) {
         this.#looking = false;
