@@ -3,7 +3,7 @@
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
-import {pageFor, readAddress} from "./address.js";
+import {feedAt, pageFor, readAddress} from "./address.js";
 import {teller} from "./aloud.js";
 import {followers, shellWord, copy} from "./copy.js";
 import {Feed} from "./feed.js";
@@ -29,19 +29,21 @@ let state = {is: "connecting"};
 let paused = false;
 let scrolled = false; // the newest row is above the window
 let words = ""; // that an item must have, in small letters
+let told = ""; // a message of the page itself
+/** @type {import("./address.js").Address | undefined} whose place could not be shown */
+let missed;
+
+/** Whether what comes is only counted. */
+const held = () => paused || scrolled || list.element.contains(document.activeElement);
 
 const list = new List($("items"), {itemRow: () => fromTemplate("item"), gapRow: () => fromTemplate("gap")});
 const stretch = new Stretch(list, {
-  held: () => paused || scrolled || list.element.contains(document.activeElement),
+  held,
   scrolled: () => scrolled,
   matches,
   changed: () => {
     $("empty").hidden = true;
     showSoon();
-  },
-  failed: message => {
-    nearEnd = false; // it goes on when the reader wants it to
-    tell(message);
   },
 });
 const tellNew = teller($("aloud"));
@@ -60,7 +62,7 @@ function matches(item) {
 
 /** Shows an address, from its beginning. */
 async function go(next) {
-  address = next;
+  const mine = address = {...next};
   feed?.close();
   feed = undefined;
   showAddress();
@@ -69,12 +71,16 @@ async function go(next) {
     follow({last: PAGE});
     return;
   }
-  const mine = address;
   let top;
   try {
-    top = await stretch.around(address.at);
+    top = await stretch.around(mine.at);
   } catch (err) {
-    if (mine === address) tell(`${address.at} cannot be shown: ${err.message}.`);
+    if (mine !== address) return;
+    // The newest are there instead.
+    missed = mine;
+    tell(`${mine.at} cannot be shown: ${err.message}.`);
+    follow({last: PAGE});
+    return;
   }
   if (mine !== address) return;
   showPlace();
@@ -86,7 +92,7 @@ function follow(options) {
   const mine = feed = new Feed(`/feeds/${encodeURIComponent(address.selector)}`, {...options, event: address.events});
   mine.addEventListener("item", ({detail: item}) => {
     stretch.came({item});
-    if (matches(item) && state.is === "live") tellNew(item);
+    if (matches(item) && mine.state.is === "live") tellNew(item); // not what it begins with
   });
   mine.addEventListener("gap", ({detail: gap}) => stretch.came({gap}));
   mine.addEventListener("state", ({detail}) => showState(detail));
@@ -106,6 +112,7 @@ function showAddress() {
   $("events").value = events;
   list.several = /[*,]/.test(selector);
   list.addressOf = item => pageFor({...address, at: item.id});
+  $("none").textContent = events ? `No items yet of the event ${events.replaceAll(",", " or ")}` : "No items yet";
   $("command").textContent = command();
   const {curl, source} = followers(address);
   $("as-curl").textContent = curl;
@@ -118,7 +125,7 @@ function showPlace() {
   const exact = rows.find(row => row.dataset.id === address.at);
   const at = /^\d+$/.test(address.at) ? Number(address.at) : Date.parse(address.at) * 1000;
   const row = exact ?? rows.findLast(row => Number(row.dataset.id) >= at) ?? rows[0];
-  if (!exact && /^\d+$/.test(address.at)) tell(`The item ${address.at} is not here (any more). This is where it would be.`);
+  if (!exact && /^\d+$/.test(address.at)) tell(`The item ${address.at} is not here (any more)${words || address.events ? ", or the filter leaves it out" : ""}. This is where it would be.`);
   if (!row) return;
   row.classList.add("here");
   row.scrollIntoView({block: "center", behavior: "instant"});
@@ -128,8 +135,10 @@ function showPlace() {
 
 /** How to publish an item that this page shows. */
 function command() {
-  const name = address.selector.split(",")[0].replaceAll(/\*+/g, "example");
-  return `curl -H "Authorization: Bearer $(cat data/admin.key)" \\\n  -d 'hello' ${shellWord(`${location.origin}/feeds/${name}`)}`;
+  const selector = address.selector.split(",")[0].replaceAll(/\*+/g, "example");
+  const [event] = address.events.split(",");
+  const url = feedAt({selector, events: event === "message" ? "" : event});
+  return `curl -H "Authorization: Bearer $(cat data/admin.key)" \\\n  -d 'hello' ${shellWord(url.href)}`;
 }
 
 // What it says.
@@ -140,6 +149,7 @@ function showState(next) {
   // connection when it is made anew for another address.
   if (next.is === "connecting" && state.is === "live") return;
   const again = next.is === "connecting" && state.is === "waiting";
+  const back = next.is === "live" && state.is === "waiting";
   state = again ? {...state, until: 0} : next;
   setText($("state"), wordsFor(state));
   $("connection").dataset.is = state.is;
@@ -148,6 +158,15 @@ function showState(next) {
   if (problem) {
     setText($("problem-title"), [problem.status, problem.title].filter(Boolean).join(" "));
     setText($("problem-detail"), problem.detail ?? "");
+    $("sign-in").hidden = problem.status !== 401;
+  }
+  if (back) {
+    stretch.trouble = {}; // it is tried again
+    if (missed === address) {
+      tell("");
+      go(address);
+      return;
+    }
   }
   if (state.is === "live") {
     stretch.fresh();
@@ -173,17 +192,25 @@ function show() {
   setText($("pause"), paused ? "Resume" : "Pause");
   const away = !attached && list.length > 0;
   list.element.classList.toggle("flows", attached && !scrolled);
-  $("new").hidden = !(waiting > 0 || away);
   setText($("new"), waiting > 0 ? `${newItems(waiting)}, show` : "To the newest");
-  if ($("newer").hidden === away) { // it is above the rows
-    const toggle = () => $("newer").toggleAttribute("hidden", !away);
+  const news = waiting > 0 || away;
+  if ($("newer").hidden === away || $("new").hidden === news) { // they are above the rows
+    const toggle = () => {
+      $("newer").hidden = !away;
+      $("new").hidden = !news;
+    };
     if (scrolled) list.inPlace(toggle);
     else toggle();
   }
   $("older").hidden = ended || bottom === "";
   setText($("older"), words ? "Search older items" : "Load older items");
+  const none = words && bottom && !list.element.querySelector(":scope > [data-id]:not([hidden])");
   const back = words && passed && bottom ? `Searched back to ${new Date(Number(bottom) / 1000).toLocaleString()}.` : "";
-  setText($("end"), ended ? "This is all that the server has." : back);
+  const end = [none && "No item here has this text.", ended ? "This is all that the server has." : back, stretch.trouble.older];
+  setText($("end"), end.filter(Boolean).join(" "));
+  const message = told || stretch.trouble.newer || "";
+  setText($("message"), message);
+  $("message").hidden = !message;
 }
 
 /** Sets a text that is read aloud when it changes: only when it does. */
@@ -193,8 +220,8 @@ function setText(element, text) {
 
 /** A message of the page itself; "" for none. */
 function tell(text) {
-  setText($("message"), text);
-  $("message").hidden = !text;
+  told = text;
+  show();
 }
 
 // What the reader does.
@@ -207,17 +234,18 @@ function look() {
   if (was !== scrolled) list.inPlace(show); // rows get their sizes
 }
 
-/** Shows what was counted, when nothing holds the page any more. */
+/** Shows what was counted, when nothing holds the page any more and the server
+ * is there. */
 function letGo() {
-  const held = paused || scrolled || list.element.contains(document.activeElement);
-  if (held || stretch.attached || stretch.apart) return;
+  if (state.is !== "live") return;
+  if (held() || stretch.attached || stretch.apart) return;
   if (stretch.waiting > CATCH_UP) toNewest();
   else stretch.newer(CATCH_UP);
 }
 
 function toNewest() {
   closeMenu(document.querySelector(".menu"));
-  document.activeElement?.blur();
+  if (list.element.contains(document.activeElement)) document.activeElement.blur();
   paused = false;
   scrollTo({top: 0, behavior: "instant"});
   scrolled = false;
@@ -243,9 +271,9 @@ function step(direction) {
 
 function menuFor(row) {
   const old = document.querySelector(".menu");
-  const again = old !== null && row.contains(old);
+  const again = old !== null && row?.contains(old);
   closeMenu(old);
-  const item = list.itemOf(row);
+  const item = row && list.itemOf(row);
   if (item && !again) openMenu(row, item, address, fromTemplate("copies"), say);
 }
 
@@ -278,6 +306,7 @@ submitted("goto", async () => {
   const at = placeOf($("place").value, new Date());
   $("place").setAttribute("aria-invalid", String(!at));
   if (at) visit({...address, at});
+  else tell("Write a time (14:30, yesterday 9:15, 10m ago) or an id.");
 });
 $("events").addEventListener("change", () => $("narrow").requestSubmit());
 let typed;
@@ -310,24 +339,28 @@ list.element.addEventListener("click", event => {
   event.preventDefault();
   visit(readAddress(a));
 });
-$("elsewhere").addEventListener("click", async ({target}) => {
-  const place = target.closest("button")?.previousElementSibling;
-  if (place) say(await copy(place.textContent, place) ? "Copied" : "Chosen, to be copied");
-});
+for (const id of ["empty", "elsewhere"]) {
+  $(id).addEventListener("click", async ({target}) => {
+    const place = target.closest("button")?.previousElementSibling;
+    if (place) say(await copy(place.textContent, place) ? "Copied" : "Chosen, to be copied");
+  });
+}
 list.element.addEventListener("focusout", () => setTimeout(letGo));
 addEventListener("scroll", look, {passive: true});
 addEventListener("resize", look);
-addEventListener("popstate", () => go(readAddress(location)));
+addEventListener("popstate", () => {
+  const next = readAddress(location);
+  if (pageFor(next) !== pageFor(address)) go(next); // the link to the items changes only the fragment
+});
 let nearEnd = false;
 /** Goes on downwards by itself, when the reader is near the end of the list and
  * that is not still being filled. */
-function goOn() {
-  if (nearEnd && !words && list.length > 0 && stretch.behind === 0) stretch.older(false);
+function goOn(records = ends.takeRecords()) {
+  if (records.length) nearEnd = records.at(-1).isIntersecting;
+  if (nearEnd && !words && !stretch.trouble.older && list.length > 0 && stretch.behind === 0) stretch.older(false);
 }
-new IntersectionObserver(([{isIntersecting}]) => {
-  nearEnd = isIntersecting;
-  goOn();
-}, {rootMargin: "600px"}).observe($("older"));
+const ends = new IntersectionObserver(records => goOn(records), {rootMargin: "600px"});
+ends.observe($("older"));
 listenForKeys({
   j: () => step(1),
   k: () => step(-1),

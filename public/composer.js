@@ -1,7 +1,8 @@
 // Writing an item, by a form of its kind, as plain text or as JSON.
 
 import {pageFor} from "./address.js";
-import {KINDS, show} from "./kinds.js";
+import {KINDS} from "./kindforms.js";
+import {show} from "./kinds.js";
 import {newKey, publish} from "./publishing.js";
 import {unsettled} from "./request.js";
 import {Sent} from "./sent.js";

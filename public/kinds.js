@@ -12,66 +12,6 @@ import {membersOf} from "./json.js";
 import {addressIn, LENGTH, link, linked, make, sourceOf} from "./text.js";
 import {treeOf} from "./tree.js";
 
-/**
- * @typedef {object} Field one of a kind's fields, for a form
- * @property {string} name
- * @property {string} label
- * @property {"text" | "textarea" | "url" | "number"} input
- * @property {boolean} [required]
- *
- * @typedef {{label: string, fields: Field[], example: object}} Kind
- */
-
-/** @returns {Field} */
-const field = (name, label, input = "text", required = false) => ({name, label, input, required});
-const must = (name, label, input) => field(name, label, input, true);
-
-/** The kinds that can be composed. A form sends its fields and `type`, the name
- * of the kind.
- * @type {Record<string, Kind>} */
-export const KINDS = {
-  headline: {
-    label: "Headline",
-    fields: [must("headline", "Headline"), field("text", "Text", "textarea"), field("url", "Address", "url")],
-    example: {type: "headline", headline: "The bridge is open again", text: "Trains run from noon.", url: "https://example.com/bridge"},
-  },
-  text: {
-    label: "Text",
-    fields: [must("text", "Text", "textarea")],
-    example: {type: "text", text: "Good morning. The first boats are on the water."},
-  },
-  photo: {
-    label: "Photo",
-    fields: [must("src", "Address of the image", "url"), field("caption", "Caption"), field("alt", "What it shows, for who cannot see it")],
-    example: {type: "photo", src: "https://example.com/harbour.jpg", caption: "The harbour at six", alt: "Fishing boats in fog"},
-  },
-  link: {
-    label: "Link",
-    fields: [must("url", "Address", "url"), field("title", "Title"), field("text", "Text", "textarea")],
-    example: {type: "link", url: "https://example.com/timetable", title: "The new timetable", text: "Valid from Sunday."},
-  },
-  place: {
-    label: "Place",
-    fields: [field("name", "Name"), must("lat", "Latitude", "number"), must("lon", "Longitude", "number"), field("text", "Text", "textarea")],
-    example: {type: "place", name: "Finish line", lat: 47.3667, lon: 8.55},
-  },
-  score: {
-    label: "Score",
-    fields: [must("home", "Home"), must("home_score", "Goals, home", "number"), must("away", "Away"), must("away_score", "Goals, away", "number"), field("text", "Text")],
-    example: {type: "score", home: "Ajax", home_score: 2, away: "PSV", away_score: 1, text: "67th minute"},
-  },
-  video: {
-    label: "Video",
-    fields: [must("src", "Address of the video", "url"), field("caption", "Caption")],
-    example: {type: "video", src: "https://example.com/start.mp4", caption: "The start"},
-  },
-  post: {
-    label: "Post",
-    fields: [must("name", "Name"), field("user", "Short name"), must("text", "Text", "textarea")],
-    example: {type: "post", name: "Ada", user: "ada", text: "On my way."},
-  },
-};
-
 /** Which kind an object is of when its type does not say it: those that need
  * most come first. */
 const ORDER = ["score", "place", "activity", "post", "photo", "video", "link", "headline", "text"];
@@ -118,9 +58,10 @@ const SHOW = {
   },
   link(f) {
     const url = f.text("url", "href", "link");
-    if (!addressIn(url)) return undefined;
+    const address = addressIn(url);
+    if (!address) return undefined;
     return [make("p", "", link(url, f.text("title", "headline", "name") ?? url)), paragraph(f.text("text", "description", "caption")),
-      make("p", "from", new URL(url).host)];
+      make("p", "from", new URL(address).host)];
   },
   place(f) {
     const [lat, lon] = [f.text("lat", "latitude"), f.text("lon", "lng", "long", "longitude")];

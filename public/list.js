@@ -58,10 +58,12 @@ export class List {
   }
 
   /** Takes away what is more than so many rows, the oldest.
-   * @returns {string | undefined} the id of the oldest that is left */
+   * @returns {string | undefined} the id of the oldest item that is left */
   dropOldest(most) {
     while (this.length > most) this.element.lastElementChild.remove();
-    return this.#items.get(this.element.lastElementChild)?.id;
+    let last = this.element.lastElementChild;
+    while (last && !this.#items.has(last)) last = last.previousElementSibling; // a gap has no id
+    return this.#items.get(last)?.id;
   }
 
   /** Takes away what is more than so many rows, the newest.

@@ -7,5 +7,5 @@ import "embed"
 
 // Files are the pages, what they load, and openapi.yaml.
 //
-//go:embed *.html *.js *.css *.yaml
+//go:embed *.html *.js *.css *.svg *.yaml
 var Files embed.FS

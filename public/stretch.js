@@ -38,6 +38,9 @@ export class Stretch {
   passed = false;
   /** How far back was looked: an id. */
   bottom = "";
+  /** Why newer or older items could not be read, in words, until they can.
+   * @type {{newer?: string, older?: string}} */
+  trouble = {};
 
   #top = ""; // everything that matches up to here is in it
   #seen = ""; // the newest when the counting began
@@ -54,7 +57,7 @@ export class Stretch {
 
   /**
    * @param {import("./list.js").List} list
-   * @param {{held: () => boolean, scrolled: () => boolean, matches: (item) => boolean, changed: () => void, failed: (message: string) => void}} page
+   * @param {{held: () => boolean, scrolled: () => boolean, matches: (item) => boolean, changed: () => void}} page
    */
   constructor(list, page) {
     this.list = list;
@@ -66,7 +69,7 @@ export class Stretch {
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();
-    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: ""});
+    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: "", trouble: {}});
     this.#top = this.#seen = "";
     this.#pending = [];
     this.#meanwhile = this.#looking = undefined;
@@ -86,7 +89,8 @@ export class Stretch {
   came(entry) {
     const {item} = entry;
     if (item && this.#top && !above(item.id, this.#top) && isId(item.id)) return;
-    if (this.attached && !this.page.held()) {
+    // What it begins with is shown in any case.
+    if (this.attached && (this.#stale || !this.page.held())) {
       this.#take(entry);
     } else {
       if (this.attached) this.#seen = this.#top;
@@ -168,6 +172,7 @@ export class Stretch {
     this.#tooMany = false;
     try {
       const page = await readPage(this.address, {last_event_id: this.#top, limit: String(limit)}, signal);
+      this.trouble.newer = "";
       this.#keepPlace = page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
@@ -186,7 +191,7 @@ export class Stretch {
       this.waiting = 0;
       return true;
     } catch (err) {
-      if (!signal.aborted) this.page.failed(`Newer items cannot be read: ${err.message}.`);
+      if (!signal.aborted) this.trouble.newer = `Newer items cannot be read: ${err.message}.`;
       return false;
     } finally {
       if (!signal.aborted) {
@@ -205,6 +210,7 @@ export class Stretch {
     this.#looking = true;
     try {
       const page = await readPage(this.address, {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
+      this.trouble.older = "";
       if (bottom !== this.bottom) return; // rows were dropped meanwhile
       const items = page.items.filter(({id}) => above(bottom, id));
       this.bottom = items[0]?.id ?? bottom;
@@ -214,7 +220,7 @@ export class Stretch {
       this.list.addOlder(matching.map(item => ({item})));
       if (this.list.length > ROWS) this.list.inPlace(() => this.#dropNewest());
     } catch (err) {
-      if (!signal.aborted) this.page.failed(`Older items cannot be read: ${err.message}.`);
+      if (!signal.aborted) this.trouble.older = `Older items cannot be read: ${err.message}.`;
     } finally {
       if (!signal.aborted) {
         this.#looking = false;
@@ -242,10 +248,19 @@ export class Stretch {
   async around(at) {
     const {signal} = this.#life;
     const limit = String(PAGE / 2);
-    const newer = await readPage(this.address, {...(isId(at) ? {last_event_id: at} : {since: at}), limit}, signal);
-    // An id is the time in microseconds.
-    const below = isId(at) ? Number(at) + 1 : newer.items[0]?.id ?? Date.parse(at) * 1000;
-    const older = await readPage(this.address, {before: String(below), limit}, signal);
+    const read = params => readPage(this.address, {...params, limit}, signal);
+    let older, newer;
+    if (/^\d+$/.test(at)) {
+      // Anybody can write an id. What is behind it is read from an item that
+      // there is, since the server knows no place for another.
+      older = await read({before: String(BigInt(at) + 1n)});
+      const last = older.items.at(-1)?.id;
+      newer = await read(last ? {last_event_id: last} : {since: "all"});
+    } else {
+      newer = await read({since: at});
+      // An id is the time in microseconds.
+      older = await read({before: newer.items[0]?.id ?? String(Date.parse(at) * 1000)});
+    }
     this.fresh();
     const entries = older.items.map(item => ({item}));
     if (newer.gap) entries.push({gap: newer.gap});

@@ -121,7 +121,7 @@ func testLooksExamples(t *testing.T, browser context.Context, bin string) {
 	// Each example is of its kind, has all the fields that must be there and no
 	// others than the kind's, and is shown without a rest.
 	if got := tab.eval(`(async () => {
-		const {KINDS, show} = await import("/kinds.js");
+		const [{KINDS}, {show}] = await Promise.all([import("/kindforms.js"), import("/kinds.js")]);
 		const wrong = [];
 		for (const [kind, {label, fields, example}] of Object.entries(KINDS)) {
 			const data = show({data: example});
@@ -151,7 +151,7 @@ func testLooksHostile(t *testing.T, browser context.Context, bin string) {
 	texts := append([]string{
 		`javascript:window.harmed='url'`, `JaVaScRiPt:window.harmed='url'`, " javascript:window.harmed='space'", "java\nscript:window.harmed='newline'",
 		`data:text/html,<script>window.harmed='data'</script>`, `data:image/svg+xml,<svg onload="window.harmed='svg'"/>`, `vbscript:x`, `file:///etc/passwd`, `blob:x`,
-		`//127.0.0.1/x`, `http://`, `https://[`, `http://x" onclick="window.harmed='quote'`, `http://127.0.0.1:1/<img src=x onerror=window.harmed=1>`,
+		`//127.0.0.1/x`, `http://`, `https://[`, `http://x" onclick="window.harmed='quote'`, "\u00a0https://127.0.0.1/", "\ufeffhttps://127.0.0.1/", `http://127.0.0.1:1/<img src=x onerror=window.harmed=1>`,
 	}, hostileTexts...)
 	names := []string{"headline", "text", "title", "url", "href", "src", "poster", "caption", "alt", "name", "user", "home", "away", "description"}
 	n := 0
@@ -264,7 +264,7 @@ globalThis.wrongs = () => {
 func testLooksForAll(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	examples := openPage(t, browser, s.url())
-	kinds := examples.eval(`import("/kinds.js").then(({KINDS}) => Object.values(KINDS).map(({example}) => JSON.stringify(example)).join("\n"))`)
+	kinds := examples.eval(`import("/kindforms.js").then(({KINDS}) => Object.values(KINDS).map(({example}) => JSON.stringify(example)).join("\n"))`)
 	kinds = strings.ReplaceAll(kinds, "https://example.com", s.url()) // the browser has no other site
 	for kind := range strings.SplitSeq(kinds, "\n") {
 		s.publish(t, "all.kinds", "goal", "application/json", kind)
@@ -332,6 +332,15 @@ func testLooksKeyboard(t *testing.T, browser context.Context, bin string) {
 		.filter(element => element.checkVisibility() && !reached.has(element)).map(element => element.outerHTML).join("\n")`); got != "" {
 		t.Errorf("by the keyboard nobody gets to\n%s", got)
 	}
+	// The first of all leads to the items as they are, which then stand still.
+	tab.eval(`document.querySelector(".skip").focus(), globalThis.row = document.querySelector("#items > li"), ""`)
+	tab.press(kb.Enter)
+	tab.wait(`document.activeElement.id === "items" && location.hash === "#items"`)
+	s.publish(t, "main", "", "text/plain", "new")
+	tab.wait(`document.querySelector("#new").textContent === "1 new item, show" && !document.querySelector("#new").hidden`)
+	if got := tab.eval(`String(row.isConnected)`); got != "true" {
+		t.Error("the link to the items took them away")
+	}
 	tab.eval(`document.activeElement.blur(), ""`)
 	tab.press("?")
 	tab.wait(`document.querySelector("#help").open`)
@@ -358,6 +367,13 @@ func testLooksSmall(t *testing.T, browser context.Context, bin string) {
 	t.Logf("the first view: %d bytes over the network in %d files, which are %d bytes", sizes.Sent, sizes.Files, sizes.Bytes)
 	if sizes.Sent > 60<<10 || sizes.Files < 10 || sizes.Bytes < 50_000 {
 		t.Errorf("the first view is too large, or was not measured: %+v", sizes)
+	}
+	// An icon is there on every page, and where a browser looks for it by itself.
+	for _, path := range []string{"/", "/admin", "/chat"} {
+		tab.do(chromedp.Navigate(s.url() + path))
+		for _, icon := range []string{`document.querySelector("link[rel=icon]").href`, `"/favicon.ico"`} {
+			tab.eval(fmt.Sprintf(`{ const image = new Image(); image.src = %s; image.decode().then(() => ""); }`, icon))
+		}
 	}
 	// Who does not take gzip gets the same, as it is.
 	for encoding, want := range map[string]string{"": "", "gzip": "gzip", "br, gzip;q=0.5": "gzip", "gzip;q=0": "", "identity": "", "GZIP": "gzip"} {

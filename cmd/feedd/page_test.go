@@ -256,16 +256,28 @@ func testPageEmpty(t *testing.T, browser context.Context, bin string) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl")
 	}
-	cmd := exec.Command("sh", "-c", tab.eval(`document.querySelector("#command").textContent`))
-	cmd.Dir = filepath.Dir(s.data)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	for _, tt := range []struct{ query, title, event string }{
+		{"", "No items yet", ""},
+		{"?event=goal,card", "No items yet of the event goal or card", "goal"},
+		{"?feed=none&event=message", "No items yet of the event message", ""},
+		{"?feed=sports.**,other", "No items yet", ""},
+	} {
+		tab.do(chromedp.Navigate(s.url() + "/" + tt.query))
+		tab.wait(emptyIsSeen)
+		if got := tab.eval(`document.querySelector("#empty h2").textContent`); got != tt.title {
+			t.Errorf("with %q it says %q, not %q", tt.query, got, tt.title)
+		}
+		cmd := exec.Command("sh", "-c", tab.eval(`document.querySelector("#command").textContent`))
+		cmd.Dir = filepath.Dir(s.data)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", cmd, err, out)
+		}
+		tab.waitRows(1)
+		if got := tab.rows()[0]; got.Text != "hello" || got.Event != tt.event {
+			t.Errorf("the command of the page published %+v", got)
+		}
+		tab.do(chromedp.WaitNotVisible(chromedp.CSS("#empty")))
 	}
-	tab.waitRows(1)
-	if got := tab.rows()[0].Text; got != "hello" {
-		t.Errorf("the command of the page published %q", got)
-	}
-	tab.do(chromedp.WaitNotVisible(chromedp.CSS("#empty")))
 	tab.wantQuiet()
 }
 
@@ -355,6 +367,9 @@ func testPageRefused(t *testing.T, browser context.Context, bin string) {
 		}
 		if got := tab.eval(`state()`); got != "not connected" {
 			t.Errorf("%s: the state is %q", tt.path, got)
+		}
+		if got, want := tab.eval(`String(document.querySelector("#problem a")?.checkVisibility())`), fmt.Sprint(strings.HasPrefix(tt.title, "401")); got != want {
+			t.Errorf("%s: that there is a way to sign in is %s", tt.path, got)
 		}
 		tab.eval(`new Promise(resolve => setTimeout(resolve, 60_000, ""))`) // by the page's clock
 		if n := attempts.Load(); n != 1 {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +42,8 @@ func TestReader(t *testing.T) {
 		{"copies an item", testReaderCopies},
 		{"is told by a few words aloud", testReaderAloud},
 		{"says when older items cannot be read", testReaderFails},
+		{"goes on by itself when the server is there again", testReaderAway},
+		{"knows its oldest item where that is under a gap", testReaderOldest},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
 	}
@@ -61,7 +65,11 @@ func (s *pageServer) batch(t *testing.T, feed string, from, n int) {
 // newest first, without a hole.
 func (tab *pageTab) wantRun(first, last int) {
 	tab.t.Helper()
-	rows := tab.rows()
+	tab.areRun(tab.rows(), first, last)
+}
+
+func (tab *pageTab) areRun(rows []pageRow, first, last int) {
+	tab.t.Helper()
 	if len(rows) != last-first+1 {
 		tab.t.Fatalf("there are %d rows, not %d to %d", len(rows), first, last)
 	}
@@ -82,7 +90,7 @@ func (tab *pageTab) wantDense() (first, last int) {
 	}
 	last, _ = strconv.Atoi(rows[0].Text)
 	first = last - len(rows) + 1
-	tab.wantRun(first, last)
+	tab.areRun(rows, first, last)
 	return first, last
 }
 
@@ -156,6 +164,16 @@ func testReaderPauses(t *testing.T, browser context.Context, bin string) {
 		s.batch(t, "main", 10+i, 1)
 	}
 	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 37"`)
+	// The button that says so lies on no other.
+	if got := tab.eval(`(() => {
+		const {top, right, bottom, left} = document.querySelector("#new").getBoundingClientRect();
+		return [...document.querySelectorAll("a, button:not(#new), input, #connection")].filter(element => {
+			const box = element.getBoundingClientRect();
+			return box.width && box.top < bottom && box.bottom > top && box.left < right && box.right > left;
+		}).map(element => element.outerHTML).join("\n");
+	})()`); got != "" {
+		t.Errorf("the count of new items covers\n%s", got)
+	}
 	tab.wantRun(0, 9)
 	// What comes while it catches up is neither lost nor doubled.
 	stop, done := make(chan struct{}), make(chan int)
@@ -201,6 +219,7 @@ func testReaderHolds(t *testing.T, browser context.Context, bin string) {
 	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
 	s.batch(t, "main", 50, 20)
 	tab.wait(`document.querySelector("#new").textContent === "20 new items, show"`)
+	tab.wait(`(({left, top}) => document.elementFromPoint(left + 20, top + 5)?.id === "new")(document.querySelector("#new").getBoundingClientRect())`)
 	tab.wantRun(0, 49)
 	tab.do(chromedp.Click(chromedp.CSS("#new")))
 	tab.wait(`rows()[0]?.text === "69" && scrollY === 0`)
@@ -223,8 +242,8 @@ func testReaderHolds(t *testing.T, browser context.Context, bin string) {
 	tab.wantDense()
 
 	// The keys can be switched off.
-	tab.eval(`document.querySelector("#help").open = true, ""`)
-	tab.do(chromedp.Click(chromedp.CSS("#shortcuts")))
+	// By script: whoever scrolls down to it has older items loaded, which move it.
+	tab.eval(`document.querySelector("#shortcuts").click(), ""`)
 	tab.press("p")
 	if got := tab.eval(`document.querySelector("#pause").textContent`); got != "Pause" {
 		t.Error("a key that is off paused the page")
@@ -247,6 +266,18 @@ func testReaderTooMany(t *testing.T, browser context.Context, bin string) {
 	tab.wantRun(2960, 3009)
 	s.batch(t, "main", 3010, 1)
 	tab.wait(`rows()[0]?.text === "3010"`)
+	if got := tab.eval(`document.activeElement.id`); got != "pause" {
+		t.Errorf("the focus went from the button to %q", got)
+	}
+	// What a feed begins with is there also while the page is paused.
+	s.batch(t, "other", 0, 5)
+	tab.press("p")
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	tab.eval(`document.querySelector("#selector").value = "other", document.querySelector("#choose").requestSubmit(), ""`)
+	tab.wait(`rows()[0]?.text === "4" && state() === "live"`)
+	s.batch(t, "other", 5, 2)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 2"`)
+	tab.wantRun(0, 4)
 	tab.wantQuiet()
 }
 
@@ -328,7 +359,7 @@ func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
 	tab.wait(here + ` === "201"`)
 	// No position at all.
 	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=nonsense"))
-	tab.wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown")`)
+	tab.wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown") && rows()[0]?.text === "401"`)
 	tab.wantQuiet(`status of 400`)
 }
 
@@ -365,9 +396,15 @@ func testReaderJumps(t *testing.T, browser context.Context, bin string) {
 	s.batch(t, "news", 0, 200)
 	// The time between two items.
 	middle := s.publish(t, "news", "", "application/json", `"200"`)
-	time.Sleep(20 * time.Millisecond)
-	at := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
-	time.Sleep(20 * time.Millisecond)
+	us, err := strconv.ParseInt(middle.ID, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	between := time.UnixMicro(us).Truncate(time.Millisecond).Add(time.Millisecond) // a page's times have no more
+	for time.Now().Before(between) {
+		runtime.Gosched()
+	}
+	at := between.UTC().Format("2006-01-02T15:04:05.000Z")
 	after := s.publish(t, "news", "", "application/json", `"201"`)
 	s.batch(t, "news", 202, 198)
 	tab.wait(`rows()[0]?.text === "399"`)
@@ -382,12 +419,18 @@ func testReaderJumps(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "200"`)
 	tab.wantDense()
 	jump("soon")
-	tab.wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true"`)
+	tab.wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true" && document.querySelector("#message").textContent.startsWith("Write a time")`)
 	if got := tab.eval(`new URLSearchParams(location.search).get("at")`); got != middle.ID {
 		t.Errorf("what is no place led to %s", got)
 	}
 	jump("1h") // before the first
 	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "0"`)
+	// Ids that the server never gave are places, too.
+	for id, nearest := range map[string]string{"123456": "0", "9007199254740000": "399"} {
+		jump(id)
+		tab.wait(fmt.Sprintf(`document.querySelector("#items > .here .data")?.textContent === %q && document.querySelector("#message").textContent.startsWith("The item %s is not here")`, nearest, id))
+		tab.wantDense()
+	}
 	jump(after.ID)
 	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "201" && document.querySelector("#place").getAttribute("aria-invalid") === "false"`)
 	tab.press(kb.Escape)
@@ -420,6 +463,8 @@ func testReaderFilters(t *testing.T, browser context.Context, bin string) {
 	tab.wait(seen + `.startsWith("11 men,119")`)
 	tab.do(chromedp.Click(chromedp.CSS("#older")))
 	tab.wait(seen + `.endsWith("110,11") && document.querySelector("#older").hidden`)
+	tab.eval(`document.querySelector("#words").value = "of nobody", document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
+	tab.wait(seen + ` === "" && document.querySelector("#end").textContent.startsWith("No item here has this text.")`)
 	// Without it everything is there again, also what was passed over.
 	tab.eval(`document.querySelector("#words").value = "", document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
 	tab.wait(`rows().length >= 50 && rows()[1]?.text === "of no interest"`)
@@ -429,6 +474,9 @@ func testReaderFilters(t *testing.T, browser context.Context, bin string) {
 	s.publish(t, "news", "", "text/plain", "no name")
 	s.publish(t, "news", "card", "text/plain", "red")
 	tab.wait(`rows()[0]?.text === "red" && rows().length === 13`)
+	other := s.publish(t, "news", "foul", "text/plain", "another name")
+	tab.eval(fmt.Sprintf(`document.querySelector("#place").value = %q, document.querySelector("#goto").requestSubmit(), ""`, other.ID))
+	tab.wait(`document.querySelector("#message").textContent.includes(", or the filter leaves it out") && document.querySelector(".here .data")?.textContent === "red"`)
 	tab.wantQuiet()
 }
 
@@ -467,6 +515,13 @@ func testReaderCopies(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`String(document.querySelector(".menu") === null && document.activeElement.matches(".copy"))`); got != "true" {
 		t.Error("the menu is not closed, or its button has not the focus")
 	}
+
+	// The key that opens a menu closes that of another row, and out of the list.
+	tab.press("c")
+	tab.wait(`document.querySelector(".menu") !== null`)
+	tab.eval(`document.activeElement.blur(), ""`)
+	tab.press("c")
+	tab.wait(`document.querySelector(".menu") === null`)
 
 	// A browser that does not let it: the text is there, chosen.
 	tab.eval(`Object.defineProperty(navigator, "clipboard", {value: undefined}), ""`)
@@ -508,6 +563,82 @@ func testReaderAloud(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`heard.join("|")`); strings.Count(got, "|") > 5 || strings.Contains(got, "New: 2") {
 		t.Errorf("300 items were told as %s", got)
 	}
+	// What another feed begins with is not new.
+	s.batch(t, "other", 0, 5)
+	tab.do(chromedp.Reload())
+	tab.wait(`rows()[0]?.text === "299" && ` + pageConnected)
+	tab.eval(`document.querySelector("#selector").value = "other", document.querySelector("#choose").requestSubmit(), ""`)
+	tab.wait(`rows().length === 5 && ` + pageConnected)
+	s.publish(t, "other", "", "text/plain", "new here")
+	tab.wait(`heard.length > 0 && rows().length === 6`)
+	if got := tab.eval(`heard.join("|")`); got != "New: new here" {
+		t.Errorf("one item was told as %s", got)
+	}
+	tab.wantQuiet()
+}
+
+// testReaderAway does to a page whose server is away what asks for items.
+func testReaderAway(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 200)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	away := func() {
+		t.Helper()
+		s.stop(t, syscall.SIGKILL)
+		tab.wait(`state() === "reconnecting"`)
+	}
+	// Older items, by scrolling.
+	away()
+	tab.eval(`scrollTo(0, 1e9), ""`)
+	tab.wait(`document.querySelector("#end").textContent === "Older items cannot be read: the server does not answer."`)
+	s.start(t)
+	tab.wait(`rows().length > 50 && document.querySelector("#end").textContent === ""`)
+	tab.wantDense()
+
+	// Newer items, by an end of the pause.
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`document.querySelector("#new").hidden`)
+	tab.press("p")
+	tab.wait(`state() === "live" && document.querySelector("#pause").textContent === "Resume"`)
+	s.batch(t, "main", 200, 3)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3"`)
+	away()
+	tab.press("p")
+	tab.wait(`document.querySelector("#pause").textContent === "Pause"`)
+	s.start(t)
+	s.batch(t, "main", 203, 1)
+	tab.wait(`rows()[0].text === "203" && document.querySelector("#message").hidden && document.querySelector("#details").textContent === ""`)
+	// It asked when the server was there, not before.
+	if got := tab.eval(`String(performance.getEntriesByType("resource").filter(({name}) => name.includes("limit=500")).length)`); got != "1" {
+		t.Errorf("the page asked %s times for what it had counted", got)
+	}
+	tab.wantDense()
+
+	// An item in its place.
+	away()
+	tab.eval(`document.querySelector("#items > li:nth-child(40) .time").click(), ""`)
+	tab.wait(`/^\d+ cannot be shown: the server does not answer\.$/.test(document.querySelector("#message").textContent)`)
+	s.start(t)
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "164" && document.querySelector("#message").hidden && document.querySelector("#empty").hidden`)
+	tab.wantDense()
+	tab.wantQuiet(goneAway)
+}
+
+func testReaderOldest(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url())
+	tab.wait(`state() === "live"`)
+	if got := tab.eval(`import("/list.js").then(({List}) => {
+		const row = id => document.querySelector(id).content.firstElementChild.cloneNode(true);
+		const list = new List(document.createElement("ol"), {itemRow: () => row("#item"), gapRow: () => row("#gap")});
+		const item = id => ({item: {id: String(id), feed: "main", time: "", data: ""}});
+		list.addNewer([item(1), item(2), item(3), {gap: {reason: "purged"}}, item(4), item(5)]);
+		return [list.dropOldest(5), list.dropOldest(3), list.length, list.dropOldest(0)].join();
+	})`); got != "2,4,3," {
+		t.Errorf("the oldest items are %s", got)
+	}
 	tab.wantQuiet()
 }
 
@@ -531,10 +662,9 @@ func testReaderFails(t *testing.T, browser context.Context, bin string) {
 	tab := openPage(t, browser, front)
 	tab.waitRows(50)
 	tab.do(chromedp.Click(chromedp.CSS("#older")))
-	tab.wait(`document.querySelector("#message").textContent === "Older items cannot be read: Not now: it is late."`)
+	tab.wait(`document.querySelector("#end").textContent === "Older items cannot be read: Not now: it is late."`)
 	close(broken)
 	tab.do(chromedp.Click(chromedp.CSS("#older")))
-	tab.wait(`rows().length === 60`)
-	tab.wait(`document.querySelector("#message").hidden`)
+	tab.wait(`rows().length === 60 && document.querySelector("#end").textContent === "This is all that the server has."`)
 	tab.wantQuiet(`status of 503`)
 }

@@ -91,7 +91,7 @@ func (s *pageServer) publishForPictures(t *testing.T, tab *pageTab, dir string) 
 	t.Helper()
 	if dir == "" {
 		tab.eval(`(async () => {
-			const {KINDS} = await import("/kinds.js");
+			const {KINDS} = await import("/kindforms.js");
 			for (const {example} of Object.values(KINDS)) {
 				if (/photo|video/.test(example.type)) continue; // they are elsewhere on the web
 				await fetch("/feeds/main", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(example)});

@@ -16,7 +16,7 @@ import (
 
 // pagePolicy allows a page what is in its own files, and nothing inline. The
 // photos and videos of publishers may come from anywhere on the web.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; " +
 	"media-src https: http:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -26,6 +26,7 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
 	".yaml": "application/yaml", // RFC 9512; it has no charset
 }
 
@@ -39,7 +40,8 @@ type page struct {
 }
 
 // loadPages reads all files, by their path; name.html is the page at /name too,
-// and index.html the one at /.
+// and index.html the one at /. name.svg is at /name.ico too: a browser that
+// shows no page, but an answer in JSON, looks for its icon at /favicon.ico.
 func loadPages(files fs.FS) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -58,6 +60,9 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		pages["/"+name] = p
 		if short, ok := strings.CutSuffix(name, ".html"); ok {
 			pages[cmp.Or(strings.TrimSuffix("/"+short, "/index"), "/")] = p
+		}
+		if short, ok := strings.CutSuffix(name, ".svg"); ok {
+			pages["/"+short+".ico"] = p
 		}
 		return nil
 	})

@@ -18,7 +18,7 @@ func TestPages_AreAtTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := fstest.MapFS{}
-	for _, name := range []string{"index.html", "admin.html", "myindex.html", "sub/index.html", "sub/x.html", "healthz.html", "a.css"} {
+	for _, name := range []string{"index.html", "admin.html", "myindex.html", "sub/index.html", "sub/x.html", "healthz.html", "a.css", "favicon.svg"} {
 		files[name] = &fstest.MapFile{Data: []byte(name)}
 	}
 	s, err := api.New(api.Options{Pages: files, Sessions: sessions})
@@ -27,7 +27,7 @@ func TestPages_AreAtTheirNames(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/": "index.html", "/index.html": "index.html", "/admin": "admin.html", "/admin.html": "admin.html", "/myindex": "myindex.html",
-		"/sub": "sub/index.html", "/sub/x": "sub/x.html", "/a.css": "a.css", "/healthz": "ok\n",
+		"/sub": "sub/index.html", "/sub/x": "sub/x.html", "/a.css": "a.css", "/healthz": "ok\n", "/favicon.svg": "favicon.svg", "/favicon.ico": "favicon.svg",
 	} {
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
