@@ -40,8 +40,8 @@ type page struct {
 }
 
 // loadPages reads all files, by their path; name.html is the page at /name too,
-// and index.html the one at /. name.svg is at /name.ico too: a browser that
-// shows no page, but an answer in JSON, looks for its icon at /favicon.ico.
+// and index.html the one at /. The icon is at /favicon.ico too, where a browser
+// looks for it that shows no page but an answer in JSON.
 func loadPages(files fs.FS) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -61,8 +61,8 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		if short, ok := strings.CutSuffix(name, ".html"); ok {
 			pages[cmp.Or(strings.TrimSuffix("/"+short, "/index"), "/")] = p
 		}
-		if short, ok := strings.CutSuffix(name, ".svg"); ok {
-			pages["/"+short+".ico"] = p
+		if name == "favicon.svg" {
+			pages["/favicon.ico"] = p
 		}
 		return nil
 	})
