@@ -87,6 +87,39 @@ func TestSubscribers_AreListedUpToALimit(t *testing.T) {
 	}
 }
 
+// Who has not got everything is listed first, whatever it reads by, and is cut
+// at once, though its connection takes nothing.
+func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, sendBuffer: 16 << 10})
+	for range 3 {
+		openSSE(s, "other")
+		openSocket(s, "other")
+	}
+	openSocket(s, "news")
+	for end := time.Now().Add(patience); ; {
+		s.put("news", strings.Repeat("x", 1<<20))
+		list, _ := s.listed("?limit=2")
+		if got := list[0]; got.Selector == "news" && got.State == "catching-up" && got.Behind > 0 {
+			s.do("DELETE", "/subscribers/"+got.ID, "").mustStatus(t, 204)
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the list begins with %+v", list)
+		}
+	}
+	eventually(t, "it is gone", func() bool { return s.api.Subscribers() == 6 })
+	var last string
+	for range 5 { // those that are listed are the same each time
+		list, _ := s.listed("?limit=5")
+		if ids := list[3].ID + list[4].ID; last == "" {
+			last = ids
+		} else if ids != last {
+			t.Fatalf("there is %s instead of %s", ids, last)
+		}
+	}
+}
+
 func TestStats_AreAFeedForAdministrators(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true})
