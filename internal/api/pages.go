@@ -27,6 +27,8 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".yaml": "application/yaml", // RFC 9512; it has no charset
+	".svg":  "image/svg+xml",
+	".webm": "video/webm",
 }
 
 // page is one embedded file.
@@ -38,9 +40,12 @@ type page struct {
 	etag        string
 }
 
+// chatLink is what the pages have in their headers where there is a chat.
+const chatLink = `<a href="/chat">Chat</a>`
+
 // loadPages reads all files, by their path; name.html is the page at /name too,
 // and index.html the one at /.
-func loadPages(files fs.FS) (map[string]page, error) {
+func loadPages(files fs.FS, chat bool) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".go" {
@@ -53,6 +58,9 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
+		}
+		if !chat {
+			body = bytes.ReplaceAll(body, []byte(chatLink), nil)
 		}
 		p := page{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:17]}
 		pages["/"+name] = p
