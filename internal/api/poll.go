@@ -67,7 +67,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 	var waiter *stream.Waiter
 	if p.wait > 0 {
 		var refused *problem
-		if g, refused = s.admit(r); refused != nil {
+		if g, refused = s.admit(r, p.hub); refused != nil {
 			return page, false, refused
 		}
 		defer func() {

@@ -68,7 +68,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		return nil
 	}
 	sub := subscription{hub, sel, start, presentedID(r, query), enc, s.leaseOf(r, sel)}
-	g, p := s.admit(r)
+	g, p := s.admit(r, hub)
 	if p != nil {
 		return s.refuseStream(w, r, sub, p)
 	}

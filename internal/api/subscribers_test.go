@@ -120,6 +120,25 @@ func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
 	}
 }
 
+// Who asks why nobody gets in gets in, by any way, but not without end.
+func TestStats_CanBeReadWhenAllPlacesAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []api.Options{{MaxSubscribers: 2}, {MaxSubscribersPerIP: 2}} {
+		s := start(t, deployment{memory: true, options: limits})
+		openSSE(s, "news")
+		openSSE(s, "news")
+		s.get("/feeds/news?wait=1s").mustProblem(t, 503, "too-many-subscribers")
+		openSSE(s, api.StatsFeed)
+		openSocket(s, api.StatsFeed)
+		s.get("/feeds/_stats?wait=1ms&since=now").mustStatus(t, 200)
+		for range 14 {
+			openSSE(s, api.StatsFeed)
+		}
+		s.get("/feeds/_stats?wait=1ms").mustProblem(t, 503, "too-many-subscribers")
+		s.get("/feeds/_stats", anonymous).mustProblem(t, 401, "unauthorized")
+	}
+}
+
 func TestStats_AreAFeedForAdministrators(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true})

@@ -50,7 +50,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if err != nil {
 		return err
 	}
-	g, p := s.admit(r)
+	g, p := s.admit(r, hub)
 	if p != nil {
 		return p
 	}
