@@ -427,7 +427,14 @@ func testAdminFeeds(t *testing.T, browser context.Context, bin string) {
 	s.publish(t, "sports", "", "text/plain", "x")
 	tab := openAdmin(t, browser, s)
 	tab.eval(`$("#feeds").scrollIntoView(); ""`)
-	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 100 && /^The first 100 feeds by name of 122;/.test($("#feeds .shown").textContent)`)
+	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 100 && /^The first 100 feeds of 122 in this order\.$/.test($("#feeds .shown").textContent)`)
+	// What is not among the first hundred by name comes first by another order.
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=bytes]`)))
+	tab.wait(`listed().startsWith("sports.football,many.f000") && document.querySelectorAll("#feeds tbody tr").length === 100`)
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=subscribers]`)))
+	tab.wait(`/^The first 100 feeds of 122 by name; they alone are sorted\.$/.test($("#feeds .shown").textContent) && !rowOf("sports.football")`)
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=feed]`)))
+	tab.wait(`/in this order\.$/.test($("#feeds .shown").textContent) && listed().startsWith("many.f000,")`)
 	tab.do(chromedp.Click(chromedp.CSS("#feeds .more")))
 	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 122 && $("#feeds .shown").textContent === "122 feeds." && $("#feeds .more").hidden`)
 
