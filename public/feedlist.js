@@ -174,7 +174,6 @@ export class FeedList {
   async #purge(row) {
     // The question says how many there are now.
     await this.refresh();
-    if (!this.table.checkVisibility()) return; // the session has ended
     const {feed, count: items} = this.#rows.find(({feed}) => feed === row.feed) ?? row;
     const sure = await ask({
       title: `Purge ${feed}?`,
