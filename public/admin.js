@@ -22,7 +22,7 @@ let inside = false;
 const tabs = new BroadcastChannel("feedd-session");
 
 const overview = new Overview($("plots"), {
-  words: $("state"), span: $("span"), totals: $("totals"),
+  words: $("state"), span: $("span"), totals: $("totals"), back: () => showSettings(),
   refused: problem => {
     failed(problem);
     if (inside) tell(`There are no figures. ${problem.title}.`, "bad");

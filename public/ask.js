@@ -4,7 +4,8 @@
 const $ = id => document.getElementById(id);
 
 /**
- * Asks. No is what is chosen at first.
+ * Asks. No is what is chosen at first, and what is answered while there is
+ * another question: nobody has seen this one.
  *
  * @param {{title: string, text: string, yes: string}} question yes is what the
  *   button says that does it
@@ -12,6 +13,7 @@ const $ = id => document.getElementById(id);
  */
 export function ask({title, text, yes}) {
   const dialog = $("question");
+  if (dialog.open) return Promise.resolve(false);
   $("question-title").textContent = title;
   $("question-text").textContent = text;
   $("question-yes").textContent = yes;

@@ -13,6 +13,13 @@ import {milliseconds} from "./units.js";
 /** What can be written beside the kinds. */
 const TEXT = "text/plain", JSON_TYPE = "application/json";
 
+/** JSON that is of no kind. */
+const DATA = `{
+  "station": "Harbour",
+  "level_cm": 184,
+  "alarms": []
+}`;
+
 /** How long somebody may go on typing before the preview follows, in ms. */
 const PREVIEW = 250;
 
@@ -51,17 +58,21 @@ export class Composer {
       },
     });
 
-    for (const [kind, {label, example}] of Object.entries(KINDS)) {
+    const example = (kind, label, title, draft) => {
       const button = make("button", "", label);
       button.type = "button";
-      button.title = `Publish an example of the kind ${label.toLowerCase()}`;
+      button.title = title;
       button.addEventListener("click", () => {
-        this.#choose(kind, draftOf(example));
+        this.#choose(kind, {...draft});
         this.#publish();
       });
       $("examples").append(button);
+    };
+    for (const [kind, {label, example: data}] of Object.entries(KINDS)) {
+      example(kind, label, `Publish an example of the kind ${label.toLowerCase()}`, draftOf(data));
       this.kinds.append(new Option(label, kind));
     }
+    example(JSON_TYPE, "JSON", "Publish an example of JSON that is of no kind", {body: DATA});
     this.kinds.append(new Option("Plain text", TEXT), new Option("JSON, as you write it", JSON_TYPE));
     this.kinds.addEventListener("change", () => this.#choose(this.kinds.value));
     this.fields.addEventListener("input", () => {

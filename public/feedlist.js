@@ -82,6 +82,7 @@ export class FeedList {
       this.#down = by === this.#by ? !this.#down : by !== "feed";
       this.#by = by;
       this.#show(true);
+      if (this.#more) this.polling.now().then(() => this.#show(true));
     });
     this.body.addEventListener("click", ({target}) => {
       const row = this.#rows.find(({feed}) => feed === target.closest("tr").dataset.feed);
@@ -96,17 +97,24 @@ export class FeedList {
     return this.polling.now();
   }
 
+  /** What the list shows. Where there are more feeds than that, the server says
+   * which of them come first, but for who reads them. */
+  get #query() {
+    const sort = this.#by === "subscribers" ? "feed" : `${this.#down ? "-" : ""}${this.#by}`;
+    return String(new URLSearchParams({match: selectorFor(this.filter.value), sort, limit: String(this.#limit)}));
+  }
+
   async #fetch() {
-    const match = selectorFor(this.filter.value);
+    const query = this.#query;
     let list;
     try {
-      list = (await request("GET", `/feeds?${new URLSearchParams({match, limit: String(this.#limit)})}`)).value;
+      list = (await request("GET", `/feeds?${query}`)).value;
     } catch (error) {
       this.to.failed(error);
       this.#tellProblem(error.message);
       return;
     }
-    if (match !== selectorFor(this.filter.value)) return; // of before
+    if (query !== this.#query) return; // of before
     this.#tellProblem("");
     this.#rows = list.feeds;
     this.#more = list.more;
@@ -155,7 +163,8 @@ export class FeedList {
     }
     const total = this.filter.value.trim() ? undefined : this.to.total();
     const shown = counted(this.#rows.length, "feed");
-    const words = this.#more ? `The first ${shown} by name${total ? ` of ${count(total)}` : ""}; they alone are sorted.`
+    const order = this.#by === "subscribers" ? "by name; they alone are sorted" : "in this order";
+    const words = this.#more ? `The first ${shown}${total ? ` of ${count(total)}` : ""} ${order}.`
       : this.#rows.length ? `${shown}.` : this.filter.value.trim() ? "No feed has such a name." : "There are no feeds yet: a feed begins with its first item.";
     if (this.words.textContent !== words) this.words.textContent = words;
     this.moreButton.hidden = !this.#more;

@@ -14,6 +14,9 @@
 /** @returns {Field} */
 const field = (name, label, input = "text", required = false) => ({name, label, input, required});
 const must = (name, label, input) => field(name, label, input, true);
+/** The address of one of feedd's own files, for an example: whoever reads the
+ * feed here reaches it. */
+const own = name => new URL(name, import.meta.url).href;
 
 /** The kinds that can be composed. A form sends its fields and `type`, the name
  * of the kind.
@@ -32,7 +35,7 @@ export const KINDS = {
   photo: {
     label: "Photo",
     fields: [must("src", "Address of the image", "url"), field("caption", "Caption"), field("alt", "What it shows, for who cannot see it")],
-    example: {type: "photo", src: "https://example.com/harbour.jpg", caption: "The harbour at six", alt: "Fishing boats in fog"},
+    example: {type: "photo", src: own("/harbour.svg"), caption: "The harbour at six", alt: "Fishing boats in fog"},
   },
   link: {
     label: "Link",
@@ -52,7 +55,7 @@ export const KINDS = {
   video: {
     label: "Video",
     fields: [must("src", "Address of the video", "url"), field("caption", "Caption")],
-    example: {type: "video", src: "https://example.com/start.mp4", caption: "The start"},
+    example: {type: "video", src: own("/start.webm"), caption: "The start"},
   },
   post: {
     label: "Post",

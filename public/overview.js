@@ -30,6 +30,7 @@ export class Overview {
   #feed;
   #timer;
   #live = false;
+  #away = false; // it was live before, and is not
   /** @type {number | undefined} */
   #soon;
 
@@ -40,6 +41,7 @@ export class Overview {
    * @param {HTMLSelectElement} to.span how much is shown, in s
    * @param {HTMLElement} to.totals what there is in all
    * @param {(problem: import("./feed.js").Problem) => void} to.refused is told why the server does not let us read
+   * @param {() => void} to.back the server is there again, perhaps with other settings
    */
   constructor(place, to) {
     this.to = to;
@@ -66,10 +68,11 @@ export class Overview {
     this.#feed?.close();
     clearInterval(this.#timer);
     this.#points = [];
-    this.#live = false;
+    this.#live = this.#away = false;
   }
 
   #came(time, sample) {
+    time = timeAfter(this.#points.at(-1)?.time, time, sample.seconds);
     // The past comes at once, and is drawn once.
     if (this.#points.push({time, sample}) > MOST) this.#points.shift();
     this.#skew = time - Date.now();
@@ -81,7 +84,13 @@ export class Overview {
 
   /** @param {import("./feed.js").State} state */
   #state(state) {
+    const was = this.#live;
     this.#live = state.is === "live";
+    if (was && !this.#live) this.#away = true;
+    if (this.#live && this.#away) {
+      this.#away = false;
+      this.to.back();
+    }
     if (state.is === "connecting" && this.#points.length) return; // an attempt
     const words = wordsFor(state);
     if (this.to.words.textContent !== words) this.to.words.textContent = words;
@@ -102,4 +111,17 @@ export class Overview {
   #point(time) {
     for (const plot of this.plots) plot.point(time);
   }
+}
+
+/**
+ * When a figure was taken. Where the server's clock was set back, its items'
+ * times stand still until that has caught up, but figures come all the same.
+ *
+ * @param {number | undefined} before the time of the one before, in ms
+ * @param {number} time of the item
+ * @param {number} seconds between the two figures
+ * @returns {number} in ms
+ */
+export function timeAfter(before, time, seconds) {
+  return before !== undefined && time - before < seconds * 500 ? before + seconds * 1000 : time;
 }

@@ -1,11 +1,12 @@
 // Package public holds the pages that feedd serves, as they are (no build step,
 // no framework, nothing from elsewhere), and openapi.yaml, which describes its
-// HTTP interface.
+// HTTP interface. harbour.svg and start.webm, drawn for feedd, are what the
+// examples of a photo and a video show.
 package public
 
 import "embed"
 
 // Files are the pages, what they load, and openapi.yaml.
 //
-//go:embed *.html *.js *.css *.svg *.yaml
+//go:embed *.html *.js *.css *.yaml *.svg *.webm
 var Files embed.FS

@@ -35,6 +35,9 @@ export async function signIn(by) {
         : "This is not the key. The server keeps it in the file admin.key in its data directory",
     });
   }
+  if (!await signedIn()) {
+    throw new RequestError({status: 0, title: "The browser does not keep the cookie of the session, which it needs to come in"});
+  }
 }
 
 /** @throws {RequestError} */

@@ -42,10 +42,13 @@ func TestAdmin(t *testing.T) {
 		{"sorts and filters many feeds", testAdminFeeds},
 		{"changes what a feed keeps, and takes it back", testAdminRetention},
 		{"purges after a question", testAdminPurge},
+		{"purges nothing that it did not ask about", testAdminPurgeSlowly},
+		{"says that a browser keeps no cookie", testAdminNoCookie},
 		{"lists subscribers and cuts one, who comes back", testAdminSubscribers},
 		{"shows the settings, and no secret", testAdminSettings},
 		{"draws figures, for mouse and keys", testAdminPlots},
 		{"chooses scales that stand still", testAdminScales},
+		{"draws what comes while a clock stands still", testAdminClock},
 		{"goes on by itself after a restart", testAdminRestart},
 		{"can be read and used, in all looks", testAdminLooks},
 	} {
@@ -58,9 +61,6 @@ const (
 	// there.
 	adminIsIn  = `document.querySelector("#inside")?.hidden === false`
 	adminIsOut = `document.querySelector("#signin")?.hidden === false`
-	// noName is what chromium says of the photos of examples, which are
-	// elsewhere on the web.
-	noName = `ERR_NAME_NOT_RESOLVED`
 )
 
 // adminHelpers are what the tests ask the admin page with.
@@ -257,8 +257,20 @@ func testAdminKinds(t *testing.T, browser context.Context, bin string) {
 		if _, again := s.item(t, "main", tab.eval(`$("#sent a").textContent`)); again != data {
 			t.Errorf("the form of %s publishes %s, not %s", kind, again, data)
 		}
+		switch kind {
+		case "photo":
+			tab.wait(`$("#preview img")?.naturalWidth > 0`)
+		case "video":
+			tab.eval(`$("#preview video").play().then(() => "")`)
+			tab.wait(`$("#preview video").duration > 1`)
+		}
 	}
-	tab.wantQuiet(noName)
+	tab.eval(`click("#examples button", "JSON")`)
+	tab.wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n+1))
+	if _, data := s.item(t, "main", tab.eval(`$("#sent a").textContent`)); data != tab.eval(`JSON.stringify(JSON.parse($("#field-body").value))`) {
+		t.Errorf("the example of JSON is published as %s", data)
+	}
+	tab.wantQuiet()
 }
 
 func testAdminJSON(t *testing.T, browser context.Context, bin string) {
@@ -415,7 +427,14 @@ func testAdminFeeds(t *testing.T, browser context.Context, bin string) {
 	s.publish(t, "sports", "", "text/plain", "x")
 	tab := openAdmin(t, browser, s)
 	tab.eval(`$("#feeds").scrollIntoView(); ""`)
-	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 100 && /^The first 100 feeds by name of 122;/.test($("#feeds .shown").textContent)`)
+	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 100 && /^The first 100 feeds of 122 in this order\.$/.test($("#feeds .shown").textContent)`)
+	// What is not among the first hundred by name comes first by another order.
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=bytes]`)))
+	tab.wait(`listed().startsWith("sports.football,many.f000") && document.querySelectorAll("#feeds tbody tr").length === 100`)
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=subscribers]`)))
+	tab.wait(`/^The first 100 feeds of 122 by name; they alone are sorted\.$/.test($("#feeds .shown").textContent) && !rowOf("sports.football")`)
+	tab.do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=feed]`)))
+	tab.wait(`/in this order\.$/.test($("#feeds .shown").textContent) && listed().startsWith("many.f000,")`)
 	tab.do(chromedp.Click(chromedp.CSS("#feeds .more")))
 	tab.wait(`document.querySelectorAll("#feeds tbody tr").length === 122 && $("#feeds .shown").textContent === "122 feeds." && $("#feeds .more").hidden`)
 
@@ -500,6 +519,52 @@ func testAdminPurge(t *testing.T, browser context.Context, bin string) {
 	}
 	tab.do(chromedp.Click(chromedp.CSS(purge)), chromedp.Click(chromedp.CSS("#question-yes")))
 	tab.wait(`$("#message span")?.textContent === "4 items of news were removed." && cell("news", "count") === "0" && cell("other", "count") === "1"`)
+	tab.wantQuiet()
+}
+
+// Two clicks while the server is slow: the second question is not asked over
+// the first.
+func testAdminPurgeSlowly(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.publish(t, "one", "", "text/plain", "x")
+	s.publish(t, "two", "", "text/plain", "x")
+	tab := openAdmin(t, browser, s)
+	tab.eval(`$("#feeds").scrollIntoView(); ""`)
+	tab.wait(`cell("two", "count") === "1"`)
+	tab.eval(`{
+		const ask = fetch, slow = new Promise(resolve => globalThis.answer = resolve);
+		globalThis.fetch = async (path, ...rest) => { if (path.startsWith("/feeds?")) await slow; return ask(path, ...rest); };
+		click("[data-feed=one] [data-act=purge]");
+		click("[data-feed=two] [data-act=purge]");
+	} ""`)
+	tab.eval(`answer(); ""`)
+	tab.wait(`$("#question").open`)
+	asked := tab.eval(`fetch("/feeds?").then(() => /Purge (.*)\?/.exec($("#question-title").textContent)[1])`)
+	tab.do(chromedp.Click(chromedp.CSS("#question-yes")))
+	tab.wait(`cell(` + jsString(asked) + `, "count") === "0"`)
+	other := map[string]string{"one": "two", "two": "one"}[asked]
+	tab.eval(`fetch("/feeds/` + other + `", {method: "POST", body: "x"}).then(() => "")`)
+	if _, body := s.do(t, "GET", "/feeds/"+other+"?last=10&format=json", "", ""); strings.Count(string(body), `"id"`) != 2 {
+		t.Errorf("%s, about which the page did not ask, has %s", other, body)
+	}
+	tab.wantQuiet()
+}
+
+// A browser that keeps no cookie: one of a proxy that says https where there is
+// none would be such a case.
+func testAdminNoCookie(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	key, err := os.ReadFile(filepath.Join(s.data, "admin.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab := openPage(t, browser, s.url()+"/admin", `{
+		const ask = fetch;
+		globalThis.fetch = (path, options) => ask(path, {...options, credentials: "omit"});
+	}`, adminHelpers)
+	tab.wait(adminIsOut)
+	tab.do(chromedp.SendKeys(chromedp.CSS("#key"), strings.TrimSpace(string(key))+kb.Enter))
+	tab.wait(adminIsOut + ` && /does not keep the cookie/.test($("#signin-problem").textContent)`)
 	tab.wantQuiet()
 }
 
@@ -657,6 +722,23 @@ func testAdminScales(t *testing.T, browser context.Context, bin string) {
 	}
 }
 
+// The times of figures, where the clock of the server is set back for 4 s, and
+// where it is late now and then.
+func testAdminClock(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.url()+"/style.css")
+	got := tab.eval(`import("/overview.js").then(({timeAfter}) => {
+		const run = times => {
+			let last;
+			return times.map(time => last = timeAfter(last, time, 1)).join();
+		};
+		return [run([1000, 2000, 2000, 2000, 2000, 6000, 7000]), run([1000, 2300, 3000, 4000, 9000])].join("|");
+	})`)
+	if want := `1000,2000,3000,4000,5000,6000,7000|1000,2300,3000,4000,9000`; got != want {
+		t.Errorf("the times are %s, want %s", got, want)
+	}
+}
+
 func testAdminRestart(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := openAdmin(t, browser, s)
@@ -667,8 +749,10 @@ func testAdminRestart(t *testing.T, browser context.Context, bin string) {
 	tab.eval(`globalThis.gone = Date.now(); ""`)
 	tab.wait(`Date.now() - gone > 3000`)
 	before := tab.eval(`String(` + plotted + `)`)
+	t.Setenv("FEEDD_RETENTION_MAX_ITEMS", "4321")
 	s.start(t)
 	tab.wait(`$("#state").textContent === "live" && ` + plotted + ` > 2 + ` + before)
+	tab.wait(`$("#settings pre").textContent.includes("max_items: 4321")`)
 	if got := tab.eval(`String($(".line").getAttribute("d").split("M").length - 1)`); got != "2" {
 		t.Errorf("the line has %s parts, not the two with the gap between", got)
 	}

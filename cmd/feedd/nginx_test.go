@@ -133,6 +133,37 @@ func TestDoctor_BehindNginx(t *testing.T) {
 	}
 }
 
+// Behind nginx at a port of its own: a browser that says only its page's origin
+// signs in, and opens a WebSocket; a page of another port does not.
+func TestNginx_TellsOriginsApart(t *testing.T) {
+	s := startReal(t, "FEEDD_HEARTBEAT=2s")
+	address := startNginx(t, s.address, asDeployed)
+	_, port, _ := net.SplitHostPort(address)
+	for origin, same := range map[string]bool{"http://localhost:" + port: true, "http://localhost": false, "http://localhost:1": false, "null": false} {
+		ask := func(method, path, body string, header http.Header) int {
+			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host, req.Header = "localhost:"+port, header
+			header.Set("Origin", origin)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			return resp.StatusCode
+		}
+		signIn := ask("POST", "/session", `{"key":"wrong"}`, http.Header{"Content-Type": {"application/json"}})
+		socket := ask("GET", "/feeds/news", "", http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="},
+		})
+		if want := map[bool][2]int{true: {401, 101}, false: {403, 403}}[same]; [2]int{signIn, socket} != want {
+			t.Errorf("a page of %s is answered %d, %d, want %v", origin, signIn, socket, want)
+		}
+	}
+}
+
 // What the README prints is what the tests run.
 func TestREADME_PrintsTheProxySnippets(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")

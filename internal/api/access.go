@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -13,7 +14,10 @@ import (
 	"feedd/internal/stream"
 )
 
-type principalKey struct{}
+type (
+	principalKey struct{}
+	sessionKey   struct{}
+)
 
 // identify finds out who asks, by the Authorization header, else by the cookie
 // of a session. A key that is nobody's is refused everywhere, also where none is
@@ -36,8 +40,9 @@ func (s *Server) identify(next http.Handler) http.Handler {
 				return
 			}
 		} else if token := s.sessionToken(r); token != "" {
-			if _, ok := s.Sessions.Holds(token); ok {
+			if life, ok := s.Sessions.Holds(token); ok {
 				p = s.Auth.Administrator()
+				r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, life))
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
@@ -47,6 +52,23 @@ func (s *Server) identify(next http.Handler) http.Handler {
 func principal(r *http.Request) auth.Principal {
 	p, _ := r.Context().Value(principalKey{}).(auth.Principal)
 	return p
+}
+
+// sessionOf returns the life of the session that a request came with, nil for
+// none.
+func sessionOf(r *http.Request) context.Context {
+	life, _ := r.Context().Value(sessionKey{}).(context.Context)
+	return life
+}
+
+// leaseOf returns the life of the session without which the selection could not
+// be read, nil where it needs none.
+func (s *Server) leaseOf(r *http.Request, sel stream.Selection) context.Context {
+	closed := func(feed string) bool { return !s.Auth.MayRead(auth.Principal{}, feed) }
+	if names, plain := sel.Names(); plain && !slices.ContainsFunc(names, closed) {
+		return nil
+	}
+	return sessionOf(r)
 }
 
 // refuse is the answer to somebody who may not: 401 without a credential, 403

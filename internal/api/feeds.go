@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"feedd/internal/stream"
@@ -35,8 +38,9 @@ type feedRow struct {
 // rateOver is the time over which the rate of a feed is taken.
 const rateOver = 10 * time.Second
 
-// listFeeds answers GET /feeds: the feeds that the principal may read, by
-// name. match is a selector, after a name to go on from.
+// listFeeds answers GET /feeds: the feeds that the principal may read. match is
+// a selector, after a name to go on from; sort says what comes first, else it is
+// by name.
 func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -62,7 +66,13 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after := query.Get("after")
+	after, sort := query.Get("after"), query.Get("sort")
+	if after != "" && sort != "" {
+		return badQuery.with("after does not go with sort: it is a name to go on from")
+	}
+	if err := s.sortFeeds(feeds, sort); err != nil {
+		return err
+	}
 	feeds = slices.DeleteFunc(feeds, func(f stream.FeedInfo) bool { return f.Name <= after })
 	answer := struct {
 		Feeds []feedRow `json:"feeds"`
@@ -89,6 +99,52 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 		answer.Feeds = append(answer.Feeds, row)
 	}
 	return s.writeJSON(w, http.StatusOK, answer)
+}
+
+// sortFeeds sorts what is sorted by name; a - before what it goes by is for the
+// largest first. An empty feed has nothing old.
+func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) error {
+	by, down := strings.CutPrefix(by, "-")
+	var key func(f *stream.FeedInfo) float64
+	switch by {
+	case "", "feed":
+		if down {
+			slices.Reverse(feeds)
+		}
+		return nil
+	case "rate":
+		names := make([]string, len(feeds))
+		for i := range feeds {
+			names[i] = feeds[i].Name
+		}
+		rates := make(map[string]float64, len(feeds))
+		for i, rate := range s.Hub.Rates(names, rateOver) {
+			rates[names[i]] = rate
+		}
+		key = func(f *stream.FeedInfo) float64 { return rates[f.Name] }
+	case "count":
+		key = func(f *stream.FeedInfo) float64 { return float64(f.Items) }
+	case "bytes":
+		key = func(f *stream.FeedInfo) float64 { return float64(f.Bytes) }
+	case "oldest":
+		key = func(f *stream.FeedInfo) float64 {
+			if f.Oldest == 0 {
+				return math.Inf(1)
+			}
+			return float64(f.Oldest)
+		}
+	case "newest":
+		key = func(f *stream.FeedInfo) float64 { return float64(f.Newest) }
+	default:
+		return badQuery.with("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
+	}
+	slices.SortStableFunc(feeds, func(a, b stream.FeedInfo) int {
+		if down {
+			a, b = b, a
+		}
+		return cmp.Compare(key(&a), key(&b))
+	})
+	return nil
 }
 
 // purge answers DELETE /feeds/{feed}.

@@ -55,6 +55,22 @@ func TestFeeds_List(t *testing.T) {
 				t.Errorf("%s: %q more %v, want %q more %v", c.query, l.names(), l.More, c.want, c.more)
 			}
 		}
+		s.do("POST", "/feeds/empty", "x", "Content-Type: text/plain").mustStatus(t, 201)
+		s.do("DELETE", "/feeds/empty", "").mustStatus(t, 200)
+		s.put("a", "long enough")
+		for _, c := range []struct{ sort, want string }{
+			{"feed", "a b.x b.y c empty"}, {"-feed", "empty c b.y b.x a"}, {"count", "empty b.x b.y a c"}, {"-count", "a c b.x b.y empty"},
+			{"bytes", "empty b.x b.y c a"}, {"-bytes", "a c b.x b.y empty"}, {"oldest", "b.x a c b.y empty"}, {"-oldest", "empty b.y c a b.x"},
+			{"newest", "b.x b.y c empty a"}, {"-newest", "a empty c b.y b.x"}, {"rate", "empty b.x b.y a c"}, {"-rate", "a c b.x b.y empty"},
+		} {
+			// The limit comes after the order.
+			want := strings.Join(strings.Fields(c.want)[:3], " ")
+			if l := s.list("limit=3&sort=" + c.sort); l.names() != want || !l.More {
+				t.Errorf("by %s: %q, want %q", c.sort, l.names(), want)
+			}
+		}
+		s.get("/feeds?sort=size").mustProblem(t, 400, "bad-query")
+		s.get("/feeds?sort=bytes&after=a").mustProblem(t, 400, "bad-query")
 		r := openSSE(s, "c,a")
 		openSSE(s, "**")
 		eventually(t, "the readers are counted", func() bool { return s.list("match=c").Feeds[0].Subscribers == 2 })

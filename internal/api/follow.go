@@ -102,6 +102,7 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 			return stream.EndFailed // the client comes back with its position
 		}
 		if d.Gap != nil || len(d.Entries) > 0 {
+			l.entry.stands(cur.Position(), false)
 			if !out.deliver(&d, enc) {
 				return out.end()
 			}
@@ -151,7 +152,7 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 			}
 			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Resume(), Retry: stream.JitteredRetry()}))
 			return stream.EndDrained
-		case <-l.entry.cut:
+		case <-l.entry.life.Done():
 			return stream.EndGone
 		case <-ctx.Done():
 			return stream.EndGone

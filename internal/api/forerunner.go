@@ -110,5 +110,5 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		wait = 0
 	}
 	// What is gone is nothing that this protocol can tell of.
-	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped})
+	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped, s.leaseOf(r, sel)})
 }

@@ -26,17 +26,26 @@ type guest struct {
 	left func(stream.End)
 }
 
-// admit counts a subscriber in, or says why it cannot be. Whoever is in leaves
-// by guest.left.
-func (s *Server) admit(r *http.Request) (*guest, *problem) {
+// ownPlaces is how many places there are beyond the limits for readers of
+// feedd's own feeds: who wants to know why all others are taken must not have to
+// wait for one.
+const ownPlaces = 16
+
+// admit counts a subscriber of a hub in, or says why it cannot be. Whoever is in
+// leaves by guest.left.
+func (s *Server) admit(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 	if s.draining() {
 		return nil, &draining
+	}
+	spare := 0
+	if hub == s.Own {
+		spare = ownPlaces
 	}
 	addr := addressOf(r)
 	gs := &s.guests
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
-	if gs.total >= s.MaxSubscribers {
+	if gs.total >= s.MaxSubscribers+spare {
 		return nil, tooManySubs.hit("max_subscribers").with("%d are connected", gs.total)
 	}
 	g := gs.byAddr[addr]
@@ -48,7 +57,7 @@ func (s *Server) admit(r *http.Request) (*guest, *problem) {
 		}
 		gs.byAddr[addr] = g
 	}
-	if most := s.MaxSubscribersPerIP; most > 0 && addr.IsValid() && g.count >= most {
+	if most := s.MaxSubscribersPerIP; most > 0 && addr.IsValid() && g.count >= most+spare {
 		return nil, tooManySubs.hit("max_subscribers_per_ip").with("%d are connected from your address", g.count)
 	}
 	g.count++

@@ -46,7 +46,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 		if r.Method == http.MethodHead {
 			wait = 0
 		}
-		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON})
+		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON, s.leaseOf(r, sel)})
 	}
 	page, err := s.pageBack(r, hub, sel, before, limit)
 	if err != nil {

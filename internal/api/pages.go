@@ -26,8 +26,9 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
-	".svg":  "image/svg+xml",
 	".yaml": "application/yaml", // RFC 9512; it has no charset
+	".svg":  "image/svg+xml",
+	".webm": "video/webm",
 }
 
 // page is one embedded file.
@@ -39,10 +40,13 @@ type page struct {
 	etag        string
 }
 
+// chatLink is what the pages have in their headers where there is a chat.
+const chatLink = `<a href="/chat">Chat</a>`
+
 // loadPages reads all files, by their path; name.html is the page at /name too,
 // and index.html the one at /. The icon is at /favicon.ico too, where a browser
 // looks for it that shows no page but an answer in JSON.
-func loadPages(files fs.FS) (map[string]page, error) {
+func loadPages(files fs.FS, chat bool) (map[string]page, error) {
 	pages := make(map[string]page)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".go" {
@@ -55,6 +59,9 @@ func loadPages(files fs.FS) (map[string]page, error) {
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
+		}
+		if !chat {
+			body = bytes.ReplaceAll(body, []byte(chatLink), nil)
 		}
 		p := page{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:17]}
 		pages["/"+name] = p

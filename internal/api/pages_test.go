@@ -3,11 +3,13 @@ package api_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/fstest"
 
 	"feedd/internal/api"
 	"feedd/internal/auth"
+	"feedd/public"
 )
 
 // A page is at its file's name, and at that without .html; the routes of the
@@ -52,4 +54,33 @@ func TestConfig_SaysWhatAnAcknowledgementMeans(t *testing.T) {
 			t.Errorf("the settings say %q, a publish %q", got, want)
 		}
 	})
+}
+
+// Where there is no chat, no page has a link to it; and the files that pages
+// load have the types that browsers take them by.
+func TestPages_LeadToAChatWhereThereIsOne(t *testing.T) {
+	sessions, err := auth.OpenSessions("key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chat := range []string{"", "chat"} {
+		s, err := api.New(api.Options{Pages: public.Files, Sessions: sessions, Forerunner: api.Forerunner{Chat: chat}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/", "/admin"} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if got := strings.Contains(w.Body.String(), `"/chat"`); got != (chat != "") {
+				t.Errorf("with the chat %q %s leads to it: %t", chat, path, got)
+			}
+		}
+		for path, want := range map[string]string{"/harbour.svg": "image/svg+xml", "/start.webm": "video/webm"} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if got := w.Header().Get("Content-Type"); w.Code != 200 || got != want {
+				t.Errorf("%s: %d %s", path, w.Code, got)
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -22,6 +23,7 @@ type poll struct {
 	limit int           // of items
 	wait  time.Duration // 0: it does not wait
 	form  *pageForm
+	lease context.Context // as in subscription
 }
 
 // pageForm is what pages look like.
@@ -60,12 +62,12 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) erro
 // the first one that comes, or hands the connection over.
 func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page wire.Page, parked bool, err error) {
 	ctx := r.Context()
-	parks := p.hub == s.Hub && s.parks(r)
+	parks := p.hub == s.Hub && p.lease == nil && s.parks(r)
 	var g *guest
 	var waiter *stream.Waiter
 	if p.wait > 0 {
 		var refused *problem
-		if g, refused = s.admit(r); refused != nil {
+		if g, refused = s.admit(r, p.hub); refused != nil {
 			return page, false, refused
 		}
 		defer func() {
@@ -83,6 +85,10 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		return page, false, err
 	}
 	end := time.Now().Add(p.wait)
+	var over <-chan struct{}
+	if p.lease != nil {
+		over = p.lease.Done()
+	}
 	for {
 		page, err = s.collect(r, p.hub, cur, p.limit)
 		switch {
@@ -104,6 +110,9 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case <-s.Hub.Draining():
 			timer.Stop()
 			return page, false, nil
+		case <-over:
+			timer.Stop()
+			return page, false, unauthorized.with("the session has ended")
 		case <-ctx.Done():
 			timer.Stop()
 			return page, false, nil // whoever ended only the sending half still reads

@@ -67,8 +67,8 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	sub := subscription{hub, sel, start, presentedID(r, query), enc}
-	g, p := s.admit(r)
+	sub := subscription{hub, sel, start, presentedID(r, query), enc, s.leaseOf(r, sel)}
+	g, p := s.admit(r, hub)
 	if p != nil {
 		return s.refuseStream(w, r, sub, p)
 	}

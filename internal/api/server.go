@@ -102,7 +102,7 @@ func New(opts Options) (*Server, error) {
 	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
 	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)
-	pages, err := loadPages(opts.Pages)
+	pages, err := loadPages(opts.Pages, opts.Forerunner.Chat != "")
 	if err != nil {
 		return nil, err
 	}

@@ -46,26 +46,40 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	token, end, err := s.Sessions.Begin()
 	if err != nil {
-		return err
+		s.Log.Warn("a session is not stored, and ends with the process", "err", err)
 	}
 	http.SetCookie(w, s.cookie(r, token, end))
-	return s.writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end})
+	if err := s.writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end}); err != nil {
+		return err
+	}
+	// Nobody can sign out of the one that the browser had. It has the new cookie
+	// first, since what the old one allowed comes back when it is cut.
+	http.NewResponseController(w).Flush()
+	s.endSession(r)
+	return nil
+}
+
+// endSession ends the session that a request came with, where there is one.
+func (s *Server) endSession(r *http.Request) {
+	if err := s.Sessions.End(s.sessionToken(r)); err != nil {
+		s.Log.Warn("the end of a session is not stored: a restart may bring it back", "err", err)
+	}
 }
 
 // getSession answers GET /session.
 func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	state := sessionState{Admin: principal(r).Admin()}
-	if end, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
+	if life, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
+		end, _ := life.Deadline()
 		state.Expires = &end
 	}
 	return s.writeJSON(w, http.StatusOK, state)
 }
 
-// signOut answers DELETE /session.
+// signOut answers DELETE /session. The streams that the session alone allowed
+// end with it.
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Sessions.End(s.sessionToken(r)); err != nil {
-		return err
-	}
+	s.endSession(r)
 	http.SetCookie(w, s.cookie(r, "", time.Unix(1, 0)))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -86,7 +100,8 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) cookie(r *http.Request, token string, end time.Time) *http.Cookie {
 	return &http.Cookie{
-		Name: s.Sessions.Name(), Value: token, Path: "/", Expires: end,
+		// Browsers go by the age, so that it does not matter whose clock is wrong.
+		Name: s.Sessions.Name(), Value: token, Path: "/", Expires: end, MaxAge: int(time.Until(end).Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// Behind a proxy the last step is plain HTTP.
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"feedd/internal/api"
 )
 
 // signIn signs in and returns the cookie as a header.
@@ -36,7 +38,7 @@ func TestP8_ABrowserSignsInWithTheKeyOrATicket(t *testing.T) {
 	for name, with := range map[string]string{"key": `{"key":"` + key + `"}`, "ticket": used} {
 		t.Run(name, func(t *testing.T) {
 			cookie, c := s.signIn(with)
-			if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Secure {
+			if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Secure || c.MaxAge < 7*24*3600-60 {
 				t.Errorf("the cookie is %+v", c)
 			}
 			if strings.Contains(c.String(), key) {
@@ -102,4 +104,60 @@ func TestP8_WhatIsNoSignInIsRefused(t *testing.T) {
 	// An old cookie locks nobody out of what is open.
 	s.do("GET", "/feeds/main?format=json", "", anonymous, "Cookie: "+s.api.Sessions.Name()+"=old").mustStatus(t, 200)
 	s.do("DELETE", "/session", "", anonymous).mustStatus(t, 204)
+}
+
+// What a session alone allowed ends with it: streams and waiting pages, and a
+// WebSocket, which could publish. What anybody may read goes on.
+func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, readers: func(feed string) bool { return feed == "open" }})
+	begin := func() (cookie string, end func()) {
+		cookie, _ = s.signIn(`{"key":"` + key + `"}`)
+		return cookie, func() { s.do("DELETE", "/session", "", anonymous, cookie).mustStatus(t, 204) }
+	}
+	for _, path := range []string{"closed", "open,closed", "*", api.StatsFeed} {
+		for _, tr := range streams {
+			t.Run(tr.name+" of "+path, func(t *testing.T) {
+				cookie, end := begin()
+				another, _ := begin()
+				r, stays := tr.open(s, path, anonymous, cookie), tr.open(s, path, anonymous, another)
+				end()
+				if n := r.something(); n.kind != ended && n.kind != broken {
+					t.Errorf("%s came instead of an end", n.kind)
+				}
+				if path != api.StatsFeed {
+					s.put("closed", "x")
+					stays.mustItems("x")
+				}
+				stays.close()
+			})
+		}
+		t.Run("poll of "+path, func(t *testing.T) {
+			cookie, end := begin()
+			answers := make(chan answer)
+			go func() { answers <- s.get("/feeds/"+path+"?wait=60s&since=now", anonymous, cookie) }()
+			eventually(t, "it waits", func() bool { return s.api.Subscribers() == 1 })
+			end()
+			(<-answers).mustProblem(t, 401, "unauthorized")
+		})
+	}
+	t.Run("open", func(t *testing.T) {
+		cookie, end := begin()
+		stream, socket := openSSE(s, "open", anonymous, cookie), openSocket(s, "open", anonymous, cookie)
+		end()
+		if n := socket.something(); n.kind != ended && n.kind != broken {
+			t.Errorf("%s came instead of the end of a WebSocket that may publish", n.kind)
+		}
+		s.put("open", "x")
+		stream.mustItems("x")
+	})
+	t.Run("signing in anew", func(t *testing.T) {
+		cookie, _ := begin()
+		r := openSSE(s, "closed", anonymous, cookie)
+		s.do("POST", "/session", `{"key":"`+key+`"}`, anonymous, cookie, "Content-Type: application/json").mustStatus(t, 201)
+		if n := r.something(); n.kind != ended && n.kind != broken {
+			t.Errorf("%s came instead of an end", n.kind)
+		}
+		s.get("/feeds/closed", anonymous, cookie).mustProblem(t, 401, "unauthorized")
+	})
 }

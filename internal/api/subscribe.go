@@ -17,6 +17,9 @@ type subscription struct {
 	// presented is the id that the client gave, 0 for none.
 	presented stream.ID
 	enc       *encoder
+	// lease is the life of the session that it needs, nil for none: it ends
+	// with that.
+	lease context.Context
 }
 
 // subscribe serves a stream. It fails before anything was written, and the
@@ -24,9 +27,10 @@ type subscription struct {
 //
 // On plain TCP the handler opens the stream and gives the connection away; what
 // follows is up to the shards, and this goroutine ends. Everything else (TLS,
-// HTTP/2, a unix socket, a platform without epoll) runs a loop in it.
+// HTTP/2, a unix socket, a platform without epoll, what ends with a session)
+// runs a loop in it.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	if sub.hub == s.Hub && r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
+	if sub.hub == s.Hub && sub.lease == nil && r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
 		return s.handOver(w, r, sub, g)
 	}
 	return s.follow(w, r, sub, g)

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +31,8 @@ type subscriberRow struct {
 	Behind float64 `json:"behind_seconds"`
 }
 
-// listSubscribers answers GET /subscribers: those who have not got everything
-// first, at most limit.
+// listSubscribers answers GET /subscribers: at most limit, those first who have
+// not got everything.
 func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "the list of subscribers"); err != nil {
 		return err
@@ -53,7 +57,11 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 		row.stand(m.Position, s.Hub.Head())
 		answer.Subscribers = append(answer.Subscribers, row)
 	}
-	answer.Subscribers = append(answer.Subscribers, s.looped.rows(limit-len(answer.Subscribers))...)
+	rows := append(answer.Subscribers, s.looped.rows()...)
+	slices.SortStableFunc(rows, func(a, b subscriberRow) int {
+		return cmp.Compare(parkedLast[a.State], parkedLast[b.State])
+	})
+	answer.Subscribers = rows[:min(len(rows), limit)]
 	return s.writeJSON(w, http.StatusOK, answer)
 }
 
@@ -102,6 +110,8 @@ func transportOf(enc *stream.Encoding) string {
 // parkedState is that of whoever has everything.
 const parkedState = "parked"
 
+var parkedLast = map[string]int{parkedState: 1}
+
 // loops are the subscribers that have a goroutine.
 type loops struct {
 	mu   sync.Mutex // guards the rest
@@ -116,12 +126,17 @@ type looped struct {
 	row      subscriberRow // as at the beginning
 	position atomic.Int64
 	parked   atomic.Bool
-	cut      chan struct{} // closed when it shall end
-	once     sync.Once
+	life     context.Context // it shall end with that
+	end      context.CancelFunc
 }
 
 func (ls *loops) enter(r *http.Request, sub subscription) *looped {
-	l := &looped{hub: sub.hub, cut: make(chan struct{})}
+	l := &looped{hub: sub.hub}
+	parent := sub.lease
+	if parent == nil {
+		parent = context.Background()
+	}
+	l.life, l.end = context.WithCancel(parent)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.last++
@@ -147,19 +162,18 @@ func (l *looped) stands(at stream.ID, parked bool) {
 }
 
 func (ls *loops) leave(l *looped) {
+	l.end()
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	delete(ls.open, l.no)
 }
 
-// rows returns the state of at most so many.
-func (ls *loops) rows(most int) (rows []subscriberRow) {
+// rows returns the state of all, the oldest first.
+func (ls *loops) rows() (rows []subscriberRow) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for _, l := range ls.open {
-		if len(rows) >= most {
-			break
-		}
+	for _, no := range slices.Sorted(maps.Keys(ls.open)) {
+		l := ls.open[no]
 		row := l.row
 		row.State = "catching-up"
 		if l.parked.Load() {
@@ -176,7 +190,7 @@ func (ls *loops) cut(id string) bool {
 	defer ls.mu.Unlock()
 	for _, l := range ls.open {
 		if l.row.ID == id {
-			l.once.Do(func() { close(l.cut) })
+			l.end()
 			return true
 		}
 	}

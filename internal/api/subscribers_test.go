@@ -87,6 +87,61 @@ func TestSubscribers_AreListedUpToALimit(t *testing.T) {
 	}
 }
 
+// Who has not got everything is listed first, whatever it reads by, and is cut
+// at once, though its connection takes nothing.
+func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, sendBuffer: 16 << 10})
+	for range 3 {
+		openSSE(s, "other")
+		openSocket(s, "other")
+	}
+	openSocket(s, "news")
+	var stuck subscriber
+	for same, end := 0, time.Now().Add(patience); same < 5; {
+		s.put("news", strings.Repeat("x", 1<<20))
+		list, _ := s.listed("?limit=2")
+		if got := list[0]; got.Selector == "news" && got.State == "catching-up" && got.Behind > 0 && got.Position == stuck.Position {
+			same++
+		} else {
+			same, stuck = 0, got
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the list begins with %+v", list)
+		}
+	}
+	s.do("DELETE", "/subscribers/"+stuck.ID, "").mustStatus(t, 204)
+	eventually(t, "it is gone", func() bool { return s.api.Subscribers() == 6 })
+	var last string
+	for range 5 { // those that are listed are the same each time
+		list, _ := s.listed("?limit=5")
+		if ids := list[3].ID + list[4].ID; last == "" {
+			last = ids
+		} else if ids != last {
+			t.Fatalf("there is %s instead of %s", ids, last)
+		}
+	}
+}
+
+// Who asks why nobody gets in gets in, by any way, but not without end.
+func TestStats_CanBeReadWhenAllPlacesAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []api.Options{{MaxSubscribers: 2}, {MaxSubscribersPerIP: 2}} {
+		s := start(t, deployment{memory: true, options: limits})
+		openSSE(s, "news")
+		openSSE(s, "news")
+		s.get("/feeds/news?wait=1s").mustProblem(t, 503, "too-many-subscribers")
+		openSSE(s, api.StatsFeed)
+		openSocket(s, api.StatsFeed)
+		s.get("/feeds/_stats?wait=1ms&since=now").mustStatus(t, 200)
+		for range 14 {
+			openSSE(s, api.StatsFeed)
+		}
+		s.get("/feeds/_stats?wait=1ms").mustProblem(t, 503, "too-many-subscribers")
+		s.get("/feeds/_stats", anonymous).mustProblem(t, 401, "unauthorized")
+	}
+}
+
 func TestStats_AreAFeedForAdministrators(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true})

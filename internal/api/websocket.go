@@ -50,13 +50,13 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if err != nil {
 		return err
 	}
-	g, p := s.admit(r)
+	g, p := s.admit(r, hub)
 	if p != nil {
 		return p
 	}
 	end := stream.EndGone
 	defer func() { g.left(end) }()
-	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames})
+	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames, sessionOf(r)})
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	defer cut()
 	// Nothing that the library does with the connection outlives this.
 	context.AfterFunc(life, raw.cut)
+	defer context.AfterFunc(l.entry.life, cut)() // at once: it may publish
 	ctx, stop := context.WithCancel(life)
 	defer stop()
 	out := &socket{conn: conn, raw: raw, life: life, stall: s.StallTimeout, turn: make(chan struct{}, 1)}

@@ -3,6 +3,7 @@ package auth
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,8 +38,16 @@ type Sessions struct {
 	now   func() time.Time
 
 	mu      sync.Mutex // guards the rest, and the store
-	open    map[digest]time.Time
-	tickets map[digest]time.Time
+	open    map[digest]lease
+	tickets map[digest]lease
+}
+
+// lease is how long a session or a ticket is good.
+type lease struct {
+	until time.Time
+	// life ends with a session, whatever ends it; nil for a ticket.
+	life context.Context
+	end  context.CancelFunc
 }
 
 type digest [sha256.Size]byte
@@ -56,7 +65,7 @@ type SessionStore interface {
 func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 	s := &Sessions{
 		key: []byte(adminKey), store: store, now: time.Now,
-		open: make(map[digest]time.Time), tickets: make(map[digest]time.Time),
+		open: make(map[digest]lease), tickets: make(map[digest]lease),
 	}
 	d := s.digest("name", "")
 	s.name = "feedd_" + hex.EncodeToString(d[:4])
@@ -71,7 +80,7 @@ func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 		var sum []byte
 		var end int64
 		if n, _ := fmt.Sscanf(lines.Text(), "%x %d", &sum, &end); n == 2 && len(sum) == sha256.Size {
-			s.open[digest(sum)] = time.Unix(end, 0)
+			s.open[digest(sum)] = sessionUntil(time.Unix(end, 0))
 		}
 	}
 	return s, nil
@@ -89,30 +98,27 @@ func (s *Sessions) digest(kind, secret string) digest {
 // whatever the port.
 func (s *Sessions) Name() string { return s.name }
 
-// Begin begins a session and returns its token, and when it ends. It fails when
-// the session cannot be stored.
+// Begin begins a session and returns its token, and when it ends. With an error
+// it is not stored, and lasts as long as the process: whoever comes to a full
+// disk must get in.
 func (s *Sessions) Begin() (token string, end time.Time, err error) {
 	token = secret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end = s.now().Add(SessionAge).Truncate(time.Second)
 	makeRoom(s.open, s.now(), maxSessions)
-	d := s.digest("session", token)
-	s.open[d] = end
-	if err := s.saveLocked(); err != nil {
-		delete(s.open, d)
-		return "", time.Time{}, err
-	}
-	return token, end, nil
+	s.open[s.digest("session", token)] = sessionUntil(end)
+	return token, end, s.saveLocked()
 }
 
-// Holds reports whether the token is that of a session, and when that ends.
-func (s *Sessions) Holds(token string) (end time.Time, ok bool) {
+// Holds reports whether the token is that of a session. What the session alone
+// allows must end with its life, whose deadline is when it runs out.
+func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
 	d := s.digest("session", token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end, ok = s.open[d]
-	return end, ok && s.now().Before(end)
+	l, ok := s.open[d]
+	return l.life, ok && s.now().Before(l.until)
 }
 
 // End ends a session. When it fails, the session has ended as long as the
@@ -124,7 +130,7 @@ func (s *Sessions) End(token string) error {
 	if _, ok := s.open[d]; !ok {
 		return nil
 	}
-	delete(s.open, d)
+	drop(s.open, d)
 	return s.saveLocked()
 }
 
@@ -135,7 +141,7 @@ func (s *Sessions) Ticket() (ticket string, end time.Time) {
 	defer s.mu.Unlock()
 	end = s.now().Add(TicketAge)
 	makeRoom(s.tickets, s.now(), maxTickets)
-	s.tickets[s.digest("ticket", ticket)] = end
+	s.tickets[s.digest("ticket", ticket)] = lease{until: end}
 	return ticket, end
 }
 
@@ -144,9 +150,9 @@ func (s *Sessions) Redeem(ticket string) bool {
 	d := s.digest("ticket", ticket)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end, ok := s.tickets[d]
-	delete(s.tickets, d)
-	return ok && s.now().Before(end)
+	l, ok := s.tickets[d]
+	drop(s.tickets, d)
+	return ok && s.now().Before(l.until)
 }
 
 // saveLocked writes down the sessions that have not ended.
@@ -155,9 +161,9 @@ func (s *Sessions) saveLocked() error {
 		return nil
 	}
 	var b []byte
-	for d, end := range s.open {
-		if s.now().Before(end) {
-			b = fmt.Appendf(b, "%x %d\n", d, end.Unix())
+	for d, l := range s.open {
+		if s.now().Before(l.until) {
+			b = fmt.Appendf(b, "%x %d\n", d, l.until.Unix())
 		}
 	}
 	if err := s.store.Save(b); err != nil {
@@ -168,18 +174,31 @@ func (s *Sessions) saveLocked() error {
 
 // makeRoom takes out those that have ended, and where that is not enough the
 // one that ends first.
-func makeRoom(ends map[digest]time.Time, now time.Time, most int) {
+func makeRoom(leases map[digest]lease, now time.Time, most int) {
 	var first digest
-	for d, end := range ends {
-		if !now.Before(end) {
-			delete(ends, d)
-		} else if t, ok := ends[first]; !ok || end.Before(t) {
+	for d, l := range leases {
+		if !now.Before(l.until) {
+			drop(leases, d)
+		} else if f, ok := leases[first]; !ok || l.until.Before(f.until) {
 			first = d
 		}
 	}
-	if len(ends) >= most {
-		delete(ends, first)
+	if len(leases) >= most {
+		drop(leases, first)
 	}
+}
+
+// drop takes one out, and ends what lives by it.
+func drop(leases map[digest]lease, d digest) {
+	if end := leases[d].end; end != nil {
+		end()
+	}
+	delete(leases, d)
+}
+
+func sessionUntil(end time.Time) lease {
+	life, cancel := context.WithDeadline(context.Background(), end)
+	return lease{end, life, cancel}
 }
 
 // secret returns 256 random bits as text that is safe in a cookie and in a URL.

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -97,6 +98,45 @@ func TestP8_SessionsAndTicketsRunOut(t *testing.T) {
 	})
 }
 
+// What a session allows ends with its life, whatever ends it.
+func TestP8_TheLifeOfASessionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(saved)
+		s := open(t, "key", store)
+		life := func(token string) context.Context {
+			life, held := s.Holds(token)
+			if end, ok := life.Deadline(); !held || !ok || life.Err() != nil || !end.Equal(time.Now().Add(auth.SessionAge)) {
+				t.Fatalf("held %t, until %v, %v", held, end, life.Err())
+			}
+			return life
+		}
+		ended, stays := begin(t, s), begin(t, s)
+		one, other := life(ended), life(stays)
+		if s.End(ended); one.Err() == nil || other.Err() != nil {
+			t.Errorf("after the end of one: %v, %v", one.Err(), other.Err())
+		}
+		s = open(t, "key", store)
+		other = life(stays)
+		time.Sleep(auth.SessionAge - time.Nanosecond)
+		if synctest.Wait(); other.Err() != nil {
+			t.Error("it ends before its time")
+		}
+		time.Sleep(time.Nanosecond)
+		if synctest.Wait(); other.Err() == nil {
+			t.Error("it does not run out")
+		}
+		s = open(t, "key", nil)
+		first := life(begin(t, s))
+		for range 1000 {
+			time.Sleep(time.Second)
+			begin(t, s)
+		}
+		if first.Err() == nil {
+			t.Error("one that made room for another goes on")
+		}
+	})
+}
+
 func TestP6_SessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "key", nil)
@@ -121,14 +161,18 @@ func TestP6_SessionsAreBounded(t *testing.T) {
 	})
 }
 
-func TestP8_ASessionThatCannotBeStoredIsNone(t *testing.T) {
+// With a full disk somebody must get in all the same, to make room.
+func TestP8_ASessionThatCannotBeStoredEndsWithTheProcess(t *testing.T) {
 	store := &saved{fail: errors.New("no room")}
 	s := open(t, "key", store)
-	if token, _, err := s.Begin(); !errors.Is(err, store.fail) || token != "" {
-		t.Errorf("the session %q, %v", token, err)
+	token, _, err := s.Begin()
+	if !errors.Is(err, store.fail) {
+		t.Errorf("nobody is told that the session is not stored: %v", err)
 	}
+	wantHeld(t, s, token, true)
+	wantHeld(t, open(t, "key", store), token, false)
 	store.fail = nil
-	token := begin(t, s)
+	token = begin(t, s)
 	store.fail = errors.New("no room")
 	if err := s.End(token); err == nil {
 		t.Error("nobody is told that a session may come back")
