@@ -22,15 +22,7 @@ import (
 
 // TestAdmin drives the admin page in chromium, against the real binary.
 func TestAdmin(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"signs in by the link that serve prints, once", testAdminLink},
 		{"P8 signs in by the key, and out", testAdminKey},
 		{"publishes with one click, which a reader sees within a second", testAdminOneClick},
@@ -51,9 +43,7 @@ func TestAdmin(t *testing.T) {
 		{"draws what comes while a clock stands still", testAdminClock},
 		{"goes on by itself after a restart", testAdminRestart},
 		{"can be read and used, in all looks", testAdminLooks},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 const (

@@ -18,15 +18,7 @@ import (
 
 // TestChat drives the chat's page in chromium, against the real binary.
 func TestChat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"asks for a name once, and Enter sends", testChatName},
 		{"P1 two windows see the same, in the same order", testChatTwo},
 		{"P1 many clients see every message once, in the same order", testChatMany},
@@ -55,9 +47,7 @@ func TestChat(t *testing.T) {
 		{"reads a flood aloud as a number", testChatAloud},
 		{"reads nothing aloud that was said before", testChatLateHistory},
 		{"fits a phone, has labels and can be read", testChatLooks},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 func testChatName(t *testing.T, browser context.Context, bin string) {

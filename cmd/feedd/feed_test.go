@@ -23,15 +23,7 @@ import (
 // TestFeed drives feed.js in chromium, against the real binary: every item
 // once and in order (P1), over cuts and restarts (P3), and gaps (P4).
 func TestFeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"begins where it is told", testFeedStarts},
 		{"iterates, and stops", testFeedIterates},
 		{"says nothing more when it is closed", testFeedClosed},
@@ -47,9 +39,7 @@ func TestFeed(t *testing.T) {
 		{"P5 a slow iterator holds no more than it must, and misses nothing", testFeedSlow},
 		{"says why it is refused, and stays away", testFeedRefused},
 		{"comes back when it was refused for a while", testFeedTooMany},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 // feedHelpers make a Feed in a tab and note what it says.

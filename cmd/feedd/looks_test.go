@@ -19,24 +19,14 @@ import (
 // TestLooks checks what the reader's page makes of items, and that everybody
 // can use it.
 func TestLooks(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"shows items by their kinds", testLooksKinds},
 		{"shows the examples of all kinds", testLooksExamples},
 		{"runs nothing that is stored in an item of any kind", testLooksHostile},
 		{"can be read and used by everybody", testLooksForAll},
 		{"has every control within reach of the keyboard", testLooksKeyboard},
 		{"is small", testLooksSmall},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 // shown is what an item is shown as: its kind, and its text in lines.

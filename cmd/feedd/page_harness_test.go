@@ -257,6 +257,25 @@ func findBrowser() string {
 	return ""
 }
 
+// browserTest is a test that opens pages of servers of its own.
+type browserTest struct {
+	name string
+	test func(t *testing.T, browser context.Context, bin string)
+}
+
+// inBrowser runs the tests one after the other in one browser.
+func inBrowser(t *testing.T, tests []browserTest) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a browser")
+	}
+	browser := browserForPage(t)
+	bin := binary(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
+	}
+}
+
 // browserForPage starts chromium. The pages are local, and so is all that it
 // may reach.
 func browserForPage(t *testing.T) context.Context {

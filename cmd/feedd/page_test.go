@@ -27,15 +27,7 @@ const pagePatience = 2 * time.Minute
 
 // TestPage drives the reader's page in chromium, against the real binary.
 func TestPage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"shows the last 50 items and then live ones, whatever their names", testPageItems},
 		{"shows data as what it is", testPageData},
 		{"keeps the newest 500 rows", testPageBounded},
@@ -52,9 +44,7 @@ func TestPage(t *testing.T) {
 		{"shows why it is refused, and stays away", testPageRefused},
 		{"comes back when it was refused for a while", testPageRefusedForAWhile},
 		{"fits a phone", testPageNarrow},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 func testPageItems(t *testing.T, browser context.Context, bin string) {

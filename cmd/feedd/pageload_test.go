@@ -24,21 +24,11 @@ import (
 // TestPageLoad measures the page under many items. With FEEDD_TEST_LONG its
 // memory is watched for a minute.
 func TestPageLoad(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"shows in a second what another window publishes", testPageTwoWindows},
 		{"stays responsive under 5,000 items in 10 s", testPageBusy},
 		{"keeps its memory", testPageMemory},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 func testPageTwoWindows(t *testing.T, browser context.Context, bin string) {

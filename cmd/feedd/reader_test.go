@@ -22,15 +22,7 @@ import (
 // TestReader drives what a reader does on the page: in chromium, against the
 // real binary.
 func TestReader(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
-	browser := browserForPage(t)
-	bin := binary(t)
-	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, browser context.Context, bin string)
-	}{
+	inBrowser(t, []browserTest{
 		{"scrolls back to the first item and up again, in bounds", testReaderScrolls},
 		{"counts while it is paused, and misses nothing", testReaderPauses},
 		{"counts what comes while the reader is further down or in an item", testReaderHolds},
@@ -44,9 +36,7 @@ func TestReader(t *testing.T) {
 		{"says when older items cannot be read", testReaderFails},
 		{"goes on by itself when the server is there again", testReaderAway},
 		{"knows its oldest item where that is under a gap", testReaderOldest},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser, bin) })
-	}
+	})
 }
 
 // batch publishes n items with the texts "from", "from+1", ...
