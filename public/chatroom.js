@@ -10,6 +10,7 @@
 // stores it once. So over broken connections, restarts of the server and changes
 // of transport nothing is lost or doubled.
 
+import {FIRST_WAIT, LONGEST_WAIT, Refusal, ask, backoff, pause, spread} from "./feed-pages.js";
 import {Feed} from "./feed.js";
 
 /** A WebSocket on which nothing came for so long does not come through, in ms. */
@@ -21,12 +22,8 @@ const IDLE = 35_000;
 const LONGEST_IDLE = 1_500_000;
 /** After so long without WebSocket one is tried again, in ms. */
 const PLAIN = 600_000;
-/** The bounds of the waits between attempts, in ms. */
-const FIRST_WAIT = 1_000, LONGEST_WAIT = 30_000;
-/** The longest that a server's Retry-After is followed, in ms. */
-const LONGEST_RETRY_AFTER = 300_000;
-/** How long an answer to a request is waited for, in ms. */
-const ANSWER = 40_000;
+/** A room lasts as long as its page. */
+const ALWAYS = new AbortController().signal;
 /** The name of what is said. */
 const EVENT = "broadcast";
 
@@ -115,14 +112,14 @@ export class Room extends EventTarget {
   /** What the server tells of the chat, or why it does not.
    * @returns {Promise<About | End>} */
   async about() {
+    const address = new URL(this.#url);
+    address.searchParams.set("format", "json");
     try {
-      const address = new URL(this.#url);
-      address.searchParams.set("format", "json");
-      const response = await fetch(address, {headers: {Accept: "application/json"}, cache: "no-store", signal: AbortSignal.timeout(ANSWER)});
-      if (!response.ok) return await refusal(response);
+      const response = await ask(address, {headers: {Accept: "application/json"}}, ALWAYS);
       return await response.json();
-    } catch {
-      return {};
+    } catch (err) {
+      const {problem, reason, retry} = err;
+      return {problem, reason, retry, refused: err instanceof Refusal};
     }
   }
 
@@ -141,10 +138,10 @@ export class Room extends EventTarget {
       if (end.opened) failures = 0;
       // The reason stands until there is a connection again, as in feed.js.
       if (end.opened || end.reason) reason = end.reason ?? "";
-      const wait = end.retry ?? spread(Math.min(FIRST_WAIT * 2 ** failures, LONGEST_WAIT));
+      const wait = end.retry ?? backoff(failures);
       failures++;
       this.#show({is: "waiting", until: Date.now() + wait, reason, problem: end.problem});
-      await pause(wait);
+      await pause(wait, ALWAYS);
     }
   }
 
@@ -179,7 +176,7 @@ export class Room extends EventTarget {
     this.#send = () => {};
     if (end.opened || end.reason) return end;
     const about = await this.about();
-    if (!about.feed) return {...end, ...about};
+    if (!about.feed) return {...about, problem: about.problem ?? end.problem, retry: about.retry ?? end.retry};
     // The server is there. It may have come back this moment; else it is the
     // WebSocket that does not come through.
     this.#mute++;
@@ -343,7 +340,7 @@ export class Room extends EventTarget {
         failures = 0;
         this.#answered(key, answer);
       } else {
-        await pause(spread(Math.min(FIRST_WAIT * 2 ** failures++, LONGEST_WAIT)), signal);
+        await pause(backoff(failures++), signal);
       }
     }
   }
@@ -351,62 +348,17 @@ export class Room extends EventTarget {
   /** @returns {Promise<Answer | undefined>} undefined: it has to be tried again */
   async #postOne(key, data, signal) {
     try {
-      const response = await fetch(this.#url, {
+      const response = await ask(this.#url, {
         method: "POST",
         headers: {"Content-Type": "application/json", "Idempotency-Key": key},
         body: JSON.stringify(data),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER)]),
-      });
-      if (response.ok) return {id: (await response.json()).id};
-      const {problem} = await refusal(response);
+      }, signal);
+      return {id: (await response.json()).id};
+    } catch ({problem}) {
+      if (!problem?.status) return undefined; // no answer, or nothing of feedd's
       // From a server that goes down, or a proxy before one that is away.
       const passing = problem.type === "draining" || problem.status === 408 || problem.status >= 500 && !problem.type;
       return passing ? undefined : {problem};
-    } catch {
-      return undefined;
     }
   }
-}
-
-/** The end that a bad answer is.
- * @param {Response} response
- * @returns {Promise<End>} */
-async function refusal(response) {
-  const {status, statusText} = response;
-  const refused = status < 500 && status !== 408 && status !== 425 && status !== 429;
-  const after = Number(response.headers.get("Retry-After"));
-  // Never before that time, and not all at once.
-  const retry = after > 0 ? Math.min(after * 1000, LONGEST_RETRY_AFTER) * (1 + Math.random() / 2) : undefined;
-  let problem = {status, title: statusText || "The server refused"};
-  try {
-    const {type, title, detail} = await response.json();
-    if (title) problem = {status, type, title, detail};
-  } catch {
-    // Not from feedd: a proxy's page, perhaps.
-  }
-  return {refused, retry, problem, reason: problem.type};
-}
-
-/** Spreads a time over half of it to one and a half, so that not all come back
- * at once to a server that went away. */
-function spread(ms) {
-  return ms / 2 + Math.random() * ms;
-}
-
-/** Waits so many ms, or until the machine is back on the network, or until the
- * signal.
- * @returns {Promise<void>} */
-function pause(ms, signal) {
-  return new Promise(resolve => {
-    const over = () => {
-      clearTimeout(timer);
-      removeEventListener("online", over);
-      signal?.removeEventListener("abort", over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    addEventListener("online", over);
-    signal?.addEventListener("abort", over);
-    if (signal?.aborted) over();
-  });
 }

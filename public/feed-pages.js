@@ -93,9 +93,9 @@ export async function trade(url, ticket, signal) {
   }
 }
 
-/** Makes a request, and gives a good answer.
+/** Makes a request, and gives a good answer: JSON, or none (204).
  * @throws {Failure | Refusal | DOMException} the last when the signal came */
-async function ask(url, init, signal) {
+export async function ask(url, init, signal) {
   let response;
   try {
     response = await fetch(url, {...init, cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(POLL_ANSWER)])});

@@ -346,6 +346,14 @@ func testLooksSmall(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := openPage(t, browser, s.url())
 	tab.wait(`state() === "live"`)
+	// All scripts are asked for by the page itself, not one by the other.
+	if got := tab.eval(`(() => {
+		const named = new Set(Array.from(document.querySelectorAll("script, link[rel=modulepreload]"), element => element.src ?? element.href));
+		const scripts = new Set(performance.getEntriesByType("resource").map(file => file.name).filter(name => name.endsWith(".js")));
+		return [...named.symmetricDifference(scripts)].join();
+	})()`); got != "" {
+		t.Errorf("in index.html, and not loaded, or the other way round: %s", got)
+	}
 	var sizes struct{ Sent, Bytes, Files int }
 	if err := json.Unmarshal([]byte(tab.eval(`(() => {
 		const files = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource").filter(file => !file.name.includes("/feeds/"))];
