@@ -336,6 +336,7 @@ func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
 	}
 	s.batch(t, "news", 401, 1)
 	tab.press(kb.Escape)
+	tab.eval(`scrollTo(0, 0), ""`) // it may have been scrolled to the item
 	tab.wait(`rows()[0]?.text === "401"`)
 	tab.eval(`history.back(), ""`)
 	tab.wait(`location.pathname === "/feeds/news" && !document.querySelector(".here") && rows()[0]?.text === "401"`)
