@@ -50,7 +50,7 @@ compare-short: ## that the comparison works, a minute and a half
 
 screenshots: build ## the pictures in docs/, with the items of DATA=dir (*.ndjson), else with examples
 	mkdir -p docs
-	SCREENSHOTS=$(CURDIR)/feedd DATA=$(DATA) $(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/feedd
+	SCREENSHOTS=$(CURDIR)/feedd DATA=$(abspath $(DATA)) $(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/feedd
 
 clean:
 	rm -rf feedd bin
