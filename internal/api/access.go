@@ -62,7 +62,8 @@ func sessionOf(r *http.Request) context.Context {
 }
 
 // leaseOf returns the life of the session without which the selection could not
-// be read, nil where it needs none.
+// be read, nil where it needs none. A pattern always needs it: what it matches
+// for an administrator may be closed to others.
 func (s *Server) leaseOf(r *http.Request, sel stream.Selection) context.Context {
 	closed := func(feed string) bool { return !s.Auth.MayRead(auth.Principal{}, feed) }
 	if names, plain := sel.Names(); plain && !slices.ContainsFunc(names, closed) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 type feedList struct {
@@ -39,6 +40,7 @@ func TestFeeds_List(t *testing.T) {
 		if body := s.get("/feeds").body; body != `{"feeds":[],"more":false}`+"\n" {
 			t.Errorf("an empty list is %q", body)
 		}
+		begin := time.Now()
 		for _, feed := range []string{"b.x", "a", "c", "b.y"} {
 			s.put(feed, "one")
 		}
@@ -63,6 +65,9 @@ func TestFeeds_List(t *testing.T) {
 			{"bytes", "empty b.x b.y c a"}, {"-bytes", "a c b.x b.y empty"}, {"oldest", "b.x a c b.y empty"}, {"-oldest", "empty b.y c a b.x"},
 			{"newest", "b.x b.y c empty a"}, {"-newest", "a empty c b.y b.x"}, {"rate", "empty b.x b.y a c"}, {"-rate", "a c b.x b.y empty"},
 		} {
+			if strings.HasSuffix(c.sort, "rate") && time.Since(begin) > 5*time.Second {
+				continue // on a machine so busy the rates of 10 s may be over
+			}
 			// The limit comes after the order.
 			want := strings.Join(strings.Fields(c.want)[:3], " ")
 			if l := s.list("limit=3&sort=" + c.sort); l.names() != want || !l.More {

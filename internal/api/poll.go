@@ -85,9 +85,12 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		return page, false, err
 	}
 	end := time.Now().Add(p.wait)
-	var over <-chan struct{}
-	if p.lease != nil {
-		over = p.lease.Done()
+	var over <-chan struct{} // its session has ended, or it was cut
+	if waiter != nil {
+		entry := s.looped.enter(r, subscription{hub: p.hub, sel: p.sel, lease: p.lease})
+		defer s.looped.leave(entry)
+		entry.stands(cur.Position(), true)
+		over = entry.life.Done()
 	}
 	for {
 		page, err = s.collect(r, p.hub, cur, p.limit)
@@ -111,8 +114,11 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 			timer.Stop()
 			return page, false, nil
 		case <-over:
+			// Whoever may still read asks again: anybody where that is open, and
+			// a browser that has signed in anew. A refusal would stop them.
 			timer.Stop()
-			return page, false, unauthorized.with("the session has ended")
+			w.Header().Set("Connection", "close")
+			return page, false, nil
 		case <-ctx.Done():
 			timer.Stop()
 			return page, false, nil // whoever ended only the sending half still reads

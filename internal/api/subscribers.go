@@ -132,6 +132,10 @@ type looped struct {
 
 func (ls *loops) enter(r *http.Request, sub subscription) *looped {
 	l := &looped{hub: sub.hub}
+	var enc *stream.Encoding // nil for a waiting page
+	if sub.enc != nil {
+		enc = &sub.enc.Encoding
+	}
 	parent := sub.lease
 	if parent == nil {
 		parent = context.Background()
@@ -142,7 +146,7 @@ func (ls *loops) enter(r *http.Request, sub subscription) *looped {
 	ls.last++
 	l.no = ls.last
 	l.row = subscriberRow{
-		ID: fmt.Sprintf("g%d", l.no), Transport: transportOf(&sub.enc.Encoding), Selector: sub.sel.String(),
+		ID: fmt.Sprintf("g%d", l.no), Transport: transportOf(enc), Selector: sub.sel.String(),
 		Since: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {

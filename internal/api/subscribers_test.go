@@ -72,6 +72,39 @@ func TestSubscribers_AreListedAndCut(t *testing.T) {
 	s.get("/subscribers?limit=0").mustProblem(t, 400, "bad-query")
 }
 
+// So are waiting pages, also those that no shard has.
+func TestSubscribers_WaitingPagesAreListedAndCut(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, readers: func(feed string) bool { return feed == "open" }})
+	cookie, _ := s.signIn(`{"key":"` + key + `"}`)
+	for path, headers := range map[string][]string{"open": {"Connection: close"}, "closed": {anonymous, cookie}, api.StatsFeed: nil} {
+		t.Run(path, func(t *testing.T) {
+			answers := make(chan answer)
+			go func() {
+				defer close(answers) // where it failed
+				answers <- s.get("/feeds/"+path+"?wait=60s&since=now&event=none", headers...)
+			}()
+			var got subscriber
+			eventually(t, "it is listed", func() bool {
+				list, total := s.listed("")
+				if len(list) > 0 {
+					got = list[0]
+				}
+				return len(list) == 1 && total == 1 && got.State == "parked"
+			})
+			if got.Transport != "poll" || got.Selector != path || got.Position == "" || got.Behind != 0 {
+				t.Errorf("it is listed as %+v", got)
+			}
+			s.do("DELETE", "/subscribers/"+got.ID, "").mustStatus(t, 204)
+			var p page
+			if (<-answers).mustStatus(t, 200).decode(t, &p); len(p.Items) > 0 || p.Cursor == "" {
+				t.Errorf("the answer is %+v", p)
+			}
+			eventually(t, "it is gone", func() bool { list, total := s.listed(""); return len(list)+total == 0 })
+		})
+	}
+}
+
 func TestSubscribers_AreListedUpToALimit(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true})
