@@ -23,9 +23,11 @@ const tabs = new BroadcastChannel("feedd-session");
 
 const overview = new Overview($("plots"), {
   words: $("state"), span: $("span"), totals: $("totals"), back: () => showSettings(),
-  refused: problem => {
-    failed(problem);
-    if (inside) tell(`There are no figures. ${problem.title}.`, "bad");
+  refused: async problem => {
+    await failed(problem);
+    if (!inside) return;
+    if (problem.status === 401) overview.start(); // by the cookie of now
+    else tell(`There are no figures. ${problem.title}.`, "bad");
   },
 });
 const feeds = new FeedList($("feeds"), {tell, failed, total: () => overview.newest.feeds});
@@ -81,10 +83,17 @@ function tellSignIn(words) {
   $("key").toggleAttribute("aria-invalid", false);
 }
 
-/** An error of any part: one of them ends all.
+/** An error of any part: a session that has ended ends all. But where another tab
+ * signed in anew, a request may still have gone with the cookie of before.
  * @param {{status?: number}} error */
-function failed(error) {
-  if (error.status === 401 && inside) leave("The session has ended. Sign in again.");
+async function failed(error) {
+  if (error.status !== 401 || !inside) return;
+  try {
+    if (await signedIn()) return;
+  } catch {
+    return; // what is asked next will tell
+  }
+  if (inside) leave("The session has ended. Sign in again.");
 }
 
 let timer;

@@ -36,6 +36,7 @@ func TestAdmin(t *testing.T) {
 		{"purges after a question", testAdminPurge},
 		{"purges nothing that it did not ask about", testAdminPurgeSlowly},
 		{"says that a browser keeps no cookie", testAdminNoCookie},
+		{"stays when another tab has signed in anew", testAdminStale},
 		{"lists subscribers and cuts one, who comes back", testAdminSubscribers},
 		{"shows the settings, and no secret", testAdminSettings},
 		{"draws figures, for mouse and keys", testAdminPlots},
@@ -556,6 +557,27 @@ func testAdminNoCookie(t *testing.T, browser context.Context, bin string) {
 	tab.do(chromedp.SendKeys(chromedp.CSS("#key"), strings.TrimSpace(string(key))+kb.Enter))
 	tab.wait(adminIsOut + ` && /does not keep the cookie/.test($("#signin-problem").textContent)`)
 	tab.wantQuiet()
+}
+
+// What another tab's sign-in finds under way still has the cookie of before: here
+// the first request for figures, and the first for settings or feeds, have none.
+func testAdminStale(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := openPage(t, browser, s.link, `{
+		const ask = fetch;
+		globalThis.stale = new Set();
+		globalThis.fetch = (path, options) => {
+			const kind = /_stats/.test(path) ? "figures" : /^\/(config|feeds\?)/.test(path) ? "others" : "";
+			if (!kind || stale.has(kind)) return ask(path, options);
+			stale.add(kind);
+			return ask(path, {...options, credentials: "omit"});
+		};
+	}`, adminHelpers)
+	tab.wait(`stale.size === 2 && $("#state").dataset.is === "live" && ` + adminIsIn)
+	s.publish(t, "news", "", "application/json", `1`)
+	tab.eval(`$("#feeds").scrollIntoView(), ""`) // it is fetched while it is seen
+	tab.wait(`rowOf("news") && ` + adminIsIn)
+	tab.wantQuiet(`status of 401`)
 }
 
 func testAdminSubscribers(t *testing.T, browser context.Context, bin string) {

@@ -118,7 +118,8 @@ func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.open[d]
-	return l.life, ok && s.now().Before(l.until)
+	// After the clock was set back the life may be over before that time.
+	return l.life, ok && l.life.Err() == nil && s.now().Before(l.until)
 }
 
 // End ends a session. When it fails, the session has ended as long as the
