@@ -6,6 +6,7 @@
 import {feedAt, pageFor, readAddress} from "./address.js";
 import {teller} from "./aloud.js";
 import {followers, shellWord, copy} from "./copy.js";
+import {spread} from "./feed-pages.js";
 import {Feed} from "./feed.js";
 import {listenForKeys} from "./keys.js";
 import {List} from "./list.js";
@@ -17,6 +18,8 @@ import {detailsFor, newItems, wordsFor} from "./words.js";
 /** What is waited for is shown when the reader lets go, up to so many items;
  * with more the page begins anew at the newest. */
 const CATCH_UP = 500;
+/** When that failed it is tried again after so long, in ms, about. */
+const AGAIN = 10_000;
 
 const $ = id => document.getElementById(id);
 const fromTemplate = id => $(id).content.firstElementChild.cloneNode(true);
@@ -40,6 +43,7 @@ const list = new List($("items"), {itemRow: () => fromTemplate("item"), gapRow: 
 const stretch = new Stretch(list, {
   held,
   scrolled: () => scrolled,
+  followed: () => Boolean(feed?.lastEventId),
   matches,
   changed: () => {
     $("empty").hidden = true;
@@ -76,8 +80,8 @@ async function go(next) {
     top = await stretch.around(mine.at);
   } catch (err) {
     if (mine !== address) return;
-    // The newest are there instead.
-    missed = mine;
+    // The newest are there instead. What is no place now will be none later.
+    if (!(err.status >= 400 && err.status < 500)) missed = mine;
     tell(`${mine.at} cannot be shown: ${err.message}.`);
     follow({last: PAGE});
     return;
@@ -234,13 +238,14 @@ function look() {
   if (was !== scrolled) list.inPlace(show); // rows get their sizes
 }
 
+let again = 0;
 /** Shows what was counted, when nothing holds the page any more and the server
  * is there. */
-function letGo() {
-  if (state.is !== "live") return;
+async function letGo() {
+  if (state.is !== "live" || stretch.trouble.newer && Date.now() < again) return;
   if (held() || stretch.attached || stretch.apart) return;
   if (stretch.waiting > CATCH_UP) toNewest();
-  else stretch.newer(CATCH_UP);
+  else if (!await stretch.newer(CATCH_UP)) again = Date.now() + spread(AGAIN);
 }
 
 function toNewest() {

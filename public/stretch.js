@@ -57,7 +57,8 @@ export class Stretch {
 
   /**
    * @param {import("./list.js").List} list
-   * @param {{held: () => boolean, scrolled: () => boolean, matches: (item) => boolean, changed: () => void}} page
+   * @param {{held: () => boolean, scrolled: () => boolean, followed: () => boolean, matches: (item) => boolean, changed: () => void}} page
+   *   followed: the connection brings what comes from now on
    */
   constructor(list, page) {
     this.list = list;
@@ -168,6 +169,7 @@ export class Stretch {
     if (this.attached) return true;
     if (this.#meanwhile || this.#stale || this.#pending.length) return false;
     const {signal} = this.#life;
+    const followed = this.page.followed(); // else there may be more before that begins
     this.#meanwhile = [];
     this.#tooMany = false;
     try {
@@ -182,7 +184,7 @@ export class Stretch {
       }
       this.#top = page.cursor;
       const rest = this.#meanwhile;
-      if (page.more || this.#tooMany) return false;
+      if (page.more || this.#tooMany || !followed) return false;
       for (const entry of rest) {
         if (entry.gap || above(entry.item.id, page.cursor)) this.#take(entry);
       }
@@ -258,8 +260,8 @@ export class Stretch {
       newer = await read(last ? {last_event_id: last} : {since: "all"});
     } else {
       newer = await read({since: at});
-      // An id is the time in microseconds.
-      older = await read({before: newer.items[0]?.id ?? String(Date.parse(at) * 1000)});
+      // None newer, though the time may be one to come: all up to the cursor.
+      older = await read({before: newer.items[0]?.id ?? String(Number(newer.cursor) + 1)});
     }
     this.fresh();
     const entries = older.items.map(item => ({item}));

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -321,6 +322,22 @@ func testLooksKeyboard(t *testing.T, browser context.Context, bin string) {
 	if got := tab.eval(`[...document.querySelectorAll("a[href], button, input, summary")]
 		.filter(element => element.checkVisibility() && !reached.has(element)).map(element => element.outerHTML).join("\n")`); got != "" {
 		t.Errorf("by the keyboard nobody gets to\n%s", got)
+	}
+	// Nor is it cut where only rows that are seen are laid out.
+	for _, control := range []string{".time", ".copy"} {
+		tab.eval(fmt.Sprintf(`globalThis.row = document.querySelector("#items.flows > li"), row.querySelector(%q).focus({focusVisible: true}), ""`, control))
+		var seen [2][]byte
+		for i, visibility := range []string{"", "visible"} {
+			tab.eval(fmt.Sprintf(`row.style.contentVisibility = %q, ""`, visibility))
+			var err error
+			if seen[i], err = chromedp.Run(tab.ctx, chromedp.CaptureScreenshot()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(seen[0], seen[1]) {
+			t.Errorf("the focus is cut on %s", control)
+		}
+		tab.eval(`row.style.contentVisibility = "", ""`)
 	}
 	// The first of all leads to the items as they are, which then stand still.
 	tab.eval(`document.querySelector(".skip").focus(), globalThis.row = document.querySelector("#items > li"), ""`)

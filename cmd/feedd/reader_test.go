@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,10 +33,13 @@ func TestReader(t *testing.T) {
 		{"marks what went while it was paused", testReaderPausedGap},
 		{"shows an item in its place", testReaderPermalink},
 		{"goes to a time", testReaderJumps},
+		{"goes to a time to come while items come", testReaderAhead},
+		{"goes up to the newest before the connection is there", testReaderUnfollowed},
 		{"filters by text and by event", testReaderFilters},
 		{"copies an item", testReaderCopies},
 		{"is told by a few words aloud", testReaderAloud},
 		{"says when older items cannot be read", testReaderFails},
+		{"says when newer items cannot be read, and asks again after a while", testReaderFailsNewer},
 		{"goes on by itself when the server is there again", testReaderAway},
 		{"knows its oldest item where that is under a gap", testReaderOldest},
 	})
@@ -351,7 +357,17 @@ func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
 	// No position at all.
 	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=nonsense"))
 	tab.wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown") && rows()[0]?.text === "401"`)
-	tab.wantQuiet(`status of 400`)
+	tab.wait(`state() === "live"`)
+	tab.eval(`globalThis.row = document.querySelector("#items > li"), ""`)
+	s.stop(t, syscall.SIGKILL)
+	tab.wait(`state() === "reconnecting"`)
+	s.start(t)
+	s.batch(t, "news", 402, 1)
+	tab.wait(`rows()[0]?.text === "402"`)
+	if got := tab.eval(`String(row.isConnected)`); got != "true" {
+		t.Error("where the server came back the page began anew, for no place")
+	}
+	tab.wantQuiet(`status of 400`, goneAway)
 }
 
 func testReaderJumps(t *testing.T, browser context.Context, bin string) {
@@ -427,6 +443,62 @@ func testReaderJumps(t *testing.T, browser context.Context, bin string) {
 	tab.press(kb.Escape)
 	tab.press("n")
 	tab.wait(`rows()[0]?.text === "399" && !document.querySelector(".here")`)
+	tab.wantQuiet()
+}
+
+// An item that comes between the two pages around a place is there once.
+func testReaderAhead(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	var between sync.Once
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("before") {
+			between.Do(func() { s.batch(t, "main", 10, 1) })
+		}
+		s.pass(w, r, 1<<20)
+	})
+	tab := openPage(t, browser, front+"/?at="+time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339))
+	tab.wait(`document.querySelector("#items > .here") && state() === "live"`)
+	tab.press(kb.Escape)
+	s.batch(t, "main", 11, 1)
+	tab.wait(`rows()[0]?.text === "11"`)
+	tab.wantRun(0, 11)
+	tab.wantQuiet()
+}
+
+// What is published before the connection of a page that shows a place knows
+// where it begins is not lost.
+func testReaderUnfollowed(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	item := s.publish(t, "main", "", "application/json", `"10"`)
+	s.batch(t, "main", 11, 49)
+	follow := make(chan struct{})
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("since") == "now" {
+			select {
+			case <-follow:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		s.pass(w, r, 1<<20)
+	})
+	tab := openPage(t, browser, front+"/?at="+item.ID)
+	tab.wait(`document.querySelector("#items > .here .data")?.textContent === "10"`)
+	tab.press(kb.Escape)
+	tab.eval(`document.querySelector("#newer").click(), ""`)
+	tab.wait(`rows()[0].text === "59"`)
+	s.batch(t, "main", 60, 1)
+	close(follow)
+	tab.wait(`state() === "live"`)
+	tab.eval(`document.querySelector("#newer").click(), ""`)
+	tab.wait(`document.querySelector("#newer").hidden`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`document.querySelector("#items").matches(".flows")`)
+	s.batch(t, "main", 61, 1)
+	tab.wait(`rows()[0].text === "61"`)
+	tab.wantRun(0, 61)
 	tab.wantQuiet()
 }
 
@@ -658,4 +730,76 @@ func testReaderFails(t *testing.T, browser context.Context, bin string) {
 	tab.do(chromedp.Click(chromedp.CSS("#older")))
 	tab.wait(`rows().length === 60 && document.querySelector("#end").textContent === "This is all that the server has."`)
 	tab.wantQuiet(`status of 503`)
+}
+
+func testReaderFailsNewer(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	var answer atomic.Pointer[http.HandlerFunc] // nil: the server's
+	var asked atomic.Int32
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		if broken := answer.Load(); broken != nil && r.URL.Query().Get("limit") == "500" {
+			asked.Add(1)
+			(*broken)(w, r)
+			return
+		}
+		s.pass(w, r, 1<<20)
+	})
+	// It waits a twentieth of what it means to for an answer, looks whether there
+	// is something to do when the test wants it to, too, and is as late as that says.
+	tab := openPage(t, browser, front, `{
+		const {timeout} = AbortSignal, every = setInterval, {now} = Date;
+		AbortSignal.timeout = ms => timeout.call(AbortSignal, ms / 20);
+		globalThis.setInterval = (f, ms) => every(globalThis.look = f, ms);
+		globalThis.late = 0;
+		Date.now = () => now() + late;
+	}`)
+	tab.waitRows(10)
+	tab.wait(`state() === "live"`)
+	says := func(status int, contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+		}
+	}
+	const unreadable = "the server's answer cannot be read"
+	n := 10
+	for _, tt := range []struct {
+		answer http.HandlerFunc
+		words  string
+	}{
+		{says(503, "application/problem+json", `{"title":"Not now","detail":"it is late"}`), "Not now: it is late"},
+		{says(502, "application/json", `{"message":"Bad gateway"}`), unreadable},
+		{says(502, "text/html", "<h1>Bad gateway</h1>"), unreadable},
+		{says(200, "text/html", "<h1>Welcome</h1>"), unreadable},
+		{says(200, "application/json", "{}"), unreadable},
+		{says(200, "application/json", "null"), unreadable},
+		{func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "the server does not answer"},
+	} {
+		tab.press("p")
+		tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+		s.batch(t, "main", n, 3)
+		n += 3
+		tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3"`)
+		asked.Store(0)
+		answer.Store(&tt.answer)
+		tab.press("p")
+		tab.wait(fmt.Sprintf(`document.querySelector("#message").textContent === "Newer items cannot be read: %s."`, tt.words))
+		tab.eval(`(async () => {
+			for (let i = 0; i < 10; i++) {
+				look();
+				await new Promise(resolve => setTimeout(resolve, 20));
+			}
+			return "";
+		})()`)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("%s: the page asked %d times", tt.words, n)
+		}
+		answer.Store(nil)
+		tab.eval(`late += 20_000, ""`)
+		tab.wait(fmt.Sprintf(`rows()[0].text === "%d" && document.querySelector("#message").hidden && document.querySelector("#details").textContent === ""`, n-1))
+		tab.wantRun(0, n-1)
+	}
+	tab.wantQuiet(`status of 50[23]`)
 }
