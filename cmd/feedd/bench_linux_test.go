@@ -101,7 +101,7 @@ func TestBenchReportsAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Deliveries.Count == 0 || r.Deliveries.Count != 10*r.Publish.Items || !r.Deliveries.Checked || r.Latency.P99 == 0 {
+	if r.Deliveries.Count == 0 || r.Latency.Count != 10*r.Publish.Items || !r.Deliveries.Checked || r.Latency.P99 == 0 {
 		t.Errorf("%s", stdout)
 	}
 	if path := s.taken()[0].URL.Path; path != "/feeds/x" {
