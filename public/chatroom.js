@@ -232,7 +232,7 @@ export class Room extends EventTarget {
         } else if (frame.cursor && !frame.gap) {
           // A heartbeat: it comes after a silence of the length that the server
           // is set to. Two may fail to come, no more.
-          this.#patience = Math.max(IDLE, 2.3 * (now - heard));
+          this.#patience = Math.min(Math.max(IDLE, 2.3 * (now - heard)), LONGEST_IDLE);
         }
         heard = now;
         timer = setTimeout(silent, this.#patience);
