@@ -23,13 +23,18 @@ before it, and say check by check whether it comes as it should: at once, not
 compressed, with its heartbeats, resumable, and over WebSocket. What is wrong
 comes with the setting that mends it in nginx and in Caddy. The exit status is 1
 when something is wrong.
-` + targetHelp,
+` + keyHelp,
 		Example: `  feedd doctor https://example.com/feeds/news
   feedd doctor --origin https://www.example.org --idle 5m https://example.com/feeds/news`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u, err := doctor.ParseURL(args[0])
 			if err != nil {
 				return usageError{err}
+			}
+			if cfg.Origin != "" {
+				if err := doctor.CheckOrigin(cfg.Origin); err != nil {
+					return usageError{err}
+				}
 			}
 			if cfg.Key, err = t.key(&url.URL{Scheme: u.Scheme, Host: u.Host}); err != nil {
 				return err
@@ -47,8 +52,7 @@ when something is wrong.
 	}
 	markUsage(cmd, cobra.ExactArgs(1))
 	f := cmd.Flags()
-	f.StringVar(&t.keyFile, "key-file", "", "read the key from `FILE`")
-	f.StringVar(&t.data, "data", "./data", "`DIR` of a local server's data, for its admin.key")
+	t.keyFlags(cmd)
 	f.StringVar(&cfg.Origin, "origin", "", "whether pages of `ORIGIN` may read the feed, such as https://www.example.com")
 	f.DurationVar(&cfg.Idle, "idle", 40*time.Second, "watch a quiet stream for `DURATION`; 0: do not")
 	return cmd

@@ -133,6 +133,37 @@ func TestDoctor_BehindNginx(t *testing.T) {
 	}
 }
 
+// What the doctor says to set in nginx, nginx takes, and in the end nothing is
+// wrong.
+func TestDoctor_MendsNginx(t *testing.T) {
+	s := startReal(t)
+	set, mended := "proxy_ignore_headers X-Accel-Buffering;", ""
+	bare := func(string) string {
+		return fmt.Sprintf("location / { proxy_pass http://%s; %s }", s.address, set)
+	}
+	for range 5 {
+		u, err := doctor.ParseURL("http://" + startNginx(t, s.address, bare) + "/feeds/news")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Host = "localhost:" + u.Port()
+		well := doctor.Run(t.Context(), doctor.Config{URL: u, Prompt: 10 * time.Second}, func(f doctor.Finding) {
+			t.Logf("%s: %s: %s", f.Check, f.Status, f.Says)
+			if f.Status == doctor.Wrong {
+				mended += f.Check + " "
+				set += " " + f.Nginx
+			}
+		})
+		if well {
+			if want := "answer WebSocket WebSocket "; mended != want {
+				t.Errorf("mended %q, want %q", mended, want)
+			}
+			return
+		}
+	}
+	t.Errorf("still something is wrong with %s", set)
+}
+
 // Behind nginx at a port of its own: a browser that says only its page's origin
 // signs in, and opens a WebSocket; a page of another port does not.
 func TestNginx_TellsOriginsApart(t *testing.T) {

@@ -23,15 +23,23 @@ type target struct {
 	data    string
 }
 
-const targetHelp = `
-The server is --server, else FEEDD_SERVER. The key is that in --key-file, else
-FEEDD_KEY, else, towards this machine only, the admin.key in the data directory
-of a server here. There is no flag for the key itself: other users would see it
-in the list of processes.`
+const (
+	targetHelp = `
+The server is --server, else FEEDD_SERVER.` + keyHelp
+	keyHelp = `
+The key is that in --key-file, else FEEDD_KEY, else, towards this machine only,
+the admin.key in the data directory of a server here. There is no flag for the
+key itself: other users would see it in the list of processes.`
+)
 
 func (t *target) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.server, "server", cmp.Or(os.Getenv("FEEDD_SERVER"), "http://127.0.0.1:8001"), "the server's `URL`, or host:port")
+	t.keyFlags(cmd)
+}
+
+func (t *target) keyFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&t.keyFile, "key-file", "", "read the key from `FILE`")
 	f.StringVar(&t.data, "data", cmp.Or(os.Getenv("FEEDD_DATA"), "./data"), "`DIR` of a local server's data, for its admin.key")
 }

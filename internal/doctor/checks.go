@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,55 +27,74 @@ const (
 
 // answer: there is an event stream at the URL.
 func (d *doctor) answer(ctx context.Context) Finding {
-	f := Finding{Check: checkAnswer, Status: Wrong}
 	s, err := d.get(ctx)
+	var no *refused
 	switch {
 	case errors.Is(err, errLate):
-		f.Says = fmt.Sprintf("no answer within %s: the server is not there, or a proxy holds its answer back until there is more of it", d.Prompt)
-		f.Nginx, f.Caddy = "proxy_buffering off;", "flush_interval -1"
-		return f
+		return Finding{
+			Check: checkAnswer, Status: Wrong, Says: fmt.Sprintf("no answer within %s: the server is not there, or a proxy holds its answer back until there is more of it", d.Prompt),
+			Nginx: "proxy_buffering off;", Caddy: "flush_interval -1", last: true,
+		}
+	case errors.As(err, &no):
+		return no.Finding
 	case err != nil:
-		f.Says = err.Error()
-		return f
+		return Finding{Check: checkAnswer, Status: Wrong, Says: err.Error(), last: true}
 	}
 	defer s.close()
 	d.proto = s.resp.Proto
-	kind, _, _ := mime.ParseMediaType(s.resp.Header.Get("Content-Type"))
-	switch status := s.resp.StatusCode; {
+	return Finding{Check: checkAnswer, Status: OK, Says: "an event stream"}
+}
+
+// refusal says what an answer of a kind means that is no event stream.
+func (d *doctor) refusal(resp *http.Response, kind string) Finding {
+	f := Finding{Check: checkAnswer, Status: Wrong, last: true}
+	to := resp.Header.Get("Location")
+	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		f.Says = fmt.Sprintf("status %d: the feed needs a key (FEEDD_KEY, --key-file), or a proxy takes the Authorization header away", status)
 	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout:
 		f.Says = fmt.Sprintf("status %d: the proxy does not reach feedd", status)
 	case status == http.StatusMisdirectedRequest:
-		f.Says = "status 421: feedd listens on loopback and does not know the host name; add it to the setting hosts, or let the proxy pass on 127.0.0.1"
-		f.Nginx, f.Caddy = "proxy_set_header Host 127.0.0.1;", "header_up Host 127.0.0.1"
+		f.Says = fmt.Sprintf("status 421: feedd listens on loopback and does not know the host name that it is asked for (%s, unless a proxy changes it); add that to the setting hosts", d.URL.Hostname())
+	case status/100 == 3 && to != "":
+		f.Says = fmt.Sprintf("status %d: it sends to %s; look at the feed there", status, to)
 	case status != http.StatusOK:
-		text, _ := io.ReadAll(io.LimitReader(s.resp.Body, 300))
-		f.Says = fmt.Sprintf("status %d: %s", status, strings.TrimSpace(string(text)))
-	case kind != "text/event-stream":
-		f.Says = fmt.Sprintf("the content type is %q, not text/event-stream: this is no feed, or something else answers in its place", kind)
+		f.Says = strings.TrimSpace(fmt.Sprintf("status %d %s", status, http.StatusText(status)))
+		if text, _ := io.ReadAll(io.LimitReader(resp.Body, 300)); kind != "text/html" && len(text) > 0 {
+			f.Says += ": " + strings.TrimSpace(string(text))
+		}
 	default:
-		f.Status, f.Says = OK, "an event stream"
+		f.Says = fmt.Sprintf("the content type is %q, not text/event-stream: this is no feed, or something else answers in its place", kind)
 	}
 	return f
 }
 
-// firstByte: the opening comes at once, so nothing collects what is sent.
+// firstByte: the opening comes at once, so nothing collects what is sent. It
+// says where reading starts, which nobody but feedd knows: without that, what a
+// proxy does to the feed cannot be seen.
 func (d *doctor) firstByte(ctx context.Context) Finding {
-	f := Finding{Check: checkFirstByte, Status: Wrong, Nginx: "proxy_buffering off;", Caddy: "flush_interval -1"}
+	f := Finding{Check: checkFirstByte, Status: Wrong}
 	begin := time.Now()
 	s, err := d.get(ctx)
+	var b block
 	if err == nil {
 		defer s.close()
-		_, err = s.next(d.Prompt)
+		if b, err = s.next(d.Prompt); err != nil && !errors.Is(err, errLate) {
+			err = fmt.Errorf("the stream ended at its opening: %w", err)
+		}
 	}
 	switch took := time.Since(begin); {
 	case errors.Is(err, errLate):
 		f.Says = fmt.Sprintf("nothing within %s, though feedd opens each stream at once: a proxy collects what is sent", d.Prompt)
+		f.Nginx, f.Caddy = "proxy_buffering off;", "flush_interval -1"
 	case err != nil:
-		f.Says = "the stream ended at its opening: " + err.Error()
+		f.Says = err.Error()
+	case b.event == "closing":
+		f.Says, f.last = "feedd takes no readers for now: "+b.data, true
+	case b.id == "":
+		f.Says, f.last = "the stream opens without an id: a proxy answers for a feedd that is away, or this is no feedd", true
 	default:
-		f = Finding{Check: checkFirstByte, Status: OK, Says: fmt.Sprintf("after %s", took.Round(time.Millisecond/10))}
+		f.Status, f.Says = OK, fmt.Sprintf("after %s", took.Round(time.Millisecond/10))
 	}
 	return f
 }
@@ -108,7 +126,7 @@ func (d *doctor) version(context.Context) Finding {
 		f.Nginx = "proxy_http_version 1.1;"
 	case strings.HasPrefix(d.proto, "HTTP/1"):
 		f.Status, f.Says = Note, d.proto+": a browser reads at most six streams of an origin at a time; over TLS with HTTP/2 there is no such bound"
-		f.Nginx, f.Caddy = "listen 443 ssl; http2 on;", "nothing: with a host name it speaks HTTP/2 by itself"
+		f.Nginx, f.Caddy = "listen 443 ssl http2; (since 1.25.1: listen 443 ssl; http2 on;)", "nothing: with a host name it speaks HTTP/2 by itself"
 	}
 	return f
 }
@@ -158,16 +176,17 @@ func (d *doctor) origin(ctx context.Context) Finding {
 	return f
 }
 
-// webSocket: the upgrade reaches feedd, and a frame comes back.
+// webSocket: the upgrade of a page of the same site reaches feedd, and a frame
+// comes back.
 func (d *doctor) webSocket(ctx context.Context) Finding {
 	f := Finding{
 		Check: checkWebSocket, Status: Wrong,
-		Nginx: "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;",
+		Nginx: "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;",
 		Caddy: "nothing: reverse_proxy passes it on; look for another proxy",
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Prompt)
 	defer cancel()
-	header := http.Header{}
+	header := http.Header{"Origin": {d.URL.Scheme + "://" + d.URL.Host}}
 	if d.Key != "" {
 		header.Set("Authorization", "Bearer "+d.Key)
 	}
@@ -179,6 +198,9 @@ func (d *doctor) webSocket(ctx context.Context) Finding {
 	switch {
 	case err == nil:
 		return Finding{Check: checkWebSocket, Status: OK, Says: "opens"}
+	case resp != nil && resp.StatusCode == http.StatusForbidden:
+		f.Says = "status 403: pages of this site may not open it; feedd says so where a proxy passes on another host name than theirs, which its setting hosts must know"
+		f.Nginx, f.Caddy = "proxy_set_header Host $http_host;", "remove header_up Host"
 	case resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
 		f.Says = fmt.Sprintf("the upgrade is answered with status %d", resp.StatusCode)
 	default:
@@ -230,8 +252,20 @@ func ParseURL(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	switch {
+	case u.User != nil:
+		return nil, errors.New("the address of a feed holds no user or password; --key-file and FEEDD_KEY give a key")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("%q is no address of a feed, such as https://example.com/feeds/news", s)
 	}
 	return u, nil
+}
+
+// CheckOrigin reports why s is not what a browser sends as the origin of a page.
+func CheckOrigin(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || s != u.Scheme+"://"+strings.ToLower(u.Host) {
+		return fmt.Errorf("%q is no origin, such as https://www.example.com", s)
+	}
+	return nil
 }

@@ -44,10 +44,11 @@ type Finding struct {
 	Says   string
 	// Nginx and Caddy are what to set there, "" where that does not help.
 	Nginx, Caddy string
+	last         bool // nothing else can be looked at
 }
 
 // Run makes all checks and reports each as it is done. When there is no stream
-// to look at, the first finding is the only one. It returns false when anything
+// of feedd to look at, the finding that says so is the last one. It returns false when anything
 // is wrong.
 func Run(ctx context.Context, cfg Config, report func(Finding)) bool {
 	d := &doctor{Config: cfg}
@@ -74,15 +75,12 @@ func Run(ctx context.Context, cfg Config, report func(Finding)) bool {
 		if f.Status == Wrong {
 			sound = false
 		}
-		if f.fatal() {
+		if f.last {
 			break
 		}
 	}
 	return sound
 }
-
-// fatal reports whether nothing else can be looked at.
-func (f *Finding) fatal() bool { return f.Check == checkAnswer && f.Status == Wrong }
 
 // doctor makes the checks.
 type doctor struct {

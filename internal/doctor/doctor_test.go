@@ -3,9 +3,12 @@ package doctor_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +80,10 @@ func TestDoctor(t *testing.T) {
 			r.Header.Del("Upgrade")
 			feed(w, r)
 		}, want: with("WebSocket", "wrong"), says: "status 200", nginx: "proxy_set_header Upgrade"},
+		{name: "the upgrade of another host", proxy: func(w http.ResponseWriter, r *http.Request) {
+			r.Host = "127.0.0.1:1"
+			feed(w, r)
+		}, want: with("WebSocket", "wrong"), says: "another host name", nginx: "proxy_set_header Host $http_host;"},
 		{name: "compressed", proxy: func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Accept-Encoding") != "" {
 				w.Header().Set("Content-Encoding", "gzip")
@@ -104,6 +111,41 @@ func TestDoctor(t *testing.T) {
 			want: map[string]doctor.Status{"answer": "wrong"}, says: "something else answers"},
 		{name: "nobody behind", proxy: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(502) },
 			want: map[string]doctor.Status{"answer": "wrong"}, says: "does not reach feedd"},
+		{name: "somebody answers for feedd", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "retry: 2000\n\n")
+		}, want: map[string]doctor.Status{"answer": "ok", "first byte": "wrong"}, says: "feedd that is away"},
+		{name: "feedd has no room", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "retry: 2000\nevent: closing\ndata: {\"reason\":\"too-many-subscribers\"}\n\n")
+		}, want: map[string]doctor.Status{"answer": "ok", "first byte": "wrong"}, says: "too-many-subscribers"},
+		{name: "room for one", proxy: func() http.HandlerFunc {
+			var asked atomic.Int32
+			return func(w http.ResponseWriter, r *http.Request) {
+				if asked.Add(1) == 1 {
+					feed(w, r)
+					return
+				}
+				w.WriteHeader(503)
+				fmt.Fprint(w, "come back later")
+			}
+		}(), want: with("first byte", "wrong", "compression", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "status 503 Service Unavailable: come back later"},
+		{name: "a refusal that does not end", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(500)
+			fmt.Fprint(w, "half of")
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "status 500 Internal Server Error: half of"},
+		{name: "a page of an error", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(404)
+			fmt.Fprint(w, "<html>")
+		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "status 404 Not Found"},
+		{name: "elsewhere", proxy: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://example.com/feeds/news", 301)
+		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "status 301: it sends to https://example.com/feeds/news"},
+		{name: "a host that feedd does not know", proxy: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(421) },
+			want: map[string]doctor.Status{"answer": "wrong"}, says: "(127.0.0.1, unless a proxy changes it)"},
 		{name: "closed", proxy: func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer k" {
 				w.WriteHeader(401)
@@ -168,9 +210,61 @@ func TestDoctor_NobodyThere(t *testing.T) {
 	if doctor.Run(t.Context(), doctor.Config{URL: u}, func(doctor.Finding) { n++ }) || n != 1 {
 		t.Errorf("%d findings, want one that is wrong", n)
 	}
-	for _, s := range []string{"", "news", "ftp://x/feeds/news", "http:///feeds/news", "http://x y/"} {
+	for _, s := range []string{"", "news", "ftp://x/feeds/news", "http:///feeds/news", "http://x y/", "http://u:p@x/feeds/news"} {
 		if _, err := doctor.ParseURL(s); err == nil {
 			t.Errorf("%q is taken", s)
 		}
+	}
+}
+
+func TestCheckOrigin(t *testing.T) {
+	for _, s := range []string{"https://www.example.com", "http://localhost:8080", "http://[::1]:1"} {
+		if err := doctor.CheckOrigin(s); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, s := range []string{"https://www.example.com/", "www.example.com", "https://WWW.example.com", "ftp://x", "https://x?y", "https://u@x", "https://", "null", "*"} {
+		if doctor.CheckOrigin(s) == nil {
+			t.Errorf("%q is taken", s)
+		}
+	}
+}
+
+// zeros is a body of one line.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// Of a line that is longer than any of feedd's only the beginning is held.
+func TestDoctor_LongLine(t *testing.T) {
+	const line = 256 << 20
+	u, err := doctor.ParseURL("http://127.0.0.1/feeds/news")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	doctor.Run(t.Context(), doctor.Config{URL: u, Prompt: time.Minute, Transport: transport(func(r *http.Request) (*http.Response, error) {
+		body := io.MultiReader(io.LimitReader(zeros{}, line), strings.NewReader("\nid: 1\n\n"))
+		return &http.Response{
+			StatusCode: 200, Proto: "HTTP/1.1", Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(body), Request: r,
+		}, nil
+	})}, func(f doctor.Finding) {
+		if f.Check == "first byte" || f.Check == "Last-Event-ID" {
+			if f.Status != doctor.OK {
+				t.Errorf("%s: %s", f.Check, f.Says)
+			}
+		}
+	})
+	runtime.ReadMemStats(&after)
+	if held := after.TotalAlloc - before.TotalAlloc; held > line/8 {
+		t.Errorf("%d bytes were allocated for lines of %d", held, line)
 	}
 }

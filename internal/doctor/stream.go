@@ -2,10 +2,11 @@ package doctor
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"mime"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -22,12 +23,19 @@ type stream struct {
 
 // block is what stands between two empty lines of an event stream.
 type block struct {
-	id      string
-	comment bool // nothing but comments
+	id    string
+	event string
+	data  string // its last line
 }
 
+// refused is an answer that is no event stream.
+type refused struct{ Finding }
+
+func (r *refused) Error() string { return r.Says }
+
 // get asks for the feed as an event stream, with more header fields. The head
-// of the answer must come within Prompt.
+// of the answer must come within Prompt, and so must all of an answer that is no
+// stream, which is returned as refused.
 func (d *doctor) get(parent context.Context, fields ...string) (*stream, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	late := time.AfterFunc(d.Prompt, func() { cancel(errLate) })
@@ -52,41 +60,49 @@ func (d *doctor) get(parent context.Context, fields ...string) (*stream, error) 
 		cancel(err)
 		return nil, err
 	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		defer resp.Body.Close()
+		defer cancel(nil)
+		return nil, &refused{d.refusal(resp, kind)}
+	}
 	s := &stream{resp: resp, blocks: make(chan block, 16)}
 	s.close = func() { cancel(context.Canceled); resp.Body.Close() }
 	go s.read()
 	return s, nil
 }
 
-// read splits the stream into blocks until it ends.
+// read splits the stream into blocks until it ends. What is more of a line than
+// the buffer holds is left out: whoever is asked may be no feedd.
 func (s *stream) read() {
 	defer close(s.blocks)
 	var b block
-	fields := 0
 	in := bufio.NewReader(s.resp.Body)
 	for {
-		line, err := in.ReadString('\n')
+		line, more, err := in.ReadLine()
 		if err != nil {
 			s.ended = err
 			return
 		}
-		line = strings.TrimRight(line, "\r\n")
-		switch id, isID := strings.CutPrefix(line, "id:"); {
-		case line == "":
-			b.comment = fields == 0
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch text := string(bytes.TrimSpace(value)); {
+		case len(line) == 0:
 			select {
 			case s.blocks <- b:
 			case <-s.resp.Request.Context().Done():
 				s.ended = context.Canceled
 				return
 			}
-			b, fields = block{}, 0
-		case strings.HasPrefix(line, ":"):
-		case isID:
-			b.id = strings.TrimSpace(id)
-			fields++
-		default:
-			fields++
+			b = block{}
+		case string(name) == "id":
+			b.id = text
+		case string(name) == "event":
+			b.event = text
+		case string(name) == "data":
+			b.data = text
+		}
+		for more && err == nil {
+			_, more, err = in.ReadLine()
 		}
 	}
 }
