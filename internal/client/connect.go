@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/r3labs/sse/v2"
@@ -24,7 +25,8 @@ func (l *loop) connection(parent context.Context) error {
 	lib := sse.NewClient(l.url(), sse.ClientMaxBufferSize(2*l.most))
 	tr := &streamTransport{next: l.client.transport, idle: idle, silence: l.silence, most: l.most, standard: l.standard}
 	lib.Connection = &http.Client{Transport: tr, CheckRedirect: l.client.checkRedirect}
-	lib.Headers = map[string]string{"User-Agent": "feedd"}
+	// Who says nothing of codings is content with any (RFC 9110, section 12.5.3).
+	lib.Headers = map[string]string{"User-Agent": "feedd", "Accept-Encoding": "identity"}
 	lib.ReconnectStrategy = once{}
 	lib.ResponseValidator = l.validate
 	if l.position != "" {
@@ -83,6 +85,9 @@ func checkStream(resp *http.Response) error {
 	if !isStream(resp) {
 		kind := resp.Header.Get("Content-Type")
 		return fmt.Errorf("%w: its Content-Type is %q, not text/event-stream", errNotStream, printable(kind))
+	}
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return fmt.Errorf("%w that can be read: its Content-Encoding is %q, which was not asked for", errNotStream, printable(coding))
 	}
 	return nil
 }

@@ -232,6 +232,12 @@ func TestURLRefusalsAreTriedAgain(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			send(w, "<p>data: x\n\n")
 		},
+		"compressed": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") == "identity" {
+				w.Header().Set("Content-Encoding", "gzip")
+			}
+			says("data: x\n\n", false)(w, r)
+		},
 		"endless redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, otherURL, http.StatusFound) },
 	} {
 		t.Run(name, func(t *testing.T) {

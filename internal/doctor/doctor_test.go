@@ -142,7 +142,7 @@ func TestDoctor(t *testing.T) {
 			fmt.Fprint(w, "<html>")
 		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "status 404 Not Found"},
 		{name: "elsewhere", proxy: func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://example.com/feeds/news", 301)
+			http.Redirect(w, r, "https://example.com/feeds/news", http.StatusMovedPermanently)
 		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "status 301: it sends to https://example.com/feeds/news"},
 		{name: "a host that feedd does not know", proxy: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(421) },
 			want: map[string]doctor.Status{"answer": "wrong"}, says: "(127.0.0.1, unless a proxy changes it)"},
