@@ -115,6 +115,9 @@ func TestDoctor(t *testing.T) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprint(w, "retry: 2000\n\n")
 		}, want: map[string]doctor.Status{"answer": "ok", "first byte": "wrong"}, says: "feedd that is away"},
+		{name: "the stream ends at once", proxy: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+		}, want: with("first byte", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "ended at its opening"},
 		{name: "feedd has no room", proxy: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprint(w, "retry: 2000\nevent: closing\ndata: {\"reason\":\"too-many-subscribers\"}\n\n")
@@ -126,10 +129,11 @@ func TestDoctor(t *testing.T) {
 					feed(w, r)
 					return
 				}
+				w.Header().Set("Content-Type", "text/event-stream")
 				w.WriteHeader(503)
-				fmt.Fprint(w, "come back later")
+				fmt.Fprint(w, "id: 1\n\n")
 			}
-		}(), want: with("first byte", "wrong", "compression", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "status 503 Service Unavailable: come back later"},
+		}(), want: with("first byte", "wrong", "compression", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "status 503 Service Unavailable: id: 1"},
 		{name: "a refusal that does not end", proxy: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(500)
 			fmt.Fprint(w, "half of")
@@ -179,6 +183,9 @@ func TestDoctor(t *testing.T) {
 				URL: u, Key: c.key, Origin: c.origin, Idle: 500 * time.Millisecond, Prompt: 2 * time.Second,
 			}, func(f doctor.Finding) {
 				got[f.Check] = f.Status
+				if strings.Contains(f.Says, "<html>") {
+					t.Errorf("%s says %q", f.Check, f.Says)
+				}
 				said = said || strings.Contains(f.Says, c.says)
 				fixed = fixed || f.Status == doctor.Wrong && strings.Contains(f.Nginx, c.nginx)
 			})
