@@ -147,7 +147,7 @@ func TestDoctor_MendsNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		u.Host = "localhost:" + u.Port()
-		well := doctor.Run(t.Context(), doctor.Config{URL: u, Prompt: 10 * time.Second}, func(f doctor.Finding) {
+		well := doctor.Run(t.Context(), doctor.Config{URL: u}, func(f doctor.Finding) {
 			t.Logf("%s: %s: %s", f.Check, f.Status, f.Says)
 			if f.Status == doctor.Wrong {
 				mended += f.Check + " "
