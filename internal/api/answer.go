@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 const (
@@ -11,7 +13,34 @@ const (
 	// unreadBytes is how much memory the larger answers may have, all together,
 	// that their clients have not read yet.
 	unreadBytes = 128 << 20
+	// lingerTimeout is how long an answer is still worked on when its client
+	// seems to be gone.
+	lingerTimeout = 30 * time.Second
 )
+
+// linger returns the context for what an answer needs of the store. It outlives
+// that of the request, which ends as well when the client ends only its sending
+// half: then it still reads, and no store has failed.
+func linger(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(r.Context(), func() {
+		select {
+		case <-time.After(lingerTimeout):
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// lingers is a handler whose request's context is that of linger.
+func lingers(fn func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := linger(r)
+		defer cancel()
+		return fn(w, r.WithContext(ctx))
+	}
+}
 
 // writeAnswer writes a whole answer, and gives up on a client that takes nothing
 // of it for stall_timeout. Clients that do not read cost no more than

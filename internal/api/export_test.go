@@ -25,3 +25,6 @@ func (s *Server) Unread() int64 { return s.unread.Load() }
 
 // LeaveUnread leaves so many bytes of memory for large answers.
 func (s *Server) LeaveUnread(bytes int64) { s.unread.Store(unreadBytes - bytes) }
+
+// Linger is linger.
+var Linger = linger

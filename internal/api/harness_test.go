@@ -47,6 +47,7 @@ type deployment struct {
 	memory  bool   // the memory engine
 	store   stream.StoreOptions
 	wrap    func(stream.Engine) stream.Engine
+	around  func(http.Handler) http.Handler // what requests come through
 	window  int64
 	options api.Options // those that differ
 	// readers and publishers are the feeds that are open to anybody.
@@ -117,6 +118,9 @@ func start(t testing.TB, d deployment) *server {
 	handler := a.Handler()
 	if d.local {
 		handler = a.LocalHandler()
+	}
+	if d.around != nil {
+		handler = d.around(handler)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -59,7 +60,9 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 
 // pageBack returns the newest items, or those below an id.
 func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
-	items, older, at, err := hub.Before(r.Context(), sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
+	ctx, cancel := linger(r)
+	defer cancel()
+	items, older, at, err := hub.Before(ctx, sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
 	if err != nil {
 		return wire.Page{}, err
 	}
@@ -69,11 +72,11 @@ func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection
 }
 
 // collect fills a page from the cursor on, as far as there are items.
-func (s *Server) collect(r *http.Request, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
+func (s *Server) collect(ctx context.Context, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
 	page := wire.Page{Cursor: cur.Position()}
 	bytes := 0
 	for {
-		d, err := hub.Next(r.Context(), cur, stream.Bounds{Items: limit - len(page.Items), Bytes: pageBytes - bytes})
+		d, err := hub.Next(ctx, cur, stream.Bounds{Items: limit - len(page.Items), Bytes: pageBytes - bytes})
 		if err != nil {
 			return page, err
 		}

@@ -61,7 +61,8 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) erro
 // pageFrom returns the items after a start. When there are none it waits for
 // the first one that comes, or hands the connection over.
 func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page wire.Page, parked bool, err error) {
-	ctx := r.Context()
+	ctx, cancel := linger(r)
+	defer cancel()
 	parks := p.hub == s.Hub && p.lease == nil && s.parks(r)
 	var g *guest
 	var waiter *stream.Waiter
@@ -93,7 +94,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		over = entry.life.Done()
 	}
 	for {
-		page, err = s.collect(r, p.hub, cur, p.limit)
+		page, err = s.collect(ctx, p.hub, cur, p.limit)
 		switch {
 		case err != nil || p.wait == 0 || len(page.Items) > 0 || page.Gap != nil && p.form.gaps:
 			return page, false, err
@@ -108,7 +109,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case <-waiter.C:
 			timer.Stop()
 		case <-timer.C:
-			page, err = s.collect(r, p.hub, cur, p.limit) // the cursor moves with the head
+			page, err = s.collect(ctx, p.hub, cur, p.limit) // the cursor moves with the head
 			return page, false, err
 		case <-s.Hub.Draining():
 			timer.Stop()
@@ -119,7 +120,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 			timer.Stop()
 			w.Header().Set("Connection", "close")
 			return page, false, nil
-		case <-ctx.Done():
+		case <-r.Context().Done():
 			timer.Stop()
 			return page, false, nil // whoever ended only the sending half still reads
 		}

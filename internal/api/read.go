@@ -73,7 +73,9 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		return s.refuseStream(w, r, sub, p)
 	}
 	if err := s.subscribe(w, r, sub, g); err != nil {
-		s.Log.Warn("stream refused", "selector", sel.String(), "err", err)
+		if r.Context().Err() == nil { // else it went before it could begin
+			s.Log.Warn("stream refused", "selector", sel.String(), "err", err)
+		}
 		return s.refuseStream(w, r, sub, problemOf(err))
 	}
 	return nil
