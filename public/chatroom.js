@@ -115,8 +115,7 @@ export class Room extends EventTarget {
     const address = new URL(this.#url);
     address.searchParams.set("format", "json");
     try {
-      const response = await ask(address, {headers: {Accept: "application/json"}}, ALWAYS);
-      return await response.json();
+      return JSON.parse(await ask(address, {headers: {Accept: "application/json"}}, ALWAYS));
     } catch (err) {
       const {problem, reason, retry} = err;
       return {problem, reason, retry, refused: err instanceof Refusal};
@@ -348,12 +347,12 @@ export class Room extends EventTarget {
   /** @returns {Promise<Answer | undefined>} undefined: it has to be tried again */
   async #postOne(key, data, signal) {
     try {
-      const response = await ask(this.#url, {
+      const answer = await ask(this.#url, {
         method: "POST",
         headers: {"Content-Type": "application/json", "Idempotency-Key": key},
         body: JSON.stringify(data),
       }, signal);
-      return {id: (await response.json()).id};
+      return {id: JSON.parse(answer).id};
     } catch ({problem}) {
       if (!problem?.status) return undefined; // no answer, or nothing of feedd's
       // From a server that goes down, or a proxy before one that is away.

@@ -6,9 +6,10 @@
 
 /** How many items a page has. */
 export const PAGE = 1000;
-/** How long a poll waits at the server, in s, and for its answer, in ms. */
+/** How long a poll waits at the server, in s. */
 export const POLL = 25;
-const POLL_ANSWER = 40_000;
+/** How long an answer, or the rest of one, may keep us waiting, in ms. */
+const SILENCE = 40_000;
 /** The bounds of the waits between attempts, in ms. */
 export const FIRST_WAIT = 1_000, LONGEST_WAIT = 30_000;
 /** The longest that a server's Retry-After is followed, in ms. */
@@ -38,19 +39,21 @@ export class Failure extends Error {
 
 /** @returns {Promise<{items: Item[], cursor: string, more: boolean, gap?: Gap}>} */
 export async function readPage(url, params, signal) {
-  const response = await ask(withParams(url, params), {headers: {Accept: "application/json"}}, signal);
-  let text, page;
-  try {
-    text = await response.text();
-    page = JSON.parse(text);
-  } catch (err) {
-    if (err instanceof SyntaxError) throw new Failure({problem: {title: "The answer is not a feed's page"}, retry: spread(LONGEST_WAIT)});
-    signal.throwIfAborted();
-    throw new Failure();
-  }
+  const text = await ask(withParams(url, params), {headers: {Accept: "application/json"}}, signal);
+  const page = parsed(text);
+  if (!Array.isArray(page?.items)) throw new Failure({problem: {title: "The answer is not a feed's page"}, retry: spread(LONGEST_WAIT)});
   const lines = linesOf(text);
   page.items = page.items.map((item, i) => ({...item, line: lines[i]}));
   return page;
+}
+
+/** What a text is as JSON; undefined where it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The strings and brackets of JSON. */
@@ -93,36 +96,49 @@ export async function trade(url, ticket, signal) {
   }
 }
 
-/** Makes a request, and gives a good answer: JSON, or none (204).
+/** Makes a request, and gives the text of a good answer: JSON, or none (204).
+ * @returns {Promise<string>}
  * @throws {Failure | Refusal | DOMException} the last when the signal came */
 export async function ask(url, init, signal) {
-  let response;
+  // On a slow network an answer takes its time: it may, while something comes.
+  const silence = new AbortController();
+  let timer;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), SILENCE);
+  };
+  let response, text;
   try {
-    response = await fetch(url, {...init, cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(POLL_ANSWER)])});
+    heard();
+    response = await fetch(url, {...init, cache: "no-store", signal: AbortSignal.any([signal, silence.signal])});
+    const parts = new TransformStream({
+      transform(part, to) {
+        heard();
+        to.enqueue(part);
+      },
+    });
+    text = await new Response(response.body?.pipeThrough(parts)).text();
   } catch {
     signal.throwIfAborted();
     throw new Failure();
+  } finally {
+    clearTimeout(timer);
   }
   const {ok, status} = response;
   const json = /^application\/([^;]+\+)?json\b/.test(response.headers.get("Content-Type") ?? "");
-  if (ok && (json || status === 204)) return response;
-  const problem = await problemOf(response);
+  if (ok && (json || status === 204)) return text;
+  const problem = problemOf(response, text);
   const passing = ok || status >= 500 || status === 408 || status === 425 || status === 429;
   if (passing) throw new Failure({problem, reason: problem.type, retry: retryAfter(response)});
   throw new Refusal(problem);
 }
 
-/** @returns {Promise<Problem>} */
-async function problemOf(response) {
-  const {ok, status, statusText} = response;
+/** @returns {Problem} */
+function problemOf({ok, status, statusText}, text) {
   if (ok) return {title: "The answer is not a feed's page"};
-  try {
-    const {type, title, detail} = await response.json();
-    if (title) return {status, type, title, detail};
-  } catch {
-    // Not from feedd: a proxy's page, perhaps.
-  }
-  return {status, title: statusText || "The server refused"};
+  const {type, title, detail} = parsed(text) ?? {};
+  // Without a title it is not from feedd: a proxy's page, perhaps.
+  return title ? {status, type, title, detail} : {status, title: statusText || "The server refused"};
 }
 
 /** @returns {number | undefined} ms */

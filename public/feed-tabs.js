@@ -7,7 +7,7 @@
 // in, or the tab has a connection of its own.
 
 import {Connection, IDLE} from "./feed-connection.js";
-import {Refusal, spread} from "./feed-pages.js";
+import {Refusal, readPage, spread} from "./feed-pages.js";
 
 /** @typedef {import("./feed.js").Item} Item
  * @typedef {import("./feed.js").State} State
@@ -29,6 +29,9 @@ const ANSWER = 5_000;
 /** How many terms the connection has at most: a server takes 256, and a URL has
  * its limits. */
 const TERMS = 64;
+/** How long the tab that leads goes on with what it has before it asks anew who
+ * wants what, in ms. */
+const ANEW = 60_000;
 /** Tabs that speak in another way do not hear each other. */
 const PROTOCOL = 2;
 
@@ -62,6 +65,7 @@ class Tab {
   #union = "";
   #covered = false;
   #own = false; // it has given up on sharing
+  #checking = false; // whether it may have what it wants
 
   /**
    * @param {URL} url
@@ -79,6 +83,8 @@ class Tab {
     // Of a leader: what the connection brings, and how it is.
     this.union = want;
     this.closed = false; // to what others want
+    this.doubted = false; // the connection was refused, perhaps for what one of them wants
+    this.since = 0; // when it was last asked anew who wants what
     /** @type {State} */
     this.state = {is: "connecting"};
     this.channel = new BroadcastChannel(`feedd ${PROTOCOL} ${site}`);
@@ -115,7 +121,7 @@ class Tab {
    * answer takes the lock away: the leader may have been put to sleep with it. */
   #ask() {
     if (this.#own) return;
-    this.#tell({want: this.want});
+    this.#want();
     this.#expect(() => this.#line({steal: true}), spread(ANSWER));
   }
 
@@ -124,7 +130,7 @@ class Tab {
     if (!this.signal.aborted && !this.#leading && !this.#own) this.#patience = setTimeout(otherwise, ms);
   }
 
-  #hear({want, union, state, batch, cursor}) {
+  #hear({want, union, doubted, state, batch, cursor}) {
     if (this.#own) return;
     if (want) {
       if (this.#leading) this.#include(want);
@@ -136,7 +142,7 @@ class Tab {
     this.#covered = union === before ? this.#covered : covers(JSON.parse(union), this.want);
     this.#expect(() => this.#ask(), IDLE);
     if (!this.#covered) {
-      if (union !== before) this.#tell({want: this.want});
+      if (union !== before) this.#want(doubted);
       this.#lonely ??= setTimeout(() => this.#alone(), ANSWER);
       return;
     }
@@ -146,6 +152,25 @@ class Tab {
     if (!state) return;
     this.reader.show(state);
     if (cursor !== this.reader.cursor) this.reader.ask();
+  }
+
+  /** Says what this tab wants; where somebody's wish was refused, as soon as it
+   * is clear that it was not this one.
+   * @param {boolean} [doubted] */
+  async #want(doubted) {
+    if (this.#checking) return;
+    try {
+      this.#checking = true;
+      if (doubted) await readPage(this.url, {last_event_id: this.reader.cursor, limit: "1"}, this.signal);
+    } catch (err) {
+      if (err instanceof Refusal) {
+        this.#fail(err);
+        return;
+      }
+    } finally {
+      this.#checking = false;
+    }
+    if (!this.#own) this.#tell({want: this.want});
   }
 
   #take(batch) {
@@ -201,14 +226,17 @@ class Tab {
     this.#leading = true;
     this.union = this.want;
     this.closed = false;
+    this.doubted = false;
     while (!signal.aborted) {
       try {
         await this.#connect(signal);
       } catch (err) {
-        // What one tab wants may be refused, also later. It learns that alone.
+        // What one tab wants may be refused, also later. It learns that alone;
+        // if the others cannot come together again, it was the whole.
         if (!(err instanceof Refusal) || this.union === this.want) throw err;
         this.union = this.want;
-        this.closed = true;
+        this.closed = this.doubted;
+        this.doubted = true;
       }
     }
   }
@@ -221,6 +249,7 @@ class Tab {
     }, state => {
       if (signal.aborted) return;
       this.state = state;
+      if (state.is === "live" && this.union !== this.want) this.doubted = false;
       this.reader.show(state);
       this.#tellState(connection);
     });
@@ -229,14 +258,19 @@ class Tab {
   }
 
   #tellState({cursor}) {
-    this.#tell({union: JSON.stringify(this.union), state: this.state, cursor});
+    this.#tell({union: JSON.stringify(this.union), doubted: this.doubted, state: this.state, cursor});
   }
 
   /** Takes in what another tab wants.
    * @param {Want} want */
   #include(want) {
     if (!this.#connection) return;
-    const union = unionOf(this.union, want);
+    let union = unionOf(this.union, want);
+    if (union.terms.length > TERMS && Date.now() - this.since > ANEW) {
+      // Much of it may be of tabs that are gone. Those that are there say so again.
+      union = unionOf(this.want, want);
+      this.since = Date.now();
+    }
     if (!covers(this.union, want) && !this.closed && union.terms.length <= TERMS) {
       this.union = union;
       this.#connection.aim(urlOf(this.site, this.url, union));

@@ -58,7 +58,8 @@ export {Refusal};
  * @property {string} [since] begin there: an id, a time (RFC 3339), a duration
  *   back (10m), all, or now; it outranks last
  * @property {string} [lastEventId] begin behind this id; it outranks since.
- *   Without any of the three the Feed begins with what comes next
+ *   The URL may say these, too, as it does for an EventSource. Without any of
+ *   the three the Feed begins with what comes next
  * @property {string | string[]} [event] only items with one of these names;
  *   "message" stands for those without one
  * @property {string} [ticket] is traded for the session's cookie before
@@ -84,6 +85,7 @@ export {Refusal};
 export class Feed extends EventTarget {
   #url;
   #options;
+  #start;
   #end = new AbortController();
   /** @type {State} what the connection is */
   #state = {is: "connecting"};
@@ -107,6 +109,11 @@ export class Feed extends EventTarget {
     super();
     this.#url = new URL(url, globalThis.location?.href);
     this.#options = options;
+    // An EventSource is told in its URL where to begin; so may this be.
+    const query = this.#url.searchParams;
+    const {lastEventId = query.get("last_event_id"), since = query.get("since"), last = query.get("last")} = options;
+    this.#start = {lastEventId, since, last};
+    for (const name of ["last_event_id", "since", "last"]) query.delete(name);
     if (options.event?.length) this.#url.searchParams.set("event", [options.event].flat().join(","));
     this.#run();
   }
@@ -201,10 +208,11 @@ export class Feed extends EventTarget {
 
   /** Reads what there is from the start on. */
   async #begin() {
-    const {lastEventId, since, last} = this.#options;
-    const start = lastEventId ? {last_event_id: lastEventId}
-      : since ? {since}
-      : last > 0 ? {last: String(Math.min(last, PAGE))}
+    const {lastEventId, since, last} = this.#start;
+    const given = value => value !== undefined && value !== null && value !== "";
+    const start = given(lastEventId) ? {last_event_id: lastEventId}
+      : given(since) ? {since}
+      : given(last) ? {last: last > PAGE ? PAGE : last}
       : {since: "now"};
     this.#behind = true;
     const page = await this.#page(start);

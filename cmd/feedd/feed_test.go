@@ -30,14 +30,17 @@ func TestFeed(t *testing.T) {
 		{"P1 P3 loses and doubles nothing when events are cut in the middle", testFeedCut},
 		{"P3 many tabs share one connection, and survive its tab and the server", testFeedShared},
 		{"P3 tabs with other feeds share it, too", testFeedUnion},
+		{"tabs that are gone leave room on it", testFeedUnionOutgrown},
 		{"a feed that is closed to one tab is so to that one only", testFeedUnionRefused},
 		{"P4 each tab is told of a gap", testFeedGap},
 		{"polls behind a proxy that keeps events back", testFeedBuffered},
 		{"polls where there is no EventSource", testFeedNoEventSource},
+		{"takes what comes slowly", testFeedTrickle},
 		{"notices a dead connection", testFeedDead},
 		{"takes the connection from a tab that sleeps", testFeedAsleep},
 		{"P5 a slow iterator holds no more than it must, and misses nothing", testFeedSlow},
 		{"says why it is refused, and stays away", testFeedRefused},
+		{"says what is wrong with what it was given", testFeedMisused},
 		{"comes back when it was refused for a while", testFeedTooMany},
 	})
 }
@@ -142,15 +145,25 @@ func testFeedStarts(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	for i, tt := range []struct {
 		name    string
+		query   string
 		options func(third string) map[string]any
 		want    []int // of the items before, by their numbers
 	}{
-		{"last", func(string) map[string]any { return map[string]any{"last": 2} }, []int{4, 5}},
-		{"since an id", func(third string) map[string]any { return map[string]any{"since": third, "last": 1} }, []int{3, 4, 5}},
-		{"since all", func(string) map[string]any { return map[string]any{"since": "all"} }, []int{0, 1, 2, 3, 4, 5}},
-		{"behind an id", func(third string) map[string]any { return map[string]any{"lastEventId": third, "since": "all"} }, []int{3, 4, 5}},
-		{"some names", func(string) map[string]any { return map[string]any{"since": "all", "event": []string{"goal", "card"}} }, []int{5}},
-		{"now", func(string) map[string]any { return nil }, nil},
+		{"last", "", func(string) map[string]any { return map[string]any{"last": 2} }, []int{4, 5}},
+		{"the last none", "", func(string) map[string]any { return map[string]any{"last": 0} }, nil},
+		{"last of all", "", func(string) map[string]any { return map[string]any{"last": 1e9} }, []int{0, 1, 2, 3, 4, 5}},
+		{"since an id", "", func(third string) map[string]any { return map[string]any{"since": third, "last": 1} }, []int{3, 4, 5}},
+		{"since all", "", func(string) map[string]any { return map[string]any{"since": "all"} }, []int{0, 1, 2, 3, 4, 5}},
+		{"since the number 0", "", func(string) map[string]any { return map[string]any{"since": 0, "last": 1} }, []int{0, 1, 2, 3, 4, 5}},
+		{"behind an id", "", func(third string) map[string]any { return map[string]any{"lastEventId": third, "since": "all"} }, []int{3, 4, 5}},
+		{"behind the number 0", "", func(string) map[string]any { return map[string]any{"lastEventId": 0} }, []int{0, 1, 2, 3, 4, 5}},
+		{"behind no id yet", "", func(string) map[string]any { return map[string]any{"lastEventId": "", "last": 1} }, []int{5}},
+		{"some names", "", func(string) map[string]any { return map[string]any{"since": "all", "event": []string{"goal", "card"}} }, []int{5}},
+		{"now", "", func(string) map[string]any { return nil }, nil},
+		{"last in the URL", "?last=2", func(string) map[string]any { return nil }, []int{4, 5}},
+		{"since in the URL", "?since=all", func(string) map[string]any { return nil }, []int{0, 1, 2, 3, 4, 5}},
+		{"an id in the URL", "?last_event_id=0&event=goal", func(string) map[string]any { return nil }, []int{5}},
+		{"in the URL and not", "?since=all", func(third string) map[string]any { return map[string]any{"since": third} }, []int{3, 4, 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			feed := fmt.Sprintf("starts.%d", i)
@@ -163,7 +176,7 @@ func testFeedStarts(t *testing.T, browser context.Context, bin string) {
 				want = append(want, all[n])
 			}
 			third, _, _ := strings.Cut(all[2], " ")
-			tab := feedTab(t, browser, s.url(), "/feeds/"+feed, tt.options(third))
+			tab := feedTab(t, browser, s.url(), "/feeds/"+feed+tt.query, tt.options(third))
 			tab.waitLive()
 			want = append(want, s.publish(t, feed, "goal", "text/plain", "live").ID+" live")
 			tab.wantGot(want...)
@@ -376,6 +389,41 @@ func testFeedNoEventSource(t *testing.T, browser context.Context, bin string) {
 	tab.wantQuiet(noIcon, goneAway, `status of 503`)
 }
 
+// trickle waits before each piece of an answer.
+type trickle struct {
+	http.ResponseWriter
+	wait time.Duration
+}
+
+func (w trickle) Write(p []byte) (int, error) {
+	time.Sleep(w.wait)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w trickle) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func testFeedTrickle(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	// The page has two seconds of patience in the place of forty; an answer
+	// takes longer, but something of it comes all the time.
+	const patience = 2 * time.Second
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "last=") {
+			w = trickle{w, patience / 8}
+		}
+		s.pass(w, r, 1<<20)
+	})
+	want := s.say(t, "news", "first")
+	tab := feedTab(t, browser, front, "/feeds/news", map[string]any{"last": 1}, fmt.Sprintf(`{
+		const hasty = ms => ms === 40_000 ? %d : ms;
+		const wait = setTimeout, limit = AbortSignal.timeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, hasty(ms), ...args);
+		AbortSignal.timeout = ms => limit.call(AbortSignal, hasty(ms));
+	}`, patience.Milliseconds()))
+	tab.wantGot(want)
+	tab.wantQuiet(noIcon)
+}
+
 func testFeedDead(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	var streams atomic.Int32
@@ -467,6 +515,29 @@ func testFeedRefused(t *testing.T, browser context.Context, bin string) {
 		t.Errorf("iterating gave %s", got)
 	}
 	tab.wantQuiet(noIcon, `status of 401`)
+}
+
+func testFeedMisused(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	for _, tt := range []struct {
+		url     string
+		options map[string]any
+		want    string
+	}{
+		{"/feeds/news", map[string]any{"last": "x"}, `refused: last is a number from 0 to 1000, not "x"`},
+		{"/feeds/news", map[string]any{"last": -1}, `refused: last is a number from 0 to 1000, not "-1"`},
+		{"/feeds/a b", nil, `refused: bad feed name "a b"`},
+		{"/feeds", nil, "waiting: The answer is not a feed's page"},
+		{"/", nil, "waiting: The answer is not a feed's page"},
+	} {
+		tab := feedTab(t, browser, s.url(), tt.url, tt.options)
+		tab.wait(`feed.state.problem`)
+		if got := tab.eval(`feed.state.is + ": " + (feed.state.problem.detail ?? feed.state.problem.title)`); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s with %v: %s, not %s", tt.url, tt.options, got, tt.want)
+		}
+		tab.wantQuiet(noIcon, `status of 400`)
+		tab.close()
+	}
 }
 
 func testFeedTooMany(t *testing.T, browser context.Context, bin string) {
@@ -605,6 +676,42 @@ func (s *pageServer) connections(t *testing.T) int {
 	return 0
 }
 
+// waitConnections waits until there are so many streams and waiting pages.
+func (s *pageServer) waitConnections(t *testing.T, want int) {
+	t.Helper()
+	for end := time.Now().Add(pagePatience); ; time.Sleep(time.Millisecond) {
+		n := s.connections(t)
+		if n == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("there are %d connections, not %d", n, want)
+		}
+	}
+}
+
+func testFeedUnionOutgrown(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := feedTab(t, browser, s.url(), "/feeds/first", nil)
+	tab.waitLive()
+	stays := feedTab(t, browser, s.url(), "/feeds/stays", nil)
+	stays.waitLive()
+	// Others come and go, with more names than one connection has.
+	for i := range 3 {
+		var names []string
+		for j := range 30 {
+			names = append(names, fmt.Sprintf("gone.%d.%d", i, j))
+		}
+		gone := feedTab(t, browser, s.url(), "/feeds/"+strings.Join(names, ","), nil)
+		gone.waitLive()
+		gone.wantGot(s.say(t, names[0], "to the one that goes"))
+		s.waitConnections(t, 1)
+		gone.close()
+	}
+	tab.wantGot(s.say(t, "first", "to the first"))
+	stays.wantGot(s.say(t, "stays", "to the one that stays"))
+}
+
 func testFeedUnionRefused(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	// To a front that knows of a feed that was closed after its tab began.
@@ -626,6 +733,12 @@ func testFeedUnionRefused(t *testing.T, browser context.Context, bin string) {
 	open.waitLive()
 	shut := feedTab(t, browser, front, "/feeds/closed", nil)
 	shut.waitLive()
+	var others []*pageTab
+	for _, feed := range []string{"a", "b"} {
+		other := feedTab(t, browser, front, "/feeds/"+feed, nil)
+		other.waitLive()
+		others = append(others, other)
+	}
 	first := s.say(t, "open", "first")
 	open.wantGot(first)
 	shut.wantGot(s.say(t, "closed", "first"))
@@ -635,4 +748,8 @@ func testFeedUnionRefused(t *testing.T, browser context.Context, bin string) {
 	shut.wait(`feed.state.is === "refused"`)
 	open.waitLive()
 	open.wantGot(first, s.say(t, "open", "second"))
+	for i, feed := range []string{"a", "b"} {
+		others[i].wantGot(s.say(t, feed, "to who was let in"))
+	}
+	s.waitConnections(t, 1)
 }

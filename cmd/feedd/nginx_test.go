@@ -53,7 +53,7 @@ func startNginx(t *testing.T, server string, change func(string) string) string 
 events { worker_connections 256; }
 http {
 	access_log off;
-	client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; scgi_temp_path tmp; uwsgi_temp_path tmp;
+	client_body_buffer_size 16m; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; scgi_temp_path tmp; uwsgi_temp_path tmp;
 	server { listen %s; server_name localhost; %s }
 }`, address, location)
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {

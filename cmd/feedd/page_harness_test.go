@@ -350,10 +350,11 @@ const (
 		const wait = setTimeout;
 		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms < 4000 ? ms / 100 : ms, ...args);
 	}`
-	// hastyClock makes a page wait a hundredth of what it means to.
+	// hastyClock makes a page wait a hundredth of what it means to, but for an
+	// answer: the server's clock is as ever, and a poll waits there.
 	hastyClock = `{
 		const wait = setTimeout;
-		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms / 100, ...args);
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms === 40_000 ? ms : ms / 100, ...args);
 	}`
 )
 

@@ -71,3 +71,29 @@ func TestProxies_WhileFeeddIsAway(t *testing.T) {
 		})
 	}
 }
+
+// The largest publish that feedd takes passes our snippets.
+func TestProxies_PassTheLargestPublish(t *testing.T) {
+	const largest = 16 << 20 // limits.max_body_bytes
+	s := startReal(t, "FEEDD_LIMITS_MAX_ITEM_BYTES=16MiB")
+	for _, front := range clientFronts {
+		t.Run(front.name, func(t *testing.T) {
+			address := front.start(t, s.address)
+			req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+"/feeds/large", strings.NewReader(strings.Repeat("x", largest)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+s.key())
+			req.Header.Set("Content-Type", "text/plain")
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusCreated {
+				body, _ := io.ReadAll(resp.Body)
+				t.Errorf("the answer is %d %.200s", resp.StatusCode, body)
+			}
+		})
+	}
+}
