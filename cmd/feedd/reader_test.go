@@ -307,10 +307,20 @@ func testReaderRecounts(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3,002"`)
 	tab.filter("of nobody")
 	tab.wait(`document.querySelector("#details").textContent === ", paused"`)
-	// What comes while it is counted is counted once, and so is the first of all.
-	tab.filter("10")
+	tab.filter("10") // also the first of all
 	s.batch(t, "main", 10, 1)
 	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 160"`)
+	// What comes while it is counted is counted once.
+	tab.eval(`(() => { const real = fetch; globalThis.gate = Promise.withResolvers();
+		globalThis.fetch = async (...asked) => { const answer = await real(...asked);
+			if (String(asked[0]).includes("limit=1000")) { gate.asked = true; await gate.promise; }
+			return answer; }; return ""; })()`)
+	tab.filter("300")
+	tab.wait(`gate.asked === true`)
+	s.batch(t, "main", 300, 1)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 161"`)
+	tab.eval(`gate.resolve(), ""`)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 15"`)
 
 	// Not all of very many is looked through.
 	tab.filter("of nobody")
