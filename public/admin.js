@@ -32,7 +32,7 @@ const overview = new Overview($("plots"), {
 });
 const feeds = new FeedList($("feeds"), {tell, failed, total: () => overview.newest.feeds});
 const subscribers = subscriberList($("subscribers"), {tell, failed});
-const showSettings = settingsIn($("settings"), {tell, failed});
+const showSettings = settingsIn($("settings"), {tell, failed, store: where => overview.store(where)});
 new Composer($("publish"), {failed, published: () => feeds.refresh()});
 
 /** Finds out whether this browser may come in, with the ticket if there is one. */

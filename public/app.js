@@ -191,12 +191,12 @@ function showSoon() {
 }
 
 function show() {
-  const {attached, waiting, behind, bottom, ended, passed} = stretch;
-  setText($("details"), detailsFor(state, {paused, waiting, behind}));
+  const {attached, waiting, least, behind, bottom, ended, passed} = stretch;
+  setText($("details"), detailsFor(state, {paused, waiting, least, behind}));
   setText($("pause"), paused ? "Resume" : "Pause");
   const away = !attached && list.length > 0;
   list.element.classList.toggle("flows", attached && !scrolled);
-  setText($("new"), waiting > 0 ? `${newItems(waiting)}, show` : "To the newest");
+  setText($("new"), waiting > 0 ? `${newItems(waiting, least)}, show` : "To the newest");
   const news = waiting > 0 || away;
   if ($("newer").hidden === away || $("new").hidden === news) { // they are above the rows
     const toggle = () => {
@@ -244,7 +244,7 @@ let again = 0;
 async function letGo() {
   if (state.is !== "live" || stretch.trouble.newer && Date.now() < again) return;
   if (held() || stretch.attached || stretch.apart) return;
-  if (stretch.waiting > CATCH_UP) toNewest();
+  if (stretch.waiting > CATCH_UP || stretch.least) toNewest();
   else if (!await stretch.newer(CATCH_UP)) again = Date.now() + spread(AGAIN);
 }
 
@@ -322,6 +322,7 @@ $("words").addEventListener("input", () => {
     // What was passed over before may match now.
     if (stretch.passed) go(address);
     stretch.filter();
+    stretch.recount();
     show();
   }, 200);
 });

@@ -7,8 +7,16 @@ export function shellWord(word) {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function source(url) {
-  return `const feed = new EventSource(${JSON.stringify(url.href)});\nfeed.onmessage = (e) => console.log(e.lastEventId, e.data);`;
+/** A script that hears all items: an EventSource hears those with a name only by
+ * names that it knows, unless they come as envelopes. */
+function source(address, start) {
+  const url = feedAt(address, {envelope: "all", ...start});
+  return `const feed = new EventSource(${JSON.stringify(url.href)});
+feed.onmessage = (e) => {
+  const {id, event, data, gap} = JSON.parse(e.data);
+  if (id) console.log(id, event, data);
+  if (gap) console.log("items are missing", gap);
+};`;
 }
 
 /** How others follow the feed.
@@ -16,7 +24,7 @@ function source(url) {
 export function followers(address) {
   return {
     curl: `curl -N ${shellWord(feedAt(address).href)}`,
-    source: source(feedAt(address, {last: "20"})),
+    source: source(address, {last: "20"}),
   };
 }
 
@@ -30,7 +38,7 @@ export function copiesOf(item, address) {
     link: new URL(pageFor({...address, at: item.id}), location.origin).href,
     json: item.line ?? JSON.stringify(item),
     curl: `curl ${shellWord(own.href)}`,
-    source: source(feedAt(address, {last_event_id: item.id})),
+    source: source(address, {last_event_id: item.id}),
   };
 }
 

@@ -8,6 +8,7 @@
 // kind leaves nothing away: where an object has other fields too, all of them
 // can be opened under what is shown. What is of no kind is a tree.
 
+import {foldWhenTall} from "./fold.js";
 import {membersOf} from "./json.js";
 import {addressIn, LENGTH, link, linked, make, sourceOf} from "./text.js";
 import {treeOf} from "./tree.js";
@@ -218,5 +219,6 @@ export function show(item) {
     all.href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
     root.append(make("p", "more", all));
   }
+  foldWhenTall(root);
   return root;
 }

@@ -18,7 +18,7 @@ const PLOTS = [
     series: [{name: "p50", value: s => s.p50_ms}, {name: "p99", value: s => s.p99_ms}],
   },
   {title: "Subscribers", series: [{name: "subscribers", value: s => s.subscribers}], format: count, least: 4},
-  {title: "Backlog on disk", series: [{name: "backlog", value: s => s.store_bytes}], format: bytes, base: 1024, least: 1 << 20},
+  {title: "Backlog", about: "What the store takes up", series: [{name: "backlog", value: s => s.store_bytes}], format: bytes, base: 1024, least: 1 << 20},
   {title: "Memory", series: [{name: "memory", value: s => s.memory_bytes}], format: bytes, base: 1024, least: 32 << 20},
 ];
 
@@ -53,6 +53,13 @@ export class Overview {
   /** The newest figures, {} before there are any. */
   get newest() {
     return this.#points.at(-1)?.sample ?? {};
+  }
+
+  /** @param {string} where the store is: on disk, or in memory */
+  store(where) {
+    for (const plot of this.plots) {
+      if (plot.options.series[0].name === "backlog") plot.setTitle(`Backlog ${where}`);
+    }
   }
 
   start() {

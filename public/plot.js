@@ -47,6 +47,7 @@ export class Plot {
     this.options = options;
     this.pointed = pointed;
     const {title, about, series} = options;
+    this.title = make("h3");
     this.svg = svg("svg", {"aria-hidden": "true", focusable: "false"});
     this.grid = svg("g", {class: "grid"});
     this.lines = series.map((_, i) => svg("path", {class: `line series-${i}`}));
@@ -56,11 +57,11 @@ export class Plot {
     this.svg.append(this.grid, this.area, ...this.lines, this.cursor, ...this.dots);
     // A slider over time is what screen readers know how to operate.
     this.slider = make("div", "canvas", this.svg);
-    set(this.slider, {role: "slider", tabindex: 0, "aria-label": `${title}, values over time`});
+    set(this.slider, {role: "slider", tabindex: 0});
     this.now = make("span", "now");
     this.ranges = series.map((_, i) => make("span", series.length > 1 ? `key series-${i}` : ""));
-    this.element = make("section", "plot", make("header", "", make("h3", "", title), this.now), this.slider, make("p", "hint ranges", ...this.ranges));
-    this.element.setAttribute("aria-label", title);
+    this.element = make("section", "plot", make("header", "", this.title, this.now), this.slider, make("p", "hint ranges", ...this.ranges));
+    this.setTitle(title);
     if (about) this.element.title = about;
 
     this.slider.addEventListener("pointermove", event => this.pointed(this.#timeAt(event.clientX)));
@@ -73,6 +74,13 @@ export class Plot {
       set(this.svg, {width: this.#width, height: TOP + HEIGHT + BOTTOM, viewBox: `0 0 ${this.#width} ${TOP + HEIGHT + BOTTOM}`});
       this.#draw();
     }).observe(this.slider);
+  }
+
+  /** @param {string} title */
+  setTitle(title) {
+    this.title.textContent = title;
+    this.slider.setAttribute("aria-label", `${title}, values over time`);
+    this.element.setAttribute("aria-label", title);
   }
 
   /** Shows points, the oldest first, of a time.

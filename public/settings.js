@@ -16,7 +16,8 @@ export function durabilityIn(headers) {
 }
 
 /** @param {HTMLElement} section has the block, the button and the words
- * @param {{tell: (text: string, how?: string) => void, failed: (error: Error) => void}} to
+ * @param {{tell: (text: string, how?: string) => void, failed: (error: Error) => void, store: (where: string) => void}} to
+ *   store is told where the store is
  * @returns {() => Promise<void>} shows what is in force now */
 export function settingsIn(section, to) {
   const block = section.querySelector("pre");
@@ -36,7 +37,9 @@ export function settingsIn(section, to) {
     try {
       const {text, headers} = await request("GET", "/config");
       block.textContent = text;
-      words.textContent = durabilityIn(headers).long;
+      const {short, long} = durabilityIn(headers);
+      words.textContent = long;
+      to.store(short);
     } catch (error) {
       to.failed(error);
       words.textContent = error.message;

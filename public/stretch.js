@@ -13,6 +13,8 @@ const ROWS = 500;
 export const PAGE = 50;
 /** How many items are looked through at once where few may match. */
 const SEARCH = 500;
+/** How many pages, of so many items, are counted anew at most. */
+const COUNTED = 10, COUNT = 1000;
 /** How many rows are made for a frame at least and, where many wait, at most,
  * and how long more than the least may be made, in ms. */
 const LEAST = 10, MOST = 30, FRAME = 8;
@@ -30,6 +32,8 @@ export class Stretch {
   ended = false;
   /** How many matching items came and are not in it. */
   waiting = 0;
+  /** There may be more of them. */
+  least = false;
   /** How many are still to be put on the page. */
   get behind() {
     return this.#pending.length;
@@ -43,7 +47,11 @@ export class Stretch {
   trouble = {};
 
   #top = ""; // everything that matches up to here is in it
-  #seen = ""; // the newest when the counting began
+  /** @type {import("./feed.js").Item | undefined} the first that was only counted */
+  #first;
+  #counted = ""; // up to here it was counted anew
+  /** @type {string[] | undefined} what matches and came while that is done: ids */
+  #late;
   /** @type {import("./list.js").Entry[]} came, and not on the page yet */
   #pending = [];
   /** @type {import("./list.js").Entry[] | undefined} came while newer ones were asked for */
@@ -70,10 +78,10 @@ export class Stretch {
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();
-    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, passed: false, bottom: "", trouble: {}});
-    this.#top = this.#seen = "";
+    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, least: false, passed: false, bottom: "", trouble: {}});
+    this.#top = this.#counted = "";
     this.#pending = [];
-    this.#meanwhile = this.#looking = undefined;
+    this.#meanwhile = this.#looking = this.#first = this.#late = undefined;
     this.#stale = true;
     this.#keepPlace = false;
   }
@@ -94,9 +102,12 @@ export class Stretch {
     if (this.attached && (this.#stale || !this.page.held())) {
       this.#take(entry);
     } else {
-      if (this.attached) this.#seen = this.#top;
       this.attached = false;
-      if (item && this.page.matches(item)) this.waiting++;
+      this.#first ??= item;
+      if (item && above(item.id, this.#counted) && this.page.matches(item)) {
+        this.waiting++;
+        this.#late?.push(item.id);
+      }
       if (this.#meanwhile && this.#meanwhile.push(entry) > ROWS) {
         this.#meanwhile = [];
         this.#tooMany = true;
@@ -161,6 +172,37 @@ export class Stretch {
     this.list.filter(this.page.matches);
   }
 
+  /** Counts anew what waits, since something else matches now. */
+  async recount() {
+    const first = this.#first;
+    if (!first) return;
+    const {signal} = this.#life;
+    const top = this.#top;
+    const late = this.#late = [];
+    const begins = above(first.id, top);
+    let waiting = begins && this.page.matches(first) ? 1 : 0;
+    let page = {cursor: begins ? first.id : top, more: true};
+    try {
+      for (let pages = 0; page.more && pages < COUNTED; pages++) {
+        page = await readPage(this.address, {last_event_id: page.cursor, limit: String(COUNT)}, signal);
+        if (late !== this.#late) return; // something else matches again
+        waiting += page.items.filter(this.page.matches).length;
+      }
+    } catch {
+      if (late === this.#late) this.#late = undefined;
+      return; // the state of the connection says why
+    }
+    this.#late = undefined;
+    if (top !== this.#top) {
+      this.recount();
+      return;
+    }
+    this.waiting = waiting + late.filter(id => above(id, page.cursor)).length;
+    this.least = page.more;
+    this.#counted = page.cursor;
+    this.page.changed();
+  }
+
   /** Goes on upwards, as far as one page goes. When that is all, the stretch is
    * attached.
    * @param {number} limit
@@ -179,7 +221,7 @@ export class Stretch {
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
         // Apart from the newest, there are some that were never counted.
-        if (this.waiting > 0 && above(item.id, this.#seen) && this.page.matches(item)) this.waiting--;
+        if (this.waiting > 0 && this.#first && !above(this.#first.id, item.id) && this.page.matches(item)) this.waiting--;
         this.#take({item});
       }
       this.#top = page.cursor;
@@ -191,6 +233,8 @@ export class Stretch {
       this.attached = true;
       this.apart = false;
       this.waiting = 0;
+      this.least = false;
+      this.#first = undefined;
       return true;
     } catch (err) {
       if (!signal.aborted) this.trouble.newer = `Newer items cannot be read: ${err.message}.`;
@@ -232,7 +276,6 @@ export class Stretch {
   }
 
   #dropNewest() {
-    if (this.attached) this.#seen = this.#top;
     this.attached = false;
     this.apart = true;
     this.#top = this.list.dropNewest(ROWS) ?? this.#top;
@@ -270,7 +313,7 @@ export class Stretch {
     const matching = entries.filter(({item}) => !item || this.page.matches(item));
     this.passed = matching.length < entries.length;
     this.list.addNewer(matching);
-    this.#top = this.#seen = newer.cursor;
+    this.#top = newer.cursor;
     this.bottom = older.items[0]?.id ?? newer.items[0]?.id ?? "";
     this.ended = !older.more;
     this.attached = !newer.more;

@@ -28,19 +28,22 @@ const TRANSPORTS = {sse: "SSE", ndjson: "NDJSON", websocket: "WebSocket", poll: 
 export function subscriberList(section, to) {
   const body = section.querySelector("tbody");
   const words = section.querySelector(".shown");
+  const filter = section.querySelector("input");
   /** @type {Map<string, HTMLTableRowElement>} */
   const elements = new Map();
 
   const polling = whileSeen(section, EVERY, async () => {
+    const match = filter.value.trim();
     /** @type {{subscribers: Row[], total: number}} */
     let list;
     try {
-      list = (await request("GET", `/subscribers?limit=${LIMIT}`)).value;
+      list = (await request("GET", `/subscribers?${new URLSearchParams({match, limit: String(LIMIT)})}`)).value;
     } catch (error) {
       to.failed(error);
       words.textContent = `${error.message}.`;
       return;
     }
+    if (match !== filter.value.trim()) return; // of before
     const rows = list.subscribers;
     const known = new Set(rows.map(({id}) => id));
     for (const [id, element] of elements) {
@@ -56,11 +59,17 @@ export function subscriberList(section, to) {
       }
       fill(elements.get(row.id), row);
     }
-    const all = list.total === rows.length ? `${counted(list.total, "subscriber")}.`
+    const shown = match && rows.length < LIMIT ? `${count(rows.length)} of ${counted(list.total, "subscriber")} with this in the address, or in what is read.`
       : `${count(rows.length)} of ${counted(list.total, "subscriber")}; who has not got everything comes first.`;
+    const all = list.total === rows.length ? `${counted(list.total, "subscriber")}.` : shown;
     if (words.textContent !== all) words.textContent = all;
   });
 
+  let typed;
+  filter.addEventListener("input", () => {
+    clearTimeout(typed);
+    typed = setTimeout(() => polling.now(), 250);
+  });
   body.addEventListener("click", async ({target}) => {
     const button = target.closest("button");
     if (!button) return;

@@ -23,6 +23,7 @@ func TestLooks(t *testing.T) {
 	inBrowser(t, []browserTest{
 		{"shows items by their kinds", testLooksKinds},
 		{"shows the examples of all kinds", testLooksExamples},
+		{"folds what is tall", testLooksTall},
 		{"runs nothing that is stored in an item of any kind", testLooksHostile},
 		{"can be read and used by everybody", testLooksForAll},
 		{"has every control within reach of the keyboard", testLooksKeyboard},
@@ -132,6 +133,38 @@ func testLooksExamples(t *testing.T, browser context.Context, bin string) {
 	})()`); got != "" {
 		t.Error(got)
 	}
+	tab.wantQuiet()
+}
+
+func testLooksTall(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.publish(t, "tall", "", "text/plain", strings.Repeat("line\n", 3000)+"end")
+	s.publish(t, "tall", "", "application/json", "["+strings.Repeat(`{"a":[1,2],"b":{"c":1}},`, 900)+`0]`)
+	s.publish(t, "tall", "", "application/json", `{"text":"`+strings.Repeat("word ", 3000)+`https://example.com/"}`)
+	s.publish(t, "tall", "", "application/json", `{"deep":{"list":["`+strings.Repeat(`x","`, 100)+`"]}}`)
+	s.publish(t, "tall", "", "application/json", `{"src":"`+s.url()+`/harbour.svg","caption":"`+strings.Repeat("word ", 30)+`"}`)
+	tab := openPage(t, browser, s.url()+"/?feed=tall", `globalThis.tall = () => [...document.querySelectorAll("#items > li")].map(li =>
+		[li.offsetHeight > innerHeight ? "tall" : "", li.querySelector(".fold")?.textContent ?? "", li.querySelector(".fold")?.ariaExpanded ?? ""].join("")).join()`)
+	tab.waitRows(5)
+	tab.wait(`tall() === ",,Show morefalse,Show morefalse,Show morefalse"`)
+	// What somebody opens is not without bounds, either.
+	tab.do(chromedp.Click(chromedp.CSS("#items summary")), chromedp.Click(chromedp.CSS("#items details details summary")))
+	tab.wait(`tall() === ",Show morefalse,Show morefalse,Show morefalse,Show morefalse"`)
+
+	// By script: each moves the others.
+	tab.eval(`document.querySelectorAll(".fold")[3].click(), ""`)
+	tab.wait(`tall().endsWith(",tallShow lesstrue")`)
+	const inSight = `(({top, bottom}) => top >= 0 && bottom <= innerHeight)(document.querySelectorAll(".fold")[3].getBoundingClientRect())`
+	tab.wait(`(document.querySelectorAll(".fold")[3].scrollIntoView(), !document.querySelector(".flows") && ` + inSight + `)`)
+	tab.eval(`document.querySelectorAll(".fold")[3].click(), ""`)
+	tab.wait(`tall().endsWith(",Show morefalse")`)
+	if got := tab.eval(`String(` + inSight + `)`); got != "true" {
+		t.Error("who folds an item from its end is not at the item any more")
+	}
+	// Who goes into it by keyboard sees where.
+	tab.eval(`document.querySelectorAll("#items .copy")[2].focus(), ""`)
+	tab.press(kb.Tab)
+	tab.wait(`document.activeElement.href === "https://example.com/" && tall().split(",")[2] === "tallShow lesstrue"`)
 	tab.wantQuiet()
 }
 

@@ -30,6 +30,7 @@ func TestReader(t *testing.T) {
 		{"counts while it is paused, and misses nothing", testReaderPauses},
 		{"counts what comes while the reader is further down or in an item", testReaderHolds},
 		{"begins at the newest when too many wait", testReaderTooMany},
+		{"counts anew what waits for another filter", testReaderRecounts},
 		{"marks what went while it was paused", testReaderPausedGap},
 		{"shows an item in its place", testReaderPermalink},
 		{"goes to a time", testReaderJumps},
@@ -88,6 +89,12 @@ func (tab *pageTab) wantDense() (first, last int) {
 	first = last - len(rows) + 1
 	tab.areRun(rows, first, last)
 	return first, last
+}
+
+// filter has only items with a text shown.
+func (tab *pageTab) filter(text string) {
+	tab.t.Helper()
+	tab.eval(`document.querySelector("#words").value = ` + jsString(text) + `, document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
 }
 
 // press types keys, as a reader does.
@@ -274,6 +281,57 @@ func testReaderTooMany(t *testing.T, browser context.Context, bin string) {
 	s.batch(t, "other", 5, 2)
 	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 2"`)
 	tab.wantRun(0, 4)
+	tab.wantQuiet()
+}
+
+func testReaderRecounts(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	// All that comes is kept.
+	if status, body := s.do(t, "PUT", "/feeds/main/settings", "application/json", `{"retention":{"max_items":0}}`); status != http.StatusOK {
+		t.Fatalf("settings: %d %s", status, body)
+	}
+	s.batch(t, "main", 0, 10)
+	tab := openPage(t, browser, s.url())
+	tab.waitRows(10)
+	tab.wait(`state() === "live"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`document.querySelector("#pause").textContent === "Resume"`)
+	s.batch(t, "main", 10, 3000)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3,000"`)
+
+	tab.filter("300") // 300, 1300, 2300 and ten more
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 13"`)
+	s.batch(t, "main", 3299, 2)
+	tab.wait(`document.querySelector("#new").textContent === "14 new items, show"`)
+	tab.filter("")
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 3,002"`)
+	tab.filter("of nobody")
+	tab.wait(`document.querySelector("#details").textContent === ", paused"`)
+	tab.filter("10") // also the first of all
+	s.batch(t, "main", 10, 1)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 160"`)
+	// What comes while it is counted is counted once.
+	tab.eval(`(() => { const real = fetch; globalThis.gate = Promise.withResolvers();
+		globalThis.fetch = async (...asked) => { const answer = await real(...asked);
+			if (String(asked[0]).includes("limit=1000") && !(await answer.clone().json()).more) { gate.asked = true; await gate.promise; }
+			return answer; }; return ""; })()`)
+	tab.filter("300")
+	tab.wait(`gate.asked === true`)
+	s.batch(t, "main", 300, 1)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 161"`)
+	tab.eval(`gate.resolve(), ""`)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 15"`)
+
+	// Not all of very many is looked through.
+	tab.filter("of nobody")
+	tab.wait(`document.querySelector("#details").textContent === ", paused"`)
+	s.batch(t, "main", 1_000_000, 9000)
+	tab.filter("")
+	tab.wait(`document.querySelector("#new").textContent === "10,001 or more new items, show"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`rows()[0]?.text === "1008999" && rows().length === 50 && document.querySelector("#details").textContent === ""`)
+	s.batch(t, "main", 1_009_000, 1)
+	tab.wait(`rows()[0]?.text === "1009000"`)
 	tab.wantQuiet()
 }
 
@@ -526,10 +584,10 @@ func testReaderFilters(t *testing.T, browser context.Context, bin string) {
 	tab.wait(seen + `.startsWith("11 men,119")`)
 	tab.do(chromedp.Click(chromedp.CSS("#older")))
 	tab.wait(seen + `.endsWith("110,11") && document.querySelector("#older").hidden`)
-	tab.eval(`document.querySelector("#words").value = "of nobody", document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
+	tab.filter("of nobody")
 	tab.wait(seen + ` === "" && document.querySelector("#end").textContent.startsWith("No item here has this text.")`)
 	// Without it everything is there again, also what was passed over.
-	tab.eval(`document.querySelector("#words").value = "", document.querySelector("#words").dispatchEvent(new Event("input")), ""`)
+	tab.filter("")
 	tab.wait(`rows().length >= 50 && rows()[1]?.text === "of no interest"`)
 
 	tab.eval(`document.querySelector("#events").value = "goal, card", document.querySelector("#narrow").requestSubmit(), ""`)
@@ -568,10 +626,11 @@ func testReaderCopies(t *testing.T, browser context.Context, bin string) {
 	if out, err := exec.Command("sh", "-c", copied("curl")+" --silent").Output(); err != nil || strings.TrimSpace(string(out)) != strings.TrimSpace(string(line)) {
 		t.Errorf("the command gives %s, %v", out, err)
 	}
-	// The script goes on behind the item.
-	next := s.publish(t, "news", "", "text/plain", "next")
-	tab.wait(`document.body.innerText.includes("1 new item")`) // what it says moves the menu
-	if got, want := tab.eval(`new Promise(resolve => { const console = {log: (...args) => { feed.close(); resolve(args.join(" ")); }};`+copied("source")+` })`), next.ID+" next"; got != want {
+	// The script goes on behind the item, and hears all, whatever their names.
+	next := s.publish(t, "news", "card", "text/plain", "next")
+	last := s.publish(t, "news", "", "text/plain", "last")
+	tab.wait(`document.body.innerText.includes("2 new items")`) // what it says moves the menu
+	if got, want := tab.eval(`new Promise(resolve => { const said = [], console = {log: (...args) => said.push(args.join(" ")) === 2 && (feed.close(), resolve(said.join()))};`+copied("source")+` })`), next.ID+" card next,"+last.ID+"  last"; got != want {
 		t.Errorf("the script logs %s, not %s", got, want)
 	}
 	tab.press(kb.Escape)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +32,8 @@ type subscriberRow struct {
 	Behind float64 `json:"behind_seconds"`
 }
 
-// listSubscribers answers GET /subscribers: at most limit, those first who have
-// not got everything.
+// listSubscribers answers GET /subscribers: at most limit that match, those first
+// who have not got everything.
 func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "the list of subscribers"); err != nil {
 		return err
@@ -45,11 +46,16 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	match := query.Get("match")
+	wanted := func(addr, selector string) bool {
+		return strings.Contains(addr, match) || strings.Contains(selector, match)
+	}
 	answer := struct {
 		Subscribers []subscriberRow `json:"subscribers"`
 		Total       int             `json:"total"`
 	}{Subscribers: []subscriberRow{}, Total: s.Subscribers()}
-	for _, m := range s.Shards.Members(limit) {
+	inShards := func(addr netip.AddrPort, selector string) bool { return match == "" || wanted(addr.String(), selector) }
+	for _, m := range s.Shards.Members(limit, inShards) {
 		row := subscriberRow{
 			ID: m.ID, Transport: transportOf(m.Encoding), Address: m.Address.String(),
 			Selector: m.Selector, Since: m.Since.UTC().Truncate(time.Millisecond), State: m.State,
@@ -57,7 +63,7 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 		row.stand(m.Position, s.Hub.Head())
 		answer.Subscribers = append(answer.Subscribers, row)
 	}
-	rows := append(answer.Subscribers, s.looped.rows()...)
+	rows := append(answer.Subscribers, s.looped.rows(wanted)...)
 	slices.SortStableFunc(rows, func(a, b subscriberRow) int {
 		return cmp.Compare(parkedLast[a.State], parkedLast[b.State])
 	})
@@ -172,13 +178,16 @@ func (ls *loops) leave(l *looped) {
 	delete(ls.open, l.no)
 }
 
-// rows returns the state of all, the oldest first.
-func (ls *loops) rows() (rows []subscriberRow) {
+// rows returns the state of those who are wanted, the oldest first.
+func (ls *loops) rows(wanted func(addr, selector string) bool) (rows []subscriberRow) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, no := range slices.Sorted(maps.Keys(ls.open)) {
 		l := ls.open[no]
 		row := l.row
+		if !wanted(row.Address, row.Selector) {
+			continue
+		}
 		row.State = "catching-up"
 		if l.parked.Load() {
 			row.State = parkedState

@@ -72,6 +72,31 @@ func TestSubscribers_AreListedAndCut(t *testing.T) {
 	s.get("/subscribers?limit=0").mustProblem(t, 400, "bad-query")
 }
 
+// One of many is found by its address or by what it reads, also where it is
+// behind more than are listed.
+func TestSubscribers_AreFound(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true})
+	for range 3 {
+		openSSE(s, "other")
+		openSocket(s, "other")
+	}
+	openSSE(s, "news,a.*")
+	openSocket(s, "news.b")
+	var all []subscriber
+	eventually(t, "all are listed", func() bool { all, _ = s.listed(""); return len(all) == 8 })
+	for _, one := range all {
+		if got, total := s.listed("?limit=1&match=" + one.Address); len(got) != 1 || got[0].ID != one.ID || total != 8 {
+			t.Errorf("with the address %s there are %+v, of %d", one.Address, got, total)
+		}
+	}
+	for match, want := range map[string]int{"news": 2, "a.*": 1, "news.b": 1, "other": 6, "127.0.0.1:": 8, "News": 0, "x": 0} {
+		if got, _ := s.listed("?match=" + match); len(got) != want {
+			t.Errorf("%d match %s, not %d", len(got), match, want)
+		}
+	}
+}
+
 // So are waiting pages, also those that no shard has.
 func TestSubscribers_WaitingPagesAreListedAndCut(t *testing.T) {
 	t.Parallel()
@@ -112,11 +137,9 @@ func TestSubscribers_AreListedUpToALimit(t *testing.T) {
 		openSSE(s, "news")
 		openSocket(s, "news")
 	}
+	eventually(t, "all are listed", func() bool { list, _ := s.listed(""); return len(list) == 10 })
 	if list, total := s.listed("?limit=7"); len(list) != 7 || total != 10 {
 		t.Errorf("%d of %d are listed", len(list), total)
-	}
-	if list, _ := s.listed(""); len(list) != 10 {
-		t.Errorf("%d are listed", len(list))
 	}
 }
 

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Members returns subscribers, at most so many: those that are not parked
-// before others, since they are why somebody asks.
-func (s *Shards) Members(most int) []Member {
+// Members returns subscribers that are wanted, at most so many: those that are
+// not parked before others, since they are why somebody asks.
+func (s *Shards) Members(most int, wanted func(addr netip.AddrPort, selector string) bool) []Member {
 	var all []Member
 	for i := range s.list {
-		s.ask(i, func(sh *shard, now time.Duration) { all = append(all, sh.census(i, most, now)...) })
+		s.ask(i, func(sh *shard, now time.Duration) { all = append(all, sh.census(i, most, wanted, now)...) })
 	}
 	slices.SortStableFunc(all, func(a, b Member) int { return idle(a) - idle(b) })
 	return all[:min(len(all), most)]
@@ -74,8 +74,8 @@ func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 	}
 }
 
-// census returns this shard's subscribers, at most so many.
-func (s *shard) census(at, most int, now time.Duration) (list []Member) {
+// census returns this shard's subscribers that are wanted, at most so many.
+func (s *shard) census(at, most int, wanted func(netip.AddrPort, string) bool, now time.Duration) (list []Member) {
 	for _, idle := range []bool{false, true} { // those who are parked come last
 		for i := range s.slots {
 			m := s.slots[i].m
@@ -85,11 +85,15 @@ func (s *shard) census(at, most int, now time.Duration) (list []Member) {
 			if m == nil || m.state == resting || (m.state == parked) != idle {
 				continue
 			}
+			addr, selector := peerOf(m.fd), m.group.on.sel.String()
+			if !wanted(addr, selector) {
+				continue
+			}
 			one := Member{
 				ID:       fmt.Sprintf(memberID, at, m.slot, m.gen),
-				Address:  peerOf(m.fd),
+				Address:  addr,
 				Since:    time.Now().Add(m.since - now),
-				Selector: m.group.on.sel.String(),
+				Selector: selector,
 				State:    stateNames[m.state],
 			}
 			if m.poll == nil {

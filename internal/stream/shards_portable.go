@@ -2,7 +2,10 @@
 
 package stream
 
-import "net"
+import (
+	"net"
+	"net/netip"
+)
 
 // Shards take no connection on this platform: every subscriber has a
 // goroutine.
@@ -21,7 +24,7 @@ func (*Shards) Takes(net.Conn) bool { return false }
 func (*Shards) CloseResting(int) {}
 
 // Members returns none.
-func (*Shards) Members(int) []Member { return nil }
+func (*Shards) Members(int, func(netip.AddrPort, string) bool) []Member { return nil }
 
 // Cut finds nobody.
 func (*Shards) Cut(string) bool { return false }

@@ -1,0 +1,38 @@
+// Items that are tall are folded, so that none pushes all others off the screen.
+// How tall they may be says the style sheet.
+
+import {make} from "./text.js";
+
+const sizes = new ResizeObserver(entries => {
+  for (const {target} of entries) {
+    if (target.scrollHeight > target.clientHeight + 1 && !target.querySelector(":scope > .fold")) addButton(target);
+  }
+});
+
+/** Gives an element, once it is seen to be too tall, a button that shows all of
+ * it.
+ * @param {HTMLElement} element */
+export function foldWhenTall(element) {
+  sizes.observe(element);
+}
+
+function addButton(element) {
+  const button = make("button", "fold");
+  button.type = "button";
+  const unfold = on => {
+    element.classList.toggle("unfolded", on);
+    button.textContent = on ? "Show less" : "Show more";
+    button.setAttribute("aria-expanded", String(on));
+  };
+  unfold(false);
+  button.addEventListener("click", () => {
+    const on = !element.classList.contains("unfolded");
+    unfold(on);
+    if (!on) button.scrollIntoView({block: "nearest", behavior: "instant"}); // it was at the end, perhaps far down
+  });
+  // Whoever goes on by keyboard sees where.
+  element.addEventListener("focusin", ({target}) => {
+    if (target !== button && target.matches(":focus-visible")) unfold(true);
+  });
+  element.append(button);
+}
