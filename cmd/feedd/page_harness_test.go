@@ -340,7 +340,7 @@ const (
 			id: li.dataset.id ?? "",
 			feed: li.querySelector(".feed")?.textContent ?? "",
 			event: li.querySelector(".event")?.textContent ?? "",
-			text: [...(li.querySelector(".data") ?? li).childNodes].filter(node => node.className !== "more").map(textOf).join(""),
+			text: [...(li.querySelector(".data") ?? li).childNodes].filter(node => !["more", "fold"].includes(node.className)).map(textOf).join(""),
 			gap: li.classList.contains("gap"),
 		}));
 		addEventListener("securitypolicyviolation", e => console.error("violated: " + e.violatedDirective));`

@@ -268,6 +268,25 @@ func TestReadyz_ProbesAtMostOnceInFiveSeconds(t *testing.T) {
 	})
 }
 
+// A full disk may have room for a probe, but for no item.
+func TestReadyz_KnowsOfPublishesThatFailed(t *testing.T) {
+	t.Parallel()
+	f := new(faulty)
+	s := start(t, deployment{memory: true, wrap: func(e stream.Engine) stream.Engine { f.Engine = e; return f }})
+	f.appends.Store(true)
+	s.do("POST", "/feeds/f", "x").mustProblem(t, 503, "unavailable")
+	s.do("GET", "/readyz", "", anonymous).mustProblem(t, 503, "unavailable")
+	if n := f.probed.Load(); n != 0 {
+		t.Errorf("%d probes", n)
+	}
+	f.appends.Store(false)
+	s.put("f", "x")
+	s.do("GET", "/readyz", "", anonymous).mustStatus(t, http.StatusOK)
+	// What is wrong with an item is nothing of the store's.
+	s.do("POST", "/feeds/f", "").mustProblem(t, 400, "empty-item")
+	s.do("GET", "/readyz", "", anonymous).mustStatus(t, http.StatusOK)
+}
+
 func TestReadyz_WorksOnEachEngine(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
 		s := start(t, d)

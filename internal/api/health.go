@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// readyFor is how long a commit proves that publishing works.
+// readyFor is how long a commit proves that publishing works, or one that failed
+// that it does not.
 const readyFor = 5 * time.Second
 
 // readiness knows whether publishing works, from the last commit or the last
@@ -18,14 +19,14 @@ type readiness struct {
 
 	mu  sync.Mutex // guards the fields below
 	at  time.Time  // of the last commit or probe
-	err error      // of the last probe
+	err error      // why it failed, or nil
 }
 
-// committed notes that a publish was committed.
-func (r *readiness) committed(now time.Time) {
+// learn notes that a commit or a probe has worked, or why it has failed.
+func (r *readiness) learn(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.at, r.err = now, nil
+	r.at, r.err = time.Now(), err
 }
 
 func (r *readiness) known(now time.Time) (bool, error) {
@@ -48,9 +49,7 @@ func (r *readiness) check(ctx context.Context, probe func(context.Context) error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyFor)
 	defer cancel()
 	err := probe(ctx)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.at, r.err = time.Now(), err
+	r.learn(err)
 	return err
 }
 

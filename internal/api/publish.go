@@ -119,13 +119,17 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	receipt, err := s.Hub.Publish(ctx, b)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded): // that ended the wait, not the commit
-		return receipt, outcome.with("the commit takes longer than %s", commitTimeout)
-	case err != nil:
+	if errors.Is(err, context.DeadlineExceeded) { // that ended the wait, not the commit
+		err = outcome.with("the commit takes longer than %s", commitTimeout)
+	}
+	if err != nil {
+		// A disk may have room for a probe and for no item.
+		if p := problemOf(err); p.Status >= 500 && p.Type != tooManyFeeds.Type {
+			s.ready.learn(err)
+		}
 		return receipt, err
 	}
-	s.ready.committed(time.Now())
+	s.ready.learn(nil)
 	s.metrics.published(receipt, time.Since(begin))
 	return receipt, nil
 }

@@ -448,6 +448,7 @@ func TestPublish_BoundsOfTheStore(t *testing.T) {
 		s.put("a", "1")
 		s.put("b", "1")
 		s.do("POST", "/feeds/c", "1").mustProblem(t, 503, "too-many-feeds")
+		s.do("GET", "/readyz", "").mustStatus(t, http.StatusOK) // the feeds that there are work
 		s.put("a", "2")
 		if n := s.metric(`feedd_limit_hits_total{limit="max_feeds"}`); n != 1 {
 			t.Errorf("max_feeds was hit %v times", n)

@@ -335,8 +335,8 @@ func TestP1_ManyPublishersOneOrder(t *testing.T) {
 // faulty is an engine whose reads, and probes, can be made to fail.
 type faulty struct {
 	stream.Engine
-	reads, probes atomic.Bool
-	probed        atomic.Int64
+	reads, appends, probes atomic.Bool
+	probed                 atomic.Int64
 }
 
 var errFault = errors.New("a fault of the test's own")
@@ -346,6 +346,13 @@ func (f *faulty) Read(ctx context.Context, q stream.Query) (stream.Page, error) 
 		return stream.Page{}, errFault
 	}
 	return f.Engine.Read(ctx, q)
+}
+
+func (f *faulty) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
+	if f.appends.Load() {
+		return stream.Receipt{}, errFault
+	}
+	return f.Engine.Append(ctx, b)
 }
 
 func (f *faulty) Floor(ctx context.Context, id stream.ID) (stream.ID, error) {
