@@ -32,6 +32,10 @@ const TERMS = 64;
 /** How long the tab that leads goes on with what it has before it asks anew who
  * wants what, in ms. */
 const ANEW = 60_000;
+/** How long after a refusal each tab makes sure that it was not for what it
+ * wants, before it says that again, in ms. Another refusal meanwhile was for
+ * the whole. */
+const DOUBT = 60_000;
 /** Tabs that speak in another way do not hear each other. */
 const PROTOCOL = 2;
 
@@ -83,7 +87,7 @@ class Tab {
     // Of a leader: what the connection brings, and how it is.
     this.union = want;
     this.closed = false; // to what others want
-    this.doubted = false; // the connection was refused, perhaps for what one of them wants
+    this.refused = 0; // when the connection was, perhaps for what one of them wants
     this.since = 0; // when it was last asked anew who wants what
     /** @type {State} */
     this.state = {is: "connecting"};
@@ -226,7 +230,7 @@ class Tab {
     this.#leading = true;
     this.union = this.want;
     this.closed = false;
-    this.doubted = false;
+    this.refused = 0;
     while (!signal.aborted) {
       try {
         await this.#connect(signal);
@@ -235,8 +239,8 @@ class Tab {
         // if the others cannot come together again, it was the whole.
         if (!(err instanceof Refusal) || this.union === this.want) throw err;
         this.union = this.want;
-        this.closed = this.doubted;
-        this.doubted = true;
+        this.closed = this.#doubted();
+        this.refused = Date.now();
       }
     }
   }
@@ -249,7 +253,6 @@ class Tab {
     }, state => {
       if (signal.aborted) return;
       this.state = state;
-      if (state.is === "live" && this.union !== this.want) this.doubted = false;
       this.reader.show(state);
       this.#tellState(connection);
     });
@@ -257,8 +260,14 @@ class Tab {
     await connection.run();
   }
 
+  /** Whether what others want is perhaps refused. A connection to some of it
+   * tells nothing of the rest. */
+  #doubted() {
+    return Date.now() - this.refused < DOUBT;
+  }
+
   #tellState({cursor}) {
-    this.#tell({union: JSON.stringify(this.union), doubted: this.doubted, state: this.state, cursor});
+    this.#tell({union: JSON.stringify(this.union), doubted: this.#doubted(), state: this.state, cursor});
   }
 
   /** Takes in what another tab wants.

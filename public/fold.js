@@ -5,7 +5,11 @@ import {make} from "./text.js";
 
 const sizes = new ResizeObserver(entries => {
   for (const {target} of entries) {
-    if (target.scrollHeight > target.clientHeight + 1 && !target.querySelector(":scope > .fold")) addButton(target);
+    const tall = target.scrollHeight > target.clientHeight + 1;
+    const button = target.querySelector(":scope > .fold");
+    // What was opened in it may be closed again.
+    if (button) button.hidden = !tall && !target.classList.contains("unfolded");
+    else if (tall) addButton(target);
   }
 });
 

@@ -32,6 +32,7 @@ func TestFeed(t *testing.T) {
 		{"P3 tabs with other feeds share it, too", testFeedUnion},
 		{"tabs that are gone leave room on it", testFeedUnionOutgrown},
 		{"a feed that is closed to one tab is so to that one only", testFeedUnionRefused},
+		{"what is refused only together is read apart", testFeedUnionTooLarge},
 		{"P4 each tab is told of a gap", testFeedGap},
 		{"polls behind a proxy that keeps events back", testFeedBuffered},
 		{"polls where there is no EventSource", testFeedNoEventSource},
@@ -752,4 +753,40 @@ func testFeedUnionRefused(t *testing.T, browser context.Context, bin string) {
 		others[i].wantGot(s.say(t, feed, "to who was let in"))
 	}
 	s.waitConnections(t, 1)
+}
+
+func testFeedUnionTooLarge(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	// The third tab takes its time to find out that it is not the one who is
+	// refused: the others have come together again by then.
+	const slow = 300 * time.Millisecond
+	alone, apart := context.WithCancel(t.Context())
+	front := s.front(t, func(w http.ResponseWriter, r *http.Request) {
+		third := r.URL.Path == "/feeds/third"
+		switch {
+		case strings.Count(r.URL.Path, ",") > 1:
+			w.WriteHeader(http.StatusRequestURITooLong)
+			return
+		case third && r.Header.Get("Accept") == "text/event-stream":
+			apart()
+		case third:
+			time.Sleep(slow)
+		}
+		s.pass(w, r, 1<<20)
+	})
+	feeds := []string{"first", "second", "third"}
+	var tabs []*pageTab
+	for _, feed := range feeds {
+		tab := feedTab(t, browser, front, "/feeds/"+feed, nil)
+		tab.wait(`feed.lastEventId !== ""`)
+		tabs = append(tabs, tab)
+	}
+	select {
+	case <-alone.Done():
+	case <-time.After(pagePatience):
+		t.Error("the third tab has no connection of its own")
+	}
+	for i, feed := range feeds {
+		tabs[i].wantGot(s.say(t, feed, "to who reads it"))
+	}
 }

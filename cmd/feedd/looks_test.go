@@ -150,6 +150,10 @@ func testLooksTall(t *testing.T, browser context.Context, bin string) {
 	// What somebody opens is not without bounds, either.
 	tab.do(chromedp.Click(chromedp.CSS("#items summary")), chromedp.Click(chromedp.CSS("#items details details summary")))
 	tab.wait(`tall() === ",Show morefalse,Show morefalse,Show morefalse,Show morefalse"`)
+	for _, hidden := range []string{"true", "false"} { // it is closed, and opened again
+		tab.do(chromedp.Click(chromedp.CSS("#items summary")))
+		tab.wait(`document.querySelector("#items .fold").hidden === ` + hidden)
+	}
 
 	// By script: each moves the others.
 	tab.eval(`document.querySelectorAll(".fold")[3].click(), ""`)

@@ -16,14 +16,22 @@ const (
 	// lingerTimeout is how long an answer is still worked on when its client
 	// seems to be gone.
 	lingerTimeout = 30 * time.Second
+	// maxLingering is how many such answers there may be at the same time: each
+	// keeps its connection, and whoever breaks off many has none to keep.
+	maxLingering = 64
 )
 
 // linger returns the context for what an answer needs of the store. It outlives
 // that of the request, which ends as well when the client ends only its sending
 // half: then it still reads, and no store has failed.
-func linger(r *http.Request) (context.Context, context.CancelFunc) {
+func (s *Server) linger(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	stop := context.AfterFunc(r.Context(), func() {
+		defer s.lingering.Add(-1)
+		if s.lingering.Add(1) > maxLingering {
+			cancel()
+			return
+		}
 		select {
 		case <-time.After(lingerTimeout):
 			cancel()
@@ -33,10 +41,10 @@ func linger(r *http.Request) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// lingers is a handler whose request's context is that of linger.
-func lingers(fn func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+// lingers is a handler whose request's context is that of [Server.linger].
+func (s *Server) lingers(fn func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx, cancel := linger(r)
+		ctx, cancel := s.linger(r)
 		defer cancel()
 		return fn(w, r.WithContext(ctx))
 	}

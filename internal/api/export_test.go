@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"maps"
+	"net/http"
 	"slices"
 
 	"github.com/go-chi/chi/v5"
@@ -27,4 +29,7 @@ func (s *Server) Unread() int64 { return s.unread.Load() }
 func (s *Server) LeaveUnread(bytes int64) { s.unread.Store(unreadBytes - bytes) }
 
 // Linger is linger.
-var Linger = linger
+func (s *Server) Linger(r *http.Request) (context.Context, context.CancelFunc) { return s.linger(r) }
+
+// MaxLingering is maxLingering.
+const MaxLingering = maxLingering

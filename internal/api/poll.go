@@ -61,7 +61,7 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) erro
 // pageFrom returns the items after a start. When there are none it waits for
 // the first one that comes, or hands the connection over.
 func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page wire.Page, parked bool, err error) {
-	ctx, cancel := linger(r)
+	ctx, cancel := s.linger(r)
 	defer cancel()
 	parks := p.hub == s.Hub && p.lease == nil && s.parks(r)
 	var g *guest

@@ -20,15 +20,15 @@ func (s *Server) routes() http.Handler {
 		r.Get(path, s.handle(page.serve))
 	}
 
-	r.Get("/feeds", s.handle(lingers(s.listFeeds)))
+	r.Get("/feeds", s.handle(s.lingers(s.listFeeds)))
 	r.Post("/feeds/{feed}", s.handle(s.publish))
 	r.Get("/feeds/{feed}", s.handle(s.read))
 	r.Delete("/feeds/{feed}", s.handle(s.purge))
-	r.Get("/feeds/{feed}/items/{id}", s.handle(lingers(s.getItem)))
-	r.Delete("/feeds/{feed}/items/{id}", s.handle(lingers(s.deleteItem)))
-	r.Get("/feeds/{feed}/settings", s.handle(lingers(s.getSettings)))
-	r.Put("/feeds/{feed}/settings", s.handle(lingers(s.putSettings)))
-	r.Delete("/feeds/{feed}/settings", s.handle(lingers(s.deleteSettings)))
+	r.Get("/feeds/{feed}/items/{id}", s.handle(s.lingers(s.getItem)))
+	r.Delete("/feeds/{feed}/items/{id}", s.handle(s.lingers(s.deleteItem)))
+	r.Get("/feeds/{feed}/settings", s.handle(s.lingers(s.getSettings)))
+	r.Put("/feeds/{feed}/settings", s.handle(s.lingers(s.putSettings)))
+	r.Delete("/feeds/{feed}/settings", s.handle(s.lingers(s.deleteSettings)))
 
 	if s.Forerunner.Feed != "" {
 		r.Post("/send_feed_item", s.handle(s.sendFeedItem))

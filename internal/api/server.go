@@ -92,6 +92,7 @@ type Server struct {
 	strangers   atomic.Int64 // bytes, see strangersBytes
 	looped      loops
 	unread      atomic.Int64 // bytes, see unreadBytes
+	lingering   atomic.Int64 // answers, see maxLingering
 	throttle    throttle
 }
 

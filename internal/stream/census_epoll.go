@@ -5,28 +5,30 @@ package stream
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// censusTurn is how many members a shard looks at for a list before it serves
+// others: to ask the kernel for the addresses of all of many takes long.
+const censusTurn = 500
+
 // Members returns subscribers that are wanted, at most so many: those that are
 // not parked before others, since they are why somebody asks.
 func (s *Shards) Members(most int, wanted func(addr netip.AddrPort, selector string) bool) []Member {
-	var all []Member
+	lists := make(map[bool][]Member) // by whether they are parked
 	for i := range s.list {
-		s.ask(i, func(sh *shard, now time.Duration) { all = append(all, sh.census(i, most, wanted, now)...) })
+		for from, more := 0, true; more; from += censusTurn {
+			more = false // the shards may have ended
+			s.ask(i, func(sh *shard, now time.Duration) {
+				more = from+censusTurn < len(sh.slots)
+				sh.census(i, from, most, wanted, now, lists)
+			})
+		}
 	}
-	slices.SortStableFunc(all, func(a, b Member) int { return idle(a) - idle(b) })
+	all := append(lists[false], lists[true]...)
 	return all[:min(len(all), most)]
-}
-
-func idle(m Member) int {
-	if m.State == stateNames[parked] {
-		return 1
-	}
-	return 0
 }
 
 var stateNames = map[state]string{parked: "parked", blocked: "blocked", catchingUp: "catching-up"}
@@ -74,38 +76,32 @@ func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 	}
 }
 
-// census returns this shard's subscribers that are wanted, at most so many.
-func (s *shard) census(at, most int, wanted func(netip.AddrPort, string) bool, now time.Duration) (list []Member) {
-	for _, idle := range []bool{false, true} { // those who are parked come last
-		for i := range s.slots {
-			m := s.slots[i].m
-			if len(list) >= most {
-				break
-			}
-			if m == nil || m.state == resting || (m.state == parked) != idle {
-				continue
-			}
-			addr, selector := peerOf(m.fd), m.group.on.sel.String()
-			if !wanted(addr, selector) {
-				continue
-			}
-			one := Member{
-				ID:       fmt.Sprintf(memberID, at, m.slot, m.gen),
-				Address:  addr,
-				Since:    time.Now().Add(m.since - now),
-				Selector: selector,
-				State:    stateNames[m.state],
-			}
-			if m.poll == nil {
-				one.Encoding = m.enc
-			}
-			if m.state != catchingUp { // else the cursor is a worker's
-				one.Position = m.cursor.Position()
-			}
-			list = append(list, one)
+// census adds the subscribers of a turn that are wanted, up to so many in a list.
+func (s *shard) census(at, from, most int, wanted func(netip.AddrPort, string) bool, now time.Duration, lists map[bool][]Member) {
+	for i := from; i < min(from+censusTurn, len(s.slots)); i++ {
+		m := s.slots[i].m
+		if m == nil || m.state == resting || len(lists[m.state == parked]) >= most {
+			continue
 		}
+		addr, selector := peerOf(m.fd), m.group.on.sel.String()
+		if !wanted(addr, selector) {
+			continue
+		}
+		one := Member{
+			ID:       fmt.Sprintf(memberID, at, m.slot, m.gen),
+			Address:  addr,
+			Since:    time.Now().Add(m.since - now),
+			Selector: selector,
+			State:    stateNames[m.state],
+		}
+		if m.poll == nil {
+			one.Encoding = m.enc
+		}
+		if m.state != catchingUp { // else the cursor is a worker's
+			one.Position = m.cursor.Position()
+		}
+		lists[m.state == parked] = append(lists[m.state == parked], one)
 	}
-	return list
 }
 
 // peerOf returns the address of a connection's other end.

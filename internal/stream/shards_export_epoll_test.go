@@ -2,7 +2,11 @@
 
 package stream
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Number returns how many shards there are.
 func (s *Shards) Number() int { return len(s.list) }
@@ -10,6 +14,11 @@ func (s *Shards) Number() int { return len(s.list) }
 // Happen reports an event to the first shard, as the kernel does.
 func (s *Shards) Happen(slot, gen, kind uint32) {
 	s.list[0].report([]unix.EpollEvent{{Fd: int32(slot), Pad: int32(gen), Events: kind}})
+}
+
+// Leave leaves something to be done in the first shard's inbox.
+func (s *Shards) Leave(fn func()) {
+	s.list[0].put(func(in *inbox) { in.asked = append(in.asked, func(time.Duration) { fn() }) })
 }
 
 // MaxWorkers is how many readers may wait for the store at the same time.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"syscall"
@@ -196,5 +197,33 @@ func TestP9_drain_overtakes_half_an_item(t *testing.T) {
 			t.Fatalf("P9: %.60q came behind %.60q (%v)", got[n:], got[max(0, n-60):n], err)
 		}
 		f.stop()
+	}
+}
+
+// P5: who asks for one of very many subscribers does not keep the shard from the
+// others meanwhile, and finds that one.
+func TestP5_members_are_looked_through_in_turns(t *testing.T) {
+	f, _ := newLane(t, memlog.Open(stream.StoreOptions{}), stream.HubOptions{})
+	const many = 1200
+	for range many {
+		f.subscribe("a", stream.Start{})
+	}
+	last := f.subscribe("b", stream.Start{})
+	must(t, last, line(f.publish("b", "x").First, "b", "x")) // all are there
+	looked, others := 0, 0
+	list := f.shards.Members(3, func(_ netip.AddrPort, selector string) bool {
+		if looked++; looked == 1 {
+			f.shards.Leave(func() { others = looked })
+		}
+		return selector == "b"
+	})
+	if len(list) != 1 || list[0].Selector != "b" || looked != many+1 {
+		t.Errorf("of %d that were looked at these are listed: %+v", looked, list)
+	}
+	if others == 0 || others > many/2 {
+		t.Errorf("the shard did something else after %d of %d", others, many)
+	}
+	if n := len(f.shards.Members(3, func(netip.AddrPort, string) bool { return true })); n != 3 {
+		t.Errorf("%d are listed, not 3", n)
 	}
 }
