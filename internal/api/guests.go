@@ -66,15 +66,15 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 }
 
 func (gs *guests) leave(g *guest, end stream.End) {
+	if end == stream.EndStalled { // first: whoever finds that one is gone finds that it was cut
+		gs.server.metrics.stalled.Inc()
+		gs.server.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
+	}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	gs.total--
 	if g.count--; g.count == 0 {
 		delete(gs.byAddr, g.addr)
-	}
-	if end == stream.EndStalled { // whoever finds that one is gone finds that it was cut
-		gs.server.metrics.stalled.Inc()
-		gs.server.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
 	}
 }
 

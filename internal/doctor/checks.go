@@ -258,6 +258,8 @@ func ParseURL(s string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("%q is no address of a feed, such as https://example.com/feeds/news", s)
 	}
+	// As browsers do, whose Origin and Host have no port that goes without saying.
+	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 	return u, nil
 }
 

@@ -222,6 +222,13 @@ func TestDoctor_NobodyThere(t *testing.T) {
 			t.Errorf("%q is taken", s)
 		}
 	}
+	for s, host := range map[string]string{
+		"https://x:443/feeds/news": "x", "http://[::1]:80/feeds/news": "[::1]", "http://x:443/feeds/news": "x:443", "https://x:8443/feeds/news": "x:8443",
+	} {
+		if u, err := doctor.ParseURL(s); err != nil || u.Host != host {
+			t.Errorf("the host of %s is %v, want %s; %v", s, u, host, err)
+		}
+	}
 }
 
 func TestCheckOrigin(t *testing.T) {
