@@ -78,7 +78,7 @@ func testChatLostAnswer(t *testing.T, browser context.Context, bin string) {
 			c.deaf.Store(true)
 			tab.says(fmt.Sprintf("message %d", i))
 			// It is stored, and whoever said it does not know.
-			until(t, "the message is stored", func() bool { return len(s.stored(t)) == before+i+1 })
+			await(t, "the message is stored", func() bool { return len(s.stored(t)) == before+i+1 })
 			tab.wait(`unsent().length === 1`)
 			c.out.Store(true)
 			c.deaf.Store(false)
@@ -142,7 +142,7 @@ func testChatReload(t *testing.T, browser context.Context, bin string) {
 	tab.waitChat()
 	c.deaf.Store(true)
 	tab.says("on its way")
-	until(t, "the message is stored", func() bool { return len(s.stored(t)) == 1 })
+	await(t, "the message is stored", func() bool { return len(s.stored(t)) == 1 })
 	c.deaf.Store(false)
 	tab.do(chromedp.Navigate(c.address + "/chat"))
 	tab.waitChat()

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
@@ -181,16 +180,6 @@ func (s *pageServer) flood(t *testing.T) (stop func()) {
 	})
 	t.Cleanup(stop)
 	return stop
-}
-
-// until waits for what the test itself can see.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(pagePatience); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not so after %s", what, pagePatience)
-		}
-	}
 }
 
 // cable passes bytes between a browser and the server, and can break.

@@ -138,14 +138,15 @@ func testLooksExamples(t *testing.T, browser context.Context, bin string) {
 
 func testLooksTall(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
+	s.batch(t, "tall", 0, 30) // below them, so that the end of the page is elsewhere
 	s.publish(t, "tall", "", "text/plain", strings.Repeat("line\n", 3000)+"end")
 	s.publish(t, "tall", "", "application/json", "["+strings.Repeat(`{"a":[1,2],"b":{"c":1}},`, 900)+`0]`)
 	s.publish(t, "tall", "", "application/json", `{"text":"`+strings.Repeat("word ", 3000)+`https://example.com/"}`)
 	s.publish(t, "tall", "", "application/json", `{"deep":{"list":["`+strings.Repeat(`x","`, 100)+`"]}}`)
 	s.publish(t, "tall", "", "application/json", `{"src":"`+s.url()+`/harbour.svg","caption":"`+strings.Repeat("word ", 30)+`"}`)
-	tab := openPage(t, browser, s.url()+"/?feed=tall", `globalThis.tall = () => [...document.querySelectorAll("#items > li")].map(li =>
+	tab := openPage(t, browser, s.url()+"/?feed=tall", `globalThis.tall = () => [...document.querySelectorAll("#items > li")].slice(0, 5).map(li =>
 		[li.offsetHeight > innerHeight ? "tall" : "", li.querySelector(".fold")?.textContent ?? "", li.querySelector(".fold")?.ariaExpanded ?? ""].join("")).join()`)
-	tab.waitRows(5)
+	tab.waitRows(35)
 	tab.wait(`tall() === ",,Show morefalse,Show morefalse,Show morefalse"`)
 	// What somebody opens is not without bounds, either.
 	tab.do(chromedp.Click(chromedp.CSS("#items summary")), chromedp.Click(chromedp.CSS("#items details details summary")))

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,18 +33,7 @@ func TestP9_WaitingPagesAreAnsweredOnStop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, fmt.Sprintf("%d pages wait", n), func() bool {
-		resp, err := http.Get(s.url("/metrics"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return regexp.MustCompile(fmt.Sprintf(`(?m)^feedd_subscribers %d$`, n)).Match(body)
-	})
+	awaitNumber(t, "waiting pages", n, func() int { return connections(t, s.address) })
 	began := time.Now()
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	for i, c := range conns {
@@ -65,14 +53,4 @@ func TestP9_WaitingPagesAreAnsweredOnStop(t *testing.T) {
 		t.Errorf("the server ended with %v", err)
 	}
 	t.Logf("%d were answered, and the server stopped, in %s", n, time.Since(began))
-}
-
-// await waits for a condition.
-func await(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it did not come about that %s", what)
-		}
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -332,44 +331,6 @@ func TestP1_ManyPublishersOneOrder(t *testing.T) {
 	})
 }
 
-// faulty is an engine whose reads, and probes, can be made to fail.
-type faulty struct {
-	stream.Engine
-	reads, appends, probes atomic.Bool
-	probed                 atomic.Int64
-}
-
-var errFault = errors.New("a fault of the test's own")
-
-func (f *faulty) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
-	if f.reads.Load() {
-		return stream.Page{}, errFault
-	}
-	return f.Engine.Read(ctx, q)
-}
-
-func (f *faulty) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
-	if f.appends.Load() {
-		return stream.Receipt{}, errFault
-	}
-	return f.Engine.Append(ctx, b)
-}
-
-func (f *faulty) Floor(ctx context.Context, id stream.ID) (stream.ID, error) {
-	if f.reads.Load() {
-		return 0, errFault
-	}
-	return f.Engine.Floor(ctx, id)
-}
-
-func (f *faulty) Probe(ctx context.Context) error {
-	f.probed.Add(1)
-	if f.probes.Load() {
-		return errFault
-	}
-	return f.Engine.Probe(ctx)
-}
-
 // A browser's EventSource stops for good on a 503: a store that fails for a
 // while must not do that to it.
 func TestStream_StoreThatFailsForAWhile(t *testing.T) {
@@ -427,94 +388,6 @@ func TestP2_NoReaderSeesAnItemBeforeItsCommit(t *testing.T) {
 		(<-answered).mustStatus(t, http.StatusCreated)
 		live.mustItems("x")
 	})
-}
-
-// P5: whoever does not read holds up neither publishers nor others.
-func TestP5_ReaderThatNeverReadsHoldsUpNobody(t *testing.T) {
-	onEngines(t, func(t *testing.T, d deployment) {
-		d.sendBuffer = 4096
-		s := start(t, d) // the stall timeout is an hour: who waited for one would wait for long
-		from := s.position()
-		for range 3 {
-			s.slowReader("f?last_event_id="+from, sseTransport)
-		}
-		other := openSSE(s, "f?last_event_id="+from)
-		const n = 1000
-		got := make(chan int)
-		go func() {
-			seen := 0
-			for i := range n {
-				if number(t, other.item().data) == i {
-					seen++
-				}
-			}
-			got <- seen
-		}()
-		s.putMany("f", 0, n, 2000)
-		if seen := <-got; seen != n {
-			t.Errorf("the other reader got %d of %d items", seen, n)
-		}
-		if subs := s.metric("feedd_subscribers"); subs != 4 {
-			t.Errorf("%v subscribers are left: the test did not show what it shall", subs)
-		}
-	})
-}
-
-// P5: it is cut after the stall timeout, and comes back without a loss.
-func TestP5_StalledReaderIsCutAndResumes(t *testing.T) {
-	onEngines(t, func(t *testing.T, d deployment) {
-		d.sendBuffer = 4096
-		d.options = api.Options{StallTimeout: 300 * time.Millisecond, Heartbeat: time.Hour}
-		s := start(t, d)
-		from := s.position()
-		sl, in := s.slowReader("f?last_event_id="+from, sseTransport)
-		const n = 300
-		s.putMany("f", 0, n, 2000)
-		eventually(t, "the reader is cut", func() bool { return s.metric("feedd_subscribers") == 0 })
-		if cut := s.metric("feedd_subscribers_cut_total"); cut != 1 {
-			t.Errorf("%v were cut", cut)
-		}
-		if hits := s.metric(`feedd_limit_hits_total{limit="stall_timeout"}`); hits != 1 {
-			t.Errorf("stall_timeout was hit %v times", hits)
-		}
-		seen, last := 0, from
-		take := func(it note) {
-			if i := number(t, it.data); i != seen {
-				t.Fatalf("item %d came, want %d", i, seen)
-			}
-			seen, last = seen+1, it.id
-		}
-		next := sl.reader(in, sseTransport)
-		for it := next(); it.kind == anItem; it = next() {
-			take(it)
-		}
-		if seen == n {
-			t.Fatal("it got everything before it was cut: the test did not show what it shall")
-		}
-		for seen < n { // on a busy machine it may be cut again
-			r := openSSE(s, "f?last_event_id="+last)
-			for it := r.something(); it.kind == anItem; it = r.something() {
-				if take(it); seen == n {
-					break
-				}
-			}
-			r.close()
-		}
-	})
-}
-
-// A quiet stream is in order for longer than the stall timeout.
-func TestP5_QuietReaderIsNotCut(t *testing.T) {
-	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{StallTimeout: 100 * time.Millisecond, Heartbeat: 300 * time.Millisecond}})
-	r := openSSE(s, "f")
-	for range 2 {
-		if n := r.next(); n.kind != aComment {
-			t.Fatalf("%+v", n)
-		}
-	}
-	s.put("f", "x")
-	r.mustItems("x")
 }
 
 func TestStream_EndsWhenTheClientGoes(t *testing.T) {
