@@ -48,8 +48,8 @@ type Finding struct {
 }
 
 // Run makes all checks and reports each as it is done. When there is no stream
-// of feedd to look at, the finding that says so is the last one. It returns false when anything
-// is wrong.
+// of feedd to look at, the finding that says so is the last one. It returns
+// false when anything is wrong.
 func Run(ctx context.Context, cfg Config, report func(Finding)) bool {
 	d := &doctor{Config: cfg}
 	if d.Prompt == 0 {
