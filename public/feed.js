@@ -156,7 +156,8 @@ export class Feed extends EventTarget {
       await null; // the page adds its listeners first
       if (this.#options.ticket) await trade(this.#url, this.#options.ticket, signal);
       await this.#begin();
-      await this.#live();
+      // What the first page brought may have had it closed.
+      if (!signal.aborted) await this.#live();
     } catch (err) {
       this.#fail(err);
     }
@@ -177,18 +178,18 @@ export class Feed extends EventTarget {
 
   /** @param {State} state of the connection */
   #show(state) {
-    this.#state = state;
-    this.#showState();
+    this.#showState(() => this.#state = state);
   }
 
   /** @param {State} [trouble] undefined: there is none any more */
   #showTrouble(trouble) {
-    this.#trouble = trouble;
-    this.#showState();
+    this.#showState(() => this.#trouble = trouble);
   }
 
-  #showState() {
+  /** What was on its way when it ended changes nothing any more. */
+  #showState(change) {
     if (this.#end.signal.aborted) return;
+    change();
     this.dispatchEvent(new CustomEvent("state", {detail: this.state}));
   }
 

@@ -485,5 +485,23 @@ func testFeedClosed(t *testing.T, browser context.Context, bin string) {
 		t.Errorf("closed feeds said %s things", got)
 	}
 	s.awaitReaders(t, "news", 1)
+	// Nothing of a closed one is left: not either where its first page's last
+	// item had it closed.
+	tab.eval(`feed.close(), ""`)
+	s.awaitReaders(t, "news", 0)
+	tab.eval(`(() => {
+		globalThis.short = [true, false].map(share => new Feed("/feeds/news", {last: 1, share}));
+		for (const feed of short) feed.addEventListener("item", () => feed.close());
+		return "";
+	})()`)
+	tab.wait(`short.every(feed => feed.state.is === "closed")`)
+	next := feedTab(t, browser, s.url(), "/feeds/news", nil)
+	next.waitLive()
+	next.eval(`feed.close(), ""`)
+	s.awaitReaders(t, "news", 0)
+	if got := tab.eval(`short.map(feed => feed.state.is).join()`); got != "closed,closed" {
+		t.Errorf("closed feeds are %s", got)
+	}
+	next.wantQuiet(noIcon)
 	tab.wantQuiet(noIcon)
 }
