@@ -245,7 +245,7 @@ async function letGo() {
   if (state.is !== "live" || stretch.trouble.newer && Date.now() < again) return;
   if (held() || stretch.attached || stretch.apart) return;
   if (stretch.waiting > CATCH_UP || stretch.least) toNewest();
-  else if (!await stretch.newer(CATCH_UP)) again = Date.now() + spread(AGAIN);
+  else if (!await stretch.newer({limit: CATCH_UP, keepPlace: false})) again = Date.now() + spread(AGAIN);
 }
 
 function toNewest() {

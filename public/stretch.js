@@ -153,9 +153,7 @@ export class Stretch {
       for (let made = 0; this.#pending.length && (made < least || made < MOST && performance.now() < end); made += LEAST) {
         this.list.addNewer(this.#pending.splice(0, LEAST));
       }
-      if (this.list.length <= ROWS) return;
-      this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
-      this.ended = false;
+      if (this.list.length > ROWS) this.#dropOldest();
     };
     if (this.#keepPlace || this.page.scrolled()) this.list.inPlace(add);
     else add();
@@ -205,9 +203,10 @@ export class Stretch {
 
   /** Goes on upwards, as far as one page goes. When that is all, the stretch is
    * attached.
-   * @param {number} limit
+   * @param {{limit?: number, keepPlace?: boolean}} [how] keepPlace: while there
+   *   is more, the reader stays at the row where he is
    * @returns {Promise<boolean>} whether it is */
-  async newer(limit = PAGE) {
+  async newer({limit = PAGE, keepPlace = true} = {}) {
     if (this.attached) return true;
     if (this.#meanwhile || this.#stale || this.#pending.length) return false;
     const {signal} = this.#life;
@@ -217,7 +216,7 @@ export class Stretch {
     try {
       const page = await readPage(this.address, {last_event_id: this.#top, limit: String(limit)}, signal);
       this.trouble.newer = "";
-      this.#keepPlace = page.more;
+      this.#keepPlace = keepPlace && page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
         // Apart from the newest, there are some that were never counted.
@@ -264,7 +263,10 @@ export class Stretch {
       const matching = items.filter(this.page.matches);
       this.passed ||= matching.length < items.length;
       this.list.addOlder(matching.map(item => ({item})));
-      if (this.list.length > ROWS) this.list.inPlace(() => this.#dropNewest());
+      if (this.list.length <= ROWS) return;
+      // At the newest the list filled up meanwhile: these are what is too much.
+      if (search || this.page.scrolled()) this.list.inPlace(() => this.#dropNewest());
+      else this.#dropOldest();
     } catch (err) {
       if (!signal.aborted) this.trouble.older = `Older items cannot be read: ${err.message}.`;
     } finally {
@@ -273,6 +275,11 @@ export class Stretch {
         this.page.changed();
       }
     }
+  }
+
+  #dropOldest() {
+    this.bottom = this.list.dropOldest(ROWS) ?? this.bottom;
+    this.ended = false;
   }
 
   #dropNewest() {

@@ -20,6 +20,8 @@ func TestReaderHeld(t *testing.T) {
 		{"counts anew what waits for another filter", testReaderRecounts},
 		{"counts once what it reads before its stream brings it", testReaderCountsOnce},
 		{"marks what went while it was paused", testReaderPausedGap},
+		{"goes all the way up when more wait than it knows of", testReaderCatchesUp},
+		{"stays at the newest while older items are on their way", testReaderOlderLate},
 	})
 }
 
@@ -264,5 +266,59 @@ func testReaderPausedGap(t *testing.T, browser context.Context, bin string) {
 	want = append(want, s.publish(t, "main", "", "text/plain", "live"))
 	tab.waitRows(4)
 	tab.wantRows(want)
+	tab.wantQuiet()
+}
+
+func testReaderCatchesUp(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 10)
+	tab := openPage(t, browser, s.url(), slowStream)
+	tab.waitRows(10)
+	tab.wait(`state() === "live"`)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	s.batch(t, "main", 10, 300)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 300"`)
+	tab.eval(`globalThis.late = new Promise(come => { globalThis.come = come; }), ""`)
+	s.batch(t, "main", 310, 400)
+	tab.do(chromedp.Click(chromedp.CSS("#pause")))
+	tab.wait(`rows()[0]?.text === "709" && scrollY === 0`)
+	tab.wantDense()
+	tab.eval(`come(), ""`)
+	s.batch(t, "main", 710, 1)
+	tab.wait(`rows()[0]?.text === "710" && document.querySelector("#details").textContent === ""`)
+	tab.wantDense()
+	tab.wantQuiet()
+}
+
+func testReaderOlderLate(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.batch(t, "main", 0, 100)
+	tab := openPage(t, browser, s.url(), `(() => {
+		const real = fetch;
+		globalThis.gate = Promise.withResolvers();
+		globalThis.fetch = async (...asked) => {
+			if (String(asked[0]).includes("before=")) {
+				gate.asked = true;
+				await gate.promise;
+			}
+			return real(...asked);
+		};
+	})()`)
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	tab.eval(`scrollTo(0, 1e6), ""`)
+	tab.wait(`gate.asked === true`)
+	tab.wait(`!document.querySelector("#items.flows")`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`document.querySelector("#items.flows") !== null`)
+	s.batch(t, "main", 100, 450) // as many as there is room for
+	tab.wait(`rows()[0]?.text === "549" && rows().length === 500`)
+	tab.eval(`gate.resolve(), new Promise(resolve => setTimeout(resolve, 100, ""))`)
+	s.batch(t, "main", 550, 1)
+	tab.wait(`rows()[0]?.text === "550" && document.querySelector("#details").textContent === ""`)
+	tab.wantDense()
+	// Further down there is all that is older.
+	tab.wait(`(scrollTo(0, 1e6), rows().at(-1)?.text === "0")`)
+	tab.wantDense()
 	tab.wantQuiet()
 }
