@@ -31,6 +31,7 @@ let feed;
 let state = {is: "connecting"};
 let paused = false;
 let scrolled = false; // the newest row is above the window
+let upwards = false; // the reader scrolled up to it, to see what is newer
 let words = ""; // that an item must have, in small letters
 let told = ""; // a message of the page itself
 /** @type {import("./address.js").Address | undefined} whose place could not be shown */
@@ -69,6 +70,7 @@ async function go(next) {
   const mine = address = {...next};
   feed?.close();
   feed = undefined;
+  upwards = false;
   showAddress();
   stretch.begin(address);
   if (!address.at) {
@@ -234,18 +236,25 @@ function tell(text) {
 function look() {
   const was = scrolled;
   scrolled = list.element.getBoundingClientRect().top < 0;
-  if (was && !scrolled && !paused) stretch.newer();
+  upwards = !scrolled && !stretch.attached && (was || upwards);
+  if (was && !scrolled) letGo();
   if (was !== scrolled) list.inPlace(show); // rows get their sizes
 }
 
 let again = 0;
-/** Shows what was counted, when nothing holds the page any more and the server
- * is there. */
+/** Goes on to the newest, when nothing holds the page any more and the server
+ * is there; by a page at a time for a reader who scrolls upwards. */
 async function letGo() {
   if (state.is !== "live" || stretch.trouble.newer && Date.now() < again) return;
-  if (held() || stretch.attached || stretch.apart) return;
-  if (stretch.waiting > CATCH_UP || stretch.least) toNewest();
-  else if (!await stretch.newer({limit: CATCH_UP, keepPlace: false})) again = Date.now() + spread(AGAIN);
+  if (stretch.attached || paused || scrolled) return;
+  if (!upwards && (held() || stretch.apart)) return;
+  if (!upwards && (stretch.waiting > CATCH_UP || stretch.least)) {
+    toNewest();
+    return;
+  }
+  const there = await stretch.newer(upwards ? {} : {limit: CATCH_UP, keepPlace: false});
+  if (there) upwards = false;
+  else again = Date.now() + spread(AGAIN);
 }
 
 function toNewest() {
@@ -261,6 +270,7 @@ function toNewest() {
 
 function setPaused(on) {
   paused = on;
+  upwards &&= stretch.apart; // what was only counted comes at once
   if (!on) letGo();
   show();
 }

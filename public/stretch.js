@@ -210,12 +210,14 @@ export class Stretch {
     if (this.attached) return true;
     if (this.#meanwhile || this.#stale || this.#pending.length) return false;
     const {signal} = this.#life;
+    const top = this.#top;
     const followed = this.page.followed(); // else there may be more before that begins
     this.#meanwhile = [];
     this.#tooMany = false;
     try {
-      const page = await readPage(this.address, {last_event_id: this.#top, limit: String(limit)}, signal);
+      const page = await readPage(this.address, {last_event_id: top, limit: String(limit)}, signal);
       this.trouble.newer = "";
+      if (top !== this.#top) return false; // rows were dropped meanwhile
       this.#keepPlace = keepPlace && page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
@@ -313,6 +315,7 @@ export class Stretch {
       // None newer, though the time may be one to come: all up to the cursor.
       older = await read({before: newer.items[0]?.id ?? String(Number(newer.cursor) + 1)});
     }
+    signal.throwIfAborted(); // it may have come with the answer
     this.fresh();
     const entries = older.items.map(item => ({item}));
     if (newer.gap) entries.push({gap: newer.gap});

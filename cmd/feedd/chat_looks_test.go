@@ -133,7 +133,8 @@ func testChatScroll(t *testing.T, browser context.Context, bin string) {
 	batch(0, 490)
 	tab.wait(`texts().at(-1) === "number 489" && ` + atEnd)
 	// The reader goes up, and what is read stays where it is, though rows go.
-	tab.eval(`document.querySelector("#log").scrollTop -= 1000, new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	tab.eval(`document.querySelector("#log").scrollTop -= 1000, ""`)
+	tab.twoFrames()
 	const place = `(() => {
 		const top = document.querySelector("#log").getBoundingClientRect().top;
 		const li = [...document.querySelectorAll("#messages > li")].find(li => li.getBoundingClientRect().top >= top);
@@ -165,7 +166,8 @@ func testChatScroll(t *testing.T, browser context.Context, bin string) {
 		}
 	}
 	// Who speaks is at the end again.
-	tab.eval(`document.querySelector("#log").scrollTop = 0, new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	tab.eval(`document.querySelector("#log").scrollTop = 0, ""`)
+	tab.twoFrames()
 	tab.says("hello")
 	tab.wait(`texts().at(-1) === "hello" && ` + atEnd)
 	tab.wantQuiet()
@@ -283,7 +285,7 @@ func testChatLooks(t *testing.T, browser context.Context, bin string) {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range []int64{1000, 360} {
 				look(scheme, width)
-				tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+				tab.twoFrames()
 				at := fmt.Sprintf("%s %s %d", name, scheme, width)
 				if got := tab.eval(`[document.documentElement.scrollWidth, document.documentElement.scrollHeight].join()`); got != fmt.Sprintf("%d,740", width) {
 					t.Errorf("%s: the page is as large as %s", at, got)

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,11 +61,7 @@ func TestP1P3P4_clients_of_others(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("FEEDD_TEST_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("FEEDD_TEST_SEED=%d", seed)
+	seed := seedFromEnv(t)
 	s := startReal(t, "FEEDD_RETENTION_MAX_ITEMS=0", "FEEDD_RETENTION_MAX_BYTES=0")
 	publisher, err := client.New(client.Config{Server: s.address, Key: s.key()})
 	if err != nil {

@@ -242,6 +242,12 @@ func (tab *pageTab) waitWithin(limit time.Duration, expression string) {
 	}
 }
 
+// twoFrames waits until the page has shown what it has by now.
+func (tab *pageTab) twoFrames() {
+	tab.t.Helper()
+	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+}
+
 // waitRows waits until there are so many rows, or more.
 func (tab *pageTab) waitRows(n int) {
 	tab.t.Helper()

@@ -22,6 +22,8 @@ func TestReaderHeld(t *testing.T) {
 		{"marks what went while it was paused", testReaderPausedGap},
 		{"goes all the way up when more wait than it knows of", testReaderCatchesUp},
 		{"stays at the newest while older items are on their way", testReaderOlderLate},
+		{"leaves no hole where older items come before newer ones", testReaderBothLate},
+		{"goes on upwards when it resumes at the upper end", testReaderResumesApart},
 	})
 }
 
@@ -89,7 +91,7 @@ func testReaderHolds(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`state() === "live"`)
 	tab.eval(`scrollTo(0, 1200), ""`)
 	tab.wait(`scrollY === 1200`)
-	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	tab.twoFrames()
 	s.batch(t, "main", 50, 20)
 	tab.wait(`document.querySelector("#new").textContent === "20 new items, show"`)
 	tab.wait(`(({left, top}) => document.elementFromPoint(left + 20, top + 5)?.id === "new")(document.querySelector("#new").getBoundingClientRect())`)
@@ -290,30 +292,101 @@ func testReaderCatchesUp(t *testing.T, browser context.Context, bin string) {
 	tab.wantQuiet()
 }
 
+// gates keep back the answers to a page's questions that have a text in their
+// URL.
+const gates = `(() => {
+	const real = fetch, gates = new Map();
+	globalThis.shut = text => { gates.set(text, {...Promise.withResolvers(), asked: false}); };
+	globalThis.asked = text => gates.get(text).asked;
+	globalThis.release = text => {
+		gates.get(text).resolve();
+		gates.delete(text);
+	};
+	globalThis.fetch = async (...asked) => {
+		const answer = await real(...asked);
+		for (const [text, gate] of gates) {
+			if (!String(asked[0]).includes(text)) continue;
+			gate.asked = true;
+			await gate.promise;
+		}
+		return answer;
+	};
+})()`
+
+// deep opens a page and scrolls down until it has as many rows as it may.
+func deep(t *testing.T, browser context.Context, s *pageServer) *pageTab {
+	t.Helper()
+	s.batch(t, "main", 0, 600)
+	tab := openPage(t, browser, s.url(), gates)
+	tab.waitRows(50)
+	tab.wait(`state() === "live"`)
+	tab.wait(`(scrollTo(0, 1e6), rows().length === 500)`)
+	tab.wait(`document.querySelector("#items.flows") === null`)
+	return tab
+}
+
+func testReaderBothLate(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := deep(t, browser, s)
+	if got := tab.rows()[0].Text; got != "599" {
+		t.Fatalf("the first row is %s already", got)
+	}
+	tab.eval(`shut("before="), shut("last_event_id="), ""`)
+	tab.wait(`(scrollTo(0, scrollY - 1), scrollTo(0, 1e6), asked("before="))`)
+	s.batch(t, "main", 600, 1)
+	tab.wait(`document.querySelector("#new").textContent === "1 new item, show"`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`asked("last_event_id=")`)
+	tab.eval(`scrollTo(0, 1e6), ""`)
+	tab.wait(`scrollY > 0`)
+	tab.twoFrames()
+	tab.eval(`release("before="), ""`)
+	tab.wait(`rows().at(-1)?.text === "50"`)
+	tab.eval(`release("last_event_id="), ""`)
+	tab.twoFrames()
+	tab.wantDense()
+	tab.wait(`(scrollTo(0, 0), rows()[0]?.text === "600")`)
+	tab.wantDense()
+	tab.wantQuiet()
+}
+
+func testReaderResumesApart(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	tab := deep(t, browser, s)
+	tab.press("p")
+	tab.wait(`(scrollTo(0, scrollY - 1), scrollTo(0, 1e6), rows()[0]?.text === "549")`) // as many less above
+	s.batch(t, "main", 600, 10)
+	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 10"`)
+	tab.eval(`scrollTo(0, 0), ""`)
+	tab.wait(`scrollY === 0`)
+	tab.twoFrames()
+	if got := tab.rows()[0].Text; got != "549" {
+		t.Errorf("a paused page went on to %s", got)
+	}
+	tab.press("p")
+	tab.wait(`rows()[0]?.text === "599" && scrollY > 0`) // by a page, the reader's place is kept
+	tab.wait(`(scrollTo(0, 0), rows()[0]?.text === "609")`)
+	s.batch(t, "main", 610, 1)
+	tab.wait(`(scrollTo(0, 0), rows()[0]?.text === "610" && document.querySelector("#details").textContent === "")`)
+	tab.wantDense()
+	tab.wantQuiet()
+}
+
 func testReaderOlderLate(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	s.batch(t, "main", 0, 100)
-	tab := openPage(t, browser, s.url(), `(() => {
-		const real = fetch;
-		globalThis.gate = Promise.withResolvers();
-		globalThis.fetch = async (...asked) => {
-			if (String(asked[0]).includes("before=")) {
-				gate.asked = true;
-				await gate.promise;
-			}
-			return real(...asked);
-		};
-	})()`)
+	tab := openPage(t, browser, s.url(), gates)
 	tab.waitRows(50)
 	tab.wait(`state() === "live"`)
-	tab.eval(`scrollTo(0, 1e6), ""`)
-	tab.wait(`gate.asked === true`)
+	tab.eval(`shut("before="), scrollTo(0, 1e6), ""`)
+	tab.wait(`asked("before=")`)
 	tab.wait(`!document.querySelector("#items.flows")`)
 	tab.eval(`scrollTo(0, 0), ""`)
 	tab.wait(`document.querySelector("#items.flows") !== null`)
 	s.batch(t, "main", 100, 450) // as many as there is room for
 	tab.wait(`rows()[0]?.text === "549" && rows().length === 500`)
-	tab.eval(`gate.resolve(), new Promise(resolve => setTimeout(resolve, 100, ""))`)
+	tab.eval(`release("before="), ""`)
+	tab.twoFrames()
 	s.batch(t, "main", 550, 1)
 	tab.wait(`rows()[0]?.text === "550" && document.querySelector("#details").textContent === ""`)
 	tab.wantDense()

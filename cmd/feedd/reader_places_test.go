@@ -53,7 +53,7 @@ func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
 	}
 	tab.wait(`rows()[0]?.text === "399"`)
 	tab.eval(`scrollTo(0, 0), ""`)
-	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	tab.twoFrames()
 	s.batch(t, "news", 400, 1)
 	tab.wait(`rows()[0]?.text === "400"`)
 	tab.wantDense()

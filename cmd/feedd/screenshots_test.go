@@ -164,7 +164,7 @@ func (tab *pageTab) look(width, height int64, scheme string) {
 		})
 		return err
 	}))
-	tab.eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(""))))`)
+	tab.twoFrames()
 }
 
 // save writes a picture of the window.

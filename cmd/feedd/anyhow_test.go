@@ -1,0 +1,298 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestAnyhow: whatever is done with a page, in whatever order and at whatever
+// moment, in the end it has what it is to have. FEEDD_TEST_SEED decides what is
+// done, FEEDD_TEST_STEPS how much of it.
+func TestAnyhow(t *testing.T) {
+	inBrowser(t, []browserTest{
+		{"P3 a reader who lets go of everything has the newest, without a hole", testReaderAnyhow},
+		{"P1 P3 Feeds that come and go have theirs, and leave nothing behind", testFeedsAnyhow},
+	})
+}
+
+// numberFromEnv is what a test is told by a variable.
+func numberFromEnv(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(cmp.Or(os.Getenv(name), strconv.FormatUint(otherwise, 10)), 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// seedFromEnv returns the seed that a test is told, else a new one, and says it.
+func seedFromEnv(t *testing.T) uint64 {
+	t.Helper()
+	seed := numberFromEnv(t, "FEEDD_TEST_SEED", rand.Uint64())
+	t.Logf("FEEDD_TEST_SEED=%d", seed)
+	return seed
+}
+
+func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
+	seed := seedFromEnv(t)
+	random := rand.New(rand.NewPCG(seed, 0))
+	s := startForPage(t, bin)
+	var mu sync.Mutex // guards what follows
+	var did []string
+	n := 0
+	does := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		did = append(did, fmt.Sprintf(format, args...))
+	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("what was done:\n%s", strings.Join(did, "\n"))
+		}
+	}()
+	publish := func(more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		did = append(did, fmt.Sprintf("publish %d to %d", n, n+more-1))
+		s.batch(t, "main", n, more)
+		n += more
+	}
+	publish(1 + random.IntN(300))
+	// The server's answers take their time.
+	tab := openPage(t, browser, s.url(), `(() => {
+		const real = fetch;
+		globalThis.fetch = async (...asked) => {
+			const answer = await real(...asked);
+			if (Math.random() < 0.5) await new Promise(resolve => setTimeout(resolve, Math.random() * 300));
+			return answer;
+		};
+	})()`)
+	tab.wait(`state() === "live"`)
+	eval := func(expression string) {
+		does("%s", expression)
+		tab.eval(expression + `, ""`)
+	}
+	press := func(keys string) {
+		does("press %q", keys)
+		tab.press(keys)
+	}
+	click := func(id string) func() {
+		return func() {
+			eval(fmt.Sprintf(`document.querySelector(%q).hidden || document.querySelector(%q).click()`, id, id))
+		}
+	}
+	filter := func(text string) {
+		does("filter %q", text)
+		tab.filter(text)
+	}
+	steps := []struct {
+		weight int
+		do     func()
+	}{
+		{2, func() { publish(40 + random.IntN(100)) }},
+		{1, func() { publish(400 + random.IntN(300)) }},
+		{6, func() { press("p") }},
+		{4, func() { eval(fmt.Sprintf(`scrollTo(0, document.body.scrollHeight * %.2f)`, random.Float64())) }},
+		{3, func() { eval(`scrollTo(0, 0)`) }},
+		{4, func() { eval(`scrollTo(0, 1e6)`) }},
+		{4, func() { // as a glance at what is older
+			eval(`scrollTo(0, 1e6)`)
+			eval(`new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(scrollTo(0, 0)))))`)
+		}},
+		{2, func() { press("j") }},
+		{1, func() { press("k") }},
+		{1, func() { press("c") }},
+		{3, func() { press(kb.Escape) }},
+		{2, func() { filter([]string{"1", "7", "33", "nobody"}[random.IntN(4)]) }},
+		{2, func() { filter("") }},
+		{2, click("#new")},
+		{2, click("#newer")},
+		{2, click("#older")},
+		{1, func() { eval(`[...document.querySelectorAll("#items .time")].at(-1)?.click()`) }}, // the item's own address
+		{1, func() { eval(`location.search.includes("at=") && history.back()`) }},
+	}
+	all := 0
+	for _, step := range steps {
+		all += step.weight
+	}
+	over := make(chan struct{})
+	var pouring sync.WaitGroup
+	pouring.Go(func() {
+		random := rand.New(rand.NewPCG(seed, 1))
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(time.Duration(random.IntN(30)) * time.Millisecond):
+				publish(1 + random.IntN(12))
+			}
+		}
+	})
+	// Letting go: of the rows, of the text, of the place, of the pause.
+	letGo := func() {
+		does("let go")
+		tab.press(kb.Escape)
+		tab.press(kb.Escape)
+		tab.filter("")
+		tab.eval(`new Promise(resolve => setTimeout(resolve, 250, ""))`) // it waits for more letters
+		if tab.eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
+			tab.press("n")
+		}
+		if tab.eval(`document.querySelector("#pause").textContent`) == "Resume" {
+			tab.press("p")
+		}
+		// Nothing comes meanwhile: scrolling up goes by pages.
+		mu.Lock()
+		defer mu.Unlock()
+		tab.wait(fmt.Sprintf(`(scrollTo(0, 0), rows()[0]?.text === "%d" && document.querySelector("#details").textContent === "" && document.querySelector("#new").hidden)`, n-1))
+		tab.wantDense()
+	}
+	for i := range numberFromEnv(t, "FEEDD_TEST_STEPS", 150) {
+		k := random.IntN(all)
+		for _, step := range steps {
+			if k -= step.weight; k < 0 {
+				step.do()
+				break
+			}
+		}
+		if pause := random.IntN(120) - 40; pause > 0 {
+			does("wait %d ms", pause)
+			tab.eval(fmt.Sprintf(`new Promise(resolve => setTimeout(resolve, %d, ""))`, pause))
+		}
+		if i%15 == 14 {
+			letGo()
+		}
+	}
+	close(over)
+	pouring.Wait()
+	for range 2 {
+		letGo()
+		publish(1)
+	}
+	tab.wantQuiet()
+}
+
+func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
+	seed := seedFromEnv(t)
+	s := startForPage(t, bin)
+	const tabs = 3
+	rounds := numberFromEnv(t, "FEEDD_TEST_STEPS", 150) / tabs
+	var open []*pageTab
+	for i := range tabs {
+		tab := openPage(t, browser, s.url()+"/style.css", feedHelpers)
+		tab.eval("load()")
+		tab.eval(fmt.Sprintf(`(() => {
+			let seed = %d;
+			const random = () => (seed = (seed * 48271) %% 2147483647) / 2147483647;
+			const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+			const pick = list => list[Math.floor(random() * list.length)];
+			globalThis.notes = [];
+			globalThis.make = (selector, options) => {
+				const feed = new Feed("/feeds/" + selector, options);
+				const note = {selector, event: options.event ?? "", got: [], problems: []};
+				notes.push(note);
+				feed.addEventListener("gap", e => note.problems.push("gap " + e.detail.reason));
+				feed.addEventListener("state", e => { if (e.detail.is === "refused") note.problems.push(JSON.stringify(e.detail)); });
+				return {feed, note};
+			};
+			const live = async () => {
+				const {feed, note} = make(pick(["news", "sports", "news,sports", "*"]), {
+					...pick([{}, {last: 1}, {last: 3}, {since: "all"}]), ...pick([{}, {}, {}, {event: "goal"}]), share: random() > 0.1,
+				});
+				setTimeout(() => feed.close(), random() * 500);
+				if (random() < 0.5) {
+					feed.addEventListener("item", e => {
+						note.got.push(e.detail.id);
+						if (random() < 0.05) feed.close();
+					});
+					return;
+				}
+				for await (const item of feed) {
+					if (item.id) note.got.push(item.id);
+					if (random() < 0.1) await sleep(random() * 20);
+					if (random() < 0.05) break;
+				}
+			};
+			(async () => {
+				for (let i = 0; i < %d; i++) {
+					live();
+					await sleep(random() * 60);
+				}
+				await sleep(550);
+				globalThis.over = true;
+			})();
+			return "";
+		})()`, seed%2147483646+uint64(i)+1, rounds))
+		open = append(open, tab)
+	}
+	want := map[string][]string{} // ids by selector and event
+	publish := func(i int) {
+		feed, event := []string{"news", "sports"}[i%2], []string{"", "", "goal"}[i%3]
+		id := s.publish(t, feed, event, "text/plain", strconv.Itoa(i)).ID
+		for _, selector := range []string{feed, "news,sports", "*"} {
+			want[selector] = append(want[selector], id)
+			if event != "" {
+				want[selector+" goal"] = append(want[selector+" goal"], id)
+			}
+		}
+	}
+	n := 0
+	for _, tab := range open {
+		for ; tab.eval(`String(globalThis.over === true)`) != "true"; n++ {
+			publish(n)
+		}
+	}
+	// Each still has all that there is.
+	for _, tab := range open {
+		tab.eval(`globalThis.last = ["news", "sports", "news,sports", "*"].map(selector => {
+			const {feed, note} = make(selector, {since: "all"});
+			feed.addEventListener("item", e => note.got.push(e.detail.id));
+			return {feed, note};
+		}), ""`)
+	}
+	for range 12 {
+		publish(n)
+		n++
+	}
+	for _, tab := range open {
+		for i, selector := range []string{"news", "sports", "news,sports", "*"} {
+			tab.wait(fmt.Sprintf(`last[%d].note.got.at(-1) === %q`, i, want[selector][len(want[selector])-1]))
+		}
+		var notes []struct {
+			Selector, Event string
+			Got, Problems   []string
+		}
+		if err := json.Unmarshal([]byte(tab.eval(`JSON.stringify(notes)`)), &notes); err != nil {
+			t.Fatal(err)
+		}
+		items := 0
+		for i, note := range notes {
+			items += len(note.Got)
+			all := want[strings.TrimSpace(note.Selector+" "+note.Event)]
+			whole := i >= len(notes)-4
+			from := 0
+			if len(note.Got) > 0 {
+				from = slices.Index(all, note.Got[0])
+			}
+			if from < 0 || from+len(note.Got) > len(all) || !slices.Equal(all[from:from+len(note.Got)], note.Got) || len(note.Problems) > 0 || whole && len(note.Got) != len(all) {
+				t.Errorf("Feed %d of %d, %s %s: %q\ngot %q\nof %q", i, len(notes), note.Selector, note.Event, note.Problems, note.Got, all)
+			}
+		}
+		t.Logf("%d Feeds had %d items", len(notes), items)
+		tab.eval(`last.forEach(({feed}) => feed.close()), ""`)
+		tab.wantQuiet(noIcon)
+	}
+	awaitNumber(t, "connections", 0, func() int { return connections(t, s.address) })
+}
