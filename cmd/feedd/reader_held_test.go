@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -53,13 +54,15 @@ func testReaderPauses(t *testing.T, browser context.Context, bin string) {
 	// What comes while it catches up is neither lost nor doubled.
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
-		n := 47
-		for ; ; n++ {
+		// Not as fast as it can be: a page beside a busy machine keeps up with it.
+		pace := time.NewTicker(5 * time.Millisecond)
+		defer pace.Stop()
+		for n := 47; ; n++ {
 			select {
 			case <-stop:
 				done <- n
 				return
-			default:
+			case <-pace.C:
 				s.batch(t, "main", n, 1)
 			}
 		}
