@@ -6,10 +6,12 @@ GO ?= go
 FUZZTIME ?= 30s
 # How long the clients of others are tormented; CI gives less.
 CLIENTSTIME ?= 10m
+# How much is done with the pages in no order; CI gives less.
+STEPS ?= 3000
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit clients fuzz bench compare compare-short screenshots clean
+.PHONY: all build run test deps lint unit clients anyhow fuzz bench compare compare-short screenshots clean
 
 all: build
 
@@ -35,6 +37,9 @@ unit:
 
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
 	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./cmd/feedd
+
+anyhow: deps ## anything done with the pages at any moment, STEPS of it
+	FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./cmd/feedd
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)
