@@ -321,8 +321,8 @@ func (tab *pageTab) picture(name string) {
 func (tab *pageTab) describe() string {
 	ctx, cancel := context.WithTimeout(tab.ctx, 10*time.Second)
 	defer cancel()
-	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.replaceAll(/\s*\n\s*/g, " | ")`))
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	return fmt.Sprintf("the page:\n%.2000s\nthe console: %q", text, tab.said)
+	return fmt.Sprintf("the page: %.2000s\nthe console: %q", text, tab.said)
 }
