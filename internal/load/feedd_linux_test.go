@@ -72,20 +72,22 @@ func TestFeedd(t *testing.T) {
 		}},
 		{"batches", func(c *Config) { c.Batch = 20 }},
 		{"batches on several feeds", func(c *Config) { c.Batch, c.Feeds, c.Pattern = 7, 3, "bench.*" }},
-		{"unthrottled batches, little ahead", func(c *Config) { c.Rate, c.Batch, c.Ahead = 0, 50, 100 }},
+		{"unthrottled batches, little ahead", func(c *Config) { c.Rate, c.Batch, c.Ahead, c.Warmup = 0, 50, 100, 0 }},
 		{"unthrottled", func(c *Config) { c.Rate, c.Publishers, c.Size = 0, 8, 20_000 }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			url := feedd(t)
-			// Long enough for 15 at once on a busy machine to publish something.
 			c := Config{
 				URL: url + "/feeds/{feed}", PublishURL: url + "/feeds/{feed}",
 				Subscribers: 30, Rate: 300, Duration: 1500 * time.Millisecond, Warmup: 100 * time.Millisecond,
-				Patience: 5 * time.Second, PIDs: []int{os.Getpid()},
+				Patience: 20 * time.Second, PIDs: []int{os.Getpid()},
 			}
 			tc.set(&c)
 			r := mustRun(t, c)
+			for ; r.Publish.Items == 0 && c.Duration < time.Minute; r = mustRun(t, c) {
+				c.Duration *= 4 // this machine is too busy to have published anything
+			}
 			if p := r.Problems(); len(p) > 0 || r.Deliveries.Count == 0 || r.Deliveries.Gaps > 0 {
 				t.Errorf("%q, %+v", p, r.Deliveries)
 			}
