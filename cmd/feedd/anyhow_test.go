@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,6 +99,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		n += more
 	}
 	publish(1 + random.IntN(300))
+	s.batch(t, "other", 1_000_000, 30)
 	// The server's answers take their time.
 	tab := openPage(t, browser, s.url(), `(() => {
 		const real = fetch;
@@ -106,7 +108,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 			if (Math.random() < 0.5) await new Promise(resolve => setTimeout(resolve, Math.random() * 300));
 			return answer;
 		};
-	})()`)
+	})()`, hastyPauses)
 	tab.wait(`state() === "live"`)
 	eval := func(expression string) {
 		does("%s", expression)
@@ -124,6 +126,11 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 	filter := func(text string) {
 		does("filter %q", text)
 		tab.filter(text)
+	}
+	submit := func(form, input, value string) func() {
+		return func() {
+			eval(fmt.Sprintf(`document.querySelector("#%s").value = %q, document.querySelector("#%s").requestSubmit()`, input, value, form))
+		}
 	}
 	steps := []step{
 		{2, func() { publish(40 + random.IntN(100)) }},
@@ -146,7 +153,21 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		{2, click("#newer")},
 		{2, click("#older")},
 		{1, func() { eval(`[...document.querySelectorAll("#items .time")].at(-1)?.click()`) }}, // the item's own address
-		{1, func() { eval(`location.search.includes("at=") && history.back()`) }},
+		{2, func() { eval(`navigation.currentEntry.index > 0 && history.back()`) }},
+		{1, func() { eval(`history.forward()`) }},
+		{1, submit("choose", "selector", "other")},
+		{1, submit("choose", "selector", "main")},
+		{1, submit("narrow", "events", "goal")}, // nobody has one
+		{1, submit("narrow", "events", "message")},
+		{1, submit("goto", "place", "2 s ago")},
+		{1, submit("goto", "place", "3 d ago")},
+		{1, func() {
+			mu.Lock() // nobody publishes meanwhile
+			defer mu.Unlock()
+			does("the server is killed, and comes again")
+			s.stop(t, syscall.SIGKILL)
+			s.start(t)
+		}},
 	}
 	over := make(chan struct{})
 	var pouring sync.WaitGroup
@@ -168,7 +189,9 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		tab.press(kb.Escape)
 		tab.filter("")
 		tab.eval(`new Promise(resolve => setTimeout(resolve, 250, ""))`) // it waits for more letters
-		if tab.eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
+		if tab.eval(`(asked => String((asked.get("feed") ?? "main") === "main" && !asked.has("event")))(new URLSearchParams(location.search))`) != "true" {
+			submit("choose", "selector", "main")()
+		} else if tab.eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
 			tab.press("n")
 		}
 		if tab.eval(`document.querySelector("#pause").textContent`) == "Resume" {
@@ -196,7 +219,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		letGo()
 		publish(1)
 	}
-	tab.wantQuiet()
+	tab.wantQuiet(goneAway)
 }
 
 func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
