@@ -109,7 +109,8 @@ export class Outbox {
     this.#show(entry, "pending", "sending…");
     const {id, problem} = await this.#room.say(entry.key, entry.data);
     if (entry.guess && entry.guess !== id) {
-      this.#log.setOwn(entry.guess, false); // somebody else said the same
+      // Somebody else said the same, or one's own other message does.
+      this.#log.setOwn(entry.guess, this.#own.has(entry.guess));
       entry.row.hidden = false;
       entry.guess = undefined;
     }

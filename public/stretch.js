@@ -23,6 +23,12 @@ const LEAST = 10, MOST = 30, FRAME = 8;
 const above = (id, other) => Number(id) > Number(other);
 /** That of an item, so that a page of others before and behind can be asked for. */
 const isId = text => /^\d{1,16}$/.test(text);
+/** Whether who has all up to a position has this too: an item, or the loss of
+ * some. Where a store does not know a position, its ids may be others. */
+const known = ({item, gap}, position) => {
+  const id = item?.id ?? (gap.reason === "unknown" ? "" : gap.through);
+  return position !== "" && isId(id) && !above(id, position);
+};
 
 export class Stretch {
   attached = true;
@@ -97,7 +103,7 @@ export class Stretch {
    * @param {import("./list.js").Entry} entry */
   came(entry) {
     const {item} = entry;
-    if (item && this.#top && !above(item.id, this.#top) && isId(item.id)) return;
+    if (known(entry, this.#top)) return;
     // What it begins with is shown in any case.
     if (this.attached && (this.#stale || !this.page.held())) {
       this.#take(entry);
@@ -229,7 +235,7 @@ export class Stretch {
       const rest = this.#meanwhile;
       if (page.more || this.#tooMany || !followed) return false;
       for (const entry of rest) {
-        if (entry.gap || above(entry.item.id, page.cursor)) this.#take(entry);
+        if (!known(entry, page.cursor)) this.#take(entry);
       }
       this.attached = true;
       this.apart = false;

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ func TestAnyhow(t *testing.T) {
 	inBrowser(t, []browserTest{
 		{"P3 a reader who lets go of everything has the newest, without a hole", testReaderAnyhow},
 		{"P1 P3 Feeds that come and go have theirs, and leave nothing behind", testFeedsAnyhow},
+		{"P1 P3 P7 what is said in a chat is there once, in the same order for all", testChatAnyhow},
 	})
 }
 
@@ -45,31 +47,59 @@ func seedFromEnv(t *testing.T) uint64 {
 	return seed
 }
 
-func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
-	seed := seedFromEnv(t)
-	random := rand.New(rand.NewPCG(seed, 0))
-	s := startForPage(t, bin)
-	var mu sync.Mutex // guards what follows
+// record returns what notes what a test does, for one that fails.
+func record(t *testing.T) (does func(format string, args ...any)) {
+	var mu sync.Mutex // guards did
 	var did []string
-	n := 0
-	does := func(format string, args ...any) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what was done:\n%s", strings.Join(did, "\n"))
+		}
+	})
+	return func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		did = append(did, fmt.Sprintf(format, args...))
 	}
-	defer func() {
-		if t.Failed() {
-			t.Logf("what was done:\n%s", strings.Join(did, "\n"))
+}
+
+// step is something that is done now and then.
+type step struct {
+	weight int
+	do     func()
+}
+
+// anyOf picks a step by the weights.
+func anyOf(random *rand.Rand, steps []step) (do func()) {
+	all := 0
+	for _, s := range steps {
+		all += s.weight
+	}
+	k := random.IntN(all)
+	for _, s := range steps {
+		if k -= s.weight; k < 0 {
+			return s.do
 		}
-	}()
+	}
+	panic("the weights are more than their sum")
+}
+
+func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
+	seed := seedFromEnv(t)
+	random := rand.New(rand.NewPCG(seed, 0))
+	s := startForPage(t, bin)
+	does := record(t)
+	var mu sync.Mutex // guards n
+	n := 0
 	publish := func(more int) {
 		mu.Lock()
 		defer mu.Unlock()
-		did = append(did, fmt.Sprintf("publish %d to %d", n, n+more-1))
+		does("publish %d to %d", n, n+more-1)
 		s.batch(t, "main", n, more)
 		n += more
 	}
 	publish(1 + random.IntN(300))
+	s.batch(t, "other", 1_000_000, 30)
 	// The server's answers take their time.
 	tab := openPage(t, browser, s.url(), `(() => {
 		const real = fetch;
@@ -78,7 +108,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 			if (Math.random() < 0.5) await new Promise(resolve => setTimeout(resolve, Math.random() * 300));
 			return answer;
 		};
-	})()`)
+	})()`, hastyPauses)
 	tab.wait(`state() === "live"`)
 	eval := func(expression string) {
 		does("%s", expression)
@@ -97,10 +127,12 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		does("filter %q", text)
 		tab.filter(text)
 	}
-	steps := []struct {
-		weight int
-		do     func()
-	}{
+	submit := func(form, input, value string) func() {
+		return func() {
+			eval(fmt.Sprintf(`document.querySelector("#%s").value = %q, document.querySelector("#%s").requestSubmit()`, input, value, form))
+		}
+	}
+	steps := []step{
 		{2, func() { publish(40 + random.IntN(100)) }},
 		{1, func() { publish(400 + random.IntN(300)) }},
 		{6, func() { press("p") }},
@@ -121,11 +153,21 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		{2, click("#newer")},
 		{2, click("#older")},
 		{1, func() { eval(`[...document.querySelectorAll("#items .time")].at(-1)?.click()`) }}, // the item's own address
-		{1, func() { eval(`location.search.includes("at=") && history.back()`) }},
-	}
-	all := 0
-	for _, step := range steps {
-		all += step.weight
+		{2, func() { eval(`navigation.currentEntry.index > 0 && history.back()`) }},
+		{1, func() { eval(`history.forward()`) }},
+		{1, submit("choose", "selector", "other")},
+		{1, submit("choose", "selector", "main")},
+		{1, submit("narrow", "events", "goal")}, // nobody has one
+		{1, submit("narrow", "events", "message")},
+		{1, submit("goto", "place", "2 s ago")},
+		{1, submit("goto", "place", "3 d ago")},
+		{1, func() {
+			mu.Lock() // nobody publishes meanwhile
+			defer mu.Unlock()
+			does("the server is killed, and comes again")
+			s.stop(t, syscall.SIGKILL)
+			s.start(t)
+		}},
 	}
 	over := make(chan struct{})
 	var pouring sync.WaitGroup
@@ -147,7 +189,9 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		tab.press(kb.Escape)
 		tab.filter("")
 		tab.eval(`new Promise(resolve => setTimeout(resolve, 250, ""))`) // it waits for more letters
-		if tab.eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
+		if tab.eval(`(asked => String((asked.get("feed") ?? "main") === "main" && !asked.has("event")))(new URLSearchParams(location.search))`) != "true" {
+			submit("choose", "selector", "main")()
+		} else if tab.eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
 			tab.press("n")
 		}
 		if tab.eval(`document.querySelector("#pause").textContent`) == "Resume" {
@@ -160,13 +204,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		tab.wantDense()
 	}
 	for i := range numberFromEnv(t, "FEEDD_TEST_STEPS", 150) {
-		k := random.IntN(all)
-		for _, step := range steps {
-			if k -= step.weight; k < 0 {
-				step.do()
-				break
-			}
-		}
+		anyOf(random, steps)()
 		if pause := random.IntN(120) - 40; pause > 0 {
 			does("wait %d ms", pause)
 			tab.eval(fmt.Sprintf(`new Promise(resolve => setTimeout(resolve, %d, ""))`, pause))
@@ -181,7 +219,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 		letGo()
 		publish(1)
 	}
-	tab.wantQuiet()
+	tab.wantQuiet(goneAway)
 }
 
 func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {

@@ -195,11 +195,17 @@ type cable struct {
 // cable lays one before this server.
 func (s *pageServer) cable(t *testing.T) *cable {
 	t.Helper()
+	return layCable(t, s.address)
+}
+
+// layCable lays one before the server at an address.
+func layCable(t *testing.T, server string) *cable {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{address: "http://" + listener.Addr().String(), server: s.address, conns: make(map[net.Conn]bool)}
+	c := &cable{address: "http://" + listener.Addr().String(), server: server, conns: make(map[net.Conn]bool)}
 	var passing sync.WaitGroup
 	passing.Go(func() {
 		for {

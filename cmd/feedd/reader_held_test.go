@@ -21,6 +21,7 @@ func TestReaderHeld(t *testing.T) {
 		{"counts anew what waits for another filter", testReaderRecounts},
 		{"counts once what it reads before its stream brings it", testReaderCountsOnce},
 		{"marks what went while it was paused", testReaderPausedGap},
+		{"marks what went once where the stream tells it late", testReaderLateGap},
 		{"goes all the way up when more wait than it knows of", testReaderCatchesUp},
 		{"stays at the newest while older items are on their way", testReaderOlderLate},
 		{"leaves no hole where older items come before newer ones", testReaderBothLate},
@@ -274,6 +275,48 @@ func testReaderPausedGap(t *testing.T, browser context.Context, bin string) {
 	tab.wantQuiet()
 }
 
+// A loss that a page of newer items told is told again by the Feed, which asks
+// for itself.
+func testReaderLateGap(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	front, cut, mend := s.frontThatCuts(t)
+	want := []pageRow{s.publish(t, "main", "", "text/plain", "seen")}
+	tab := openPage(t, browser, front, hastyPauses, gates)
+	tab.waitRows(1)
+	for _, meanwhile := range []bool{false, true} { // while the page of newer ones is asked for
+		tab.wait(`state() === "live"`)
+		tab.press("p")
+		s.publish(t, "main", "", "text/plain", "never seen")
+		tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 1"`)
+		cut()
+		tab.wait(`state() === "reconnecting"`)
+		s.publish(t, "main", "", "text/plain", "nor this")
+		if status, body := s.do(t, "DELETE", "/feeds/main", "", ""); status != http.StatusOK {
+			t.Fatalf("purge: %d %s", status, body)
+		}
+		want = append(want, pageRow{Gap: true, Text: "items are missing here: purged"}, s.publish(t, "main", "", "text/plain", "kept"))
+		tab.eval(`shut("limit=1000", () => state() === "live"), ""`) // the Feed's; before, the connection may ask
+		mend()
+		tab.wait(`state() === "live" && asked("limit=1000")`)
+		if meanwhile {
+			tab.eval(`shut("limit=500"), ""`)
+			tab.press("p")
+			tab.wait(`asked("limit=500")`)
+			tab.eval(`release("limit=1000"), ""`)
+			tab.wait(`document.querySelector("#details").textContent === ", behind by 2"`)
+			tab.eval(`release("limit=500"), ""`)
+		} else {
+			tab.press("p")
+			tab.waitRows(len(want))
+			tab.eval(`release("limit=1000"), ""`)
+		}
+		want = append(want, s.publish(t, "main", "", "text/plain", "live"))
+		tab.wait(`rows()[0]?.id === "` + want[len(want)-1].ID + `"`)
+		tab.wantRows(want)
+	}
+	tab.wantQuiet(goneAway)
+}
+
 func testReaderCatchesUp(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	s.batch(t, "main", 0, 10)
@@ -296,10 +339,10 @@ func testReaderCatchesUp(t *testing.T, browser context.Context, bin string) {
 }
 
 // gates keep back the answers to a page's questions that have a text in their
-// URL.
+// URL, those that come when the test wants.
 const gates = `(() => {
 	const real = fetch, gates = new Map();
-	globalThis.shut = text => { gates.set(text, {...Promise.withResolvers(), asked: false}); };
+	globalThis.shut = (text, when = () => true) => { gates.set(text, {...Promise.withResolvers(), when, asked: false}); };
 	globalThis.asked = text => gates.get(text).asked;
 	globalThis.release = text => {
 		gates.get(text).resolve();
@@ -308,7 +351,7 @@ const gates = `(() => {
 	globalThis.fetch = async (...asked) => {
 		const answer = await real(...asked);
 		for (const [text, gate] of gates) {
-			if (!String(asked[0]).includes(text)) continue;
+			if (!String(asked[0]).includes(text) || !gate.when()) continue;
 			gate.asked = true;
 			await gate.promise;
 		}
