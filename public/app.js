@@ -71,6 +71,7 @@ async function go(next) {
   feed?.close();
   feed = undefined;
   upwards = false;
+  tell("");
   showAddress();
   stretch.begin(address);
   if (!address.at) {
@@ -107,7 +108,6 @@ function follow(options) {
 /** Shows another address, and remembers this one in the browser's history. */
 function visit(next) {
   history.pushState(null, "", pageFor(next));
-  tell("");
   go(next);
 }
 
@@ -169,7 +169,6 @@ function showState(next) {
   if (back) {
     stretch.trouble = {}; // it is tried again
     if (missed === address) {
-      tell("");
       go(address);
       return;
     }

@@ -25,6 +25,7 @@ export async function readPage(address, params, signal) {
     signal.throwIfAborted();
     throw new Error("the server does not answer", {cause: err});
   }
+  signal.throwIfAborted(); // it may have come with the answer
   let page, lines;
   try {
     page = JSON.parse(text);

@@ -321,7 +321,6 @@ export class Stretch {
       // None newer, though the time may be one to come: all up to the cursor.
       older = await read({before: newer.items[0]?.id ?? String(Number(newer.cursor) + 1)});
     }
-    signal.throwIfAborted(); // it may have come with the answer
     this.fresh();
     const entries = older.items.map(item => ({item}));
     if (newer.gap) entries.push({gap: newer.gap});
