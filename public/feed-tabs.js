@@ -299,7 +299,7 @@ function wantOf(url) {
   const terms = decodeURIComponent(path[2]).split(",");
   // feedd's own feeds have positions of their own.
   const own = terms.some(term => term.startsWith("_")) ? " own" : "";
-  return {site: url.origin + path[1] + own, want: {terms, event: url.searchParams.get("event") ?? ""}};
+  return {site: url.origin + path[1] + own, want: {terms, event: url.searchParams.getAll("event").join(",")}};
 }
 
 /** The URL of what is wanted on a site; one is that of one of the tabs.
