@@ -256,7 +256,7 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 				t.Errorf("Feed %d of %d: %v\n%+v\nof %q", i, len(notes), err, note, history.ids[strings.TrimSpace(note.Selector+" "+note.Event)])
 			}
 		}
-		tab.wantQuiet(noIcon, goneAway, `status of (400|401|503)|CONTENT_LENGTH_MISMATCH`)
+		tab.wantQuiet(noIcon, goneAway, `status of (400|401|502|503)|CONTENT_LENGTH_MISMATCH`)
 	}
 	steps := []struct {
 		weight int
@@ -306,7 +306,7 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 			}
 		}
 	})
-	for range numberFromEnv(t, "FEEDD_TEST_STEPS", 150) / 2 {
+	for range numberFromEnv(t, "FEEDD_TEST_STEPS", 150) / 3 {
 		k := random.IntN(all)
 		for _, step := range steps {
 			if k -= step.weight; k < 0 {
