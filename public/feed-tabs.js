@@ -215,7 +215,6 @@ class Tab {
   /** Somebody took the lock away, or this tab waits no more. */
   #yield(hold) {
     if (hold !== this.#hold || hold.signal.aborted || this.signal.aborted) return;
-    hold.abort();
     this.#leading = false;
     this.#connection = undefined;
     this.#line();
