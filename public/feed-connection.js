@@ -153,22 +153,27 @@ export class Connection {
         try {
           frame = JSON.parse(data);
         } catch {
+          // It has none.
+        }
+        if (!frame) {
           end.problem = {title: "The answer is not a feed's stream"};
           end.retry = spread(LONGEST_WAIT);
           over();
           return;
         }
-        if (!end.opened && !frame.closing) {
-          end.opened = true;
-          this.#mute = 0;
-          this.state({is: "live", by: "stream"});
-        } else if (frame.cursor && !frame.gap) {
+        const opens = !end.opened && !frame.closing;
+        if (!opens && frame.cursor && !frame.gap) {
           // A heartbeat: it comes after a silence of the length that the server
           // is set to. Two may fail to come, no more.
           this.#patience = Math.min(Math.max(IDLE, 2.3 * (now - heard)), LONGEST_IDLE);
         }
         heard = now;
         timer = setTimeout(silent, this.#patience);
+        if (opens) {
+          end.opened = true;
+          this.#mute = 0;
+          this.state({is: "live", by: "stream"}); // who hears it may end this
+        }
         this.#frame(frame, data, end);
       };
       signal.addEventListener("abort", over);

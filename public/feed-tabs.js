@@ -215,7 +215,6 @@ class Tab {
   /** Somebody took the lock away, or this tab waits no more. */
   #yield(hold) {
     if (hold !== this.#hold || hold.signal.aborted || this.signal.aborted) return;
-    hold.abort();
     this.#leading = false;
     this.#connection = undefined;
     this.#line();
@@ -299,7 +298,7 @@ function wantOf(url) {
   const terms = decodeURIComponent(path[2]).split(",");
   // feedd's own feeds have positions of their own.
   const own = terms.some(term => term.startsWith("_")) ? " own" : "";
-  return {site: url.origin + path[1] + own, want: {terms, event: url.searchParams.get("event") ?? ""}};
+  return {site: url.origin + path[1] + own, want: {terms, event: url.searchParams.getAll("event").join(",")}};
 }
 
 /** The URL of what is wanted on a site; one is that of one of the tabs.

@@ -12,6 +12,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 // TestFeedTabs has many tabs, which share a connection: each gets every item of its
@@ -24,6 +28,7 @@ func TestFeedTabs(t *testing.T) {
 		{"a feed that is closed to one tab is so to that one only", testFeedUnionRefused},
 		{"what is refused only together is read apart", testFeedUnionTooLarge},
 		{"takes the connection from a tab that sleeps", testFeedAsleep},
+		{"P3 a tab that crashes leaves the others whole", testFeedCrashed},
 	})
 }
 
@@ -108,6 +113,37 @@ func testFeedAsleep(t *testing.T, browser context.Context, bin string) {
 	want = append(want, s.say(t, "news", "again"))
 	tab.wantGot(want...)
 	tab.wantQuiet(noIcon)
+}
+
+func testFeedCrashed(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	want := []string{s.say(t, "news", "first")}
+	var tabs []*pageTab
+	for range 3 {
+		tab := feedTab(t, browser, s.url(), "/feeds/news", map[string]any{"last": 5})
+		tab.waitLive()
+		tabs = append(tabs, tab)
+	}
+	// The first has the connection. Nothing answers a crash.
+	var crash sync.WaitGroup
+	crash.Go(func() {
+		chromedp.Do(tabs[0].ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, page.Crash, cdp.Empty{})
+			return err
+		}))
+	})
+	for _, tab := range tabs[1:] {
+		tab.wait(`states.lastIndexOf("connecting") > states.indexOf("live by stream")`)
+	}
+	tabs[0].close()
+	crash.Wait()
+	want = append(want, s.say(t, "news", "after the crash"))
+	for _, tab := range tabs[1:] {
+		tab.waitLive()
+		tab.wantGot(want...)
+		tab.wantQuiet(noIcon)
+	}
+	awaitNumber(t, "connections", 1, func() int { return connections(t, s.address) })
 }
 
 func testFeedUnion(t *testing.T, browser context.Context, bin string) {

@@ -146,6 +146,7 @@ func testFeedStarts(t *testing.T, browser context.Context, bin string) {
 		{"last in the URL", "?last=2", func(string) map[string]any { return nil }, []int{4, 5}},
 		{"since in the URL", "?since=all", func(string) map[string]any { return nil }, []int{0, 1, 2, 3, 4, 5}},
 		{"an id in the URL", "?last_event_id=0&event=goal", func(string) map[string]any { return nil }, []int{5}},
+		{"names one by one in the URL", "?event=card&event=goal", func(string) map[string]any { return nil }, nil},
 		{"in the URL and not", "?since=all", func(third string) map[string]any { return map[string]any{"since": third} }, []int{3, 4, 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -504,4 +505,27 @@ func testFeedClosed(t *testing.T, browser context.Context, bin string) {
 	}
 	next.wantQuiet(noIcon)
 	tab.wantQuiet(noIcon)
+	// Nor a timer, where it is closed as soon as it is live.
+	timed := openPage(t, browser, s.url()+"/style.css", feedHelpers, `{
+		const {setTimeout: wait, clearTimeout: end} = globalThis;
+		globalThis.timers = new Set();
+		globalThis.setTimeout = (...asked) => {
+			const timer = wait(...asked);
+			timers.add(timer);
+			return timer;
+		};
+		globalThis.clearTimeout = timer => { timers.delete(timer); end(timer); };
+	}`)
+	timed.eval("load()")
+	if left := timed.eval(`new Promise(resolve => {
+		const feed = new Feed("/feeds/news", {share: false});
+		feed.addEventListener("state", ({detail}) => {
+			if (detail.is !== "live") return;
+			feed.close();
+			requestAnimationFrame(() => resolve(String(timers.size)));
+		});
+	})`); left != "0" {
+		t.Errorf("a Feed that is closed when it is live leaves %s timers", left)
+	}
+	timed.wantQuiet(noIcon)
 }

@@ -69,7 +69,7 @@ func (s *pageServer) tryStart(t *testing.T) bool {
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok {
+		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok && address != s.address { // a front reads it meanwhile
 			s.address = address
 		}
 		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
