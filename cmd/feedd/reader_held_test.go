@@ -295,7 +295,7 @@ func testReaderLateGap(t *testing.T, browser context.Context, bin string) {
 			t.Fatalf("purge: %d %s", status, body)
 		}
 		want = append(want, pageRow{Gap: true, Text: "items are missing here: purged"}, s.publish(t, "main", "", "text/plain", "kept"))
-		tab.eval(`shut("limit=1000", () => state() === "live"), ""`) // the Feed's; before, the connection may ask
+		tab.eval(`shut("limit=1000", "/feed.js"), ""`) // its connection may ask the same
 		mend()
 		tab.wait(`state() === "live" && asked("limit=1000")`)
 		if meanwhile {
@@ -339,19 +339,20 @@ func testReaderCatchesUp(t *testing.T, browser context.Context, bin string) {
 }
 
 // gates keep back the answers to a page's questions that have a text in their
-// URL, those that come when the test wants.
+// URL, those of one script where that is named.
 const gates = `(() => {
 	const real = fetch, gates = new Map();
-	globalThis.shut = (text, when = () => true) => { gates.set(text, {...Promise.withResolvers(), when, asked: false}); };
+	globalThis.shut = (text, script = "") => { gates.set(text, {...Promise.withResolvers(), script, asked: false}); };
 	globalThis.asked = text => gates.get(text).asked;
 	globalThis.release = text => {
 		gates.get(text).resolve();
 		gates.delete(text);
 	};
 	globalThis.fetch = async (...asked) => {
+		const {stack} = new Error();
 		const answer = await real(...asked);
 		for (const [text, gate] of gates) {
-			if (!String(asked[0]).includes(text) || !gate.when()) continue;
+			if (!String(asked[0]).includes(text) || !stack.includes(gate.script)) continue;
 			gate.asked = true;
 			await gate.promise;
 		}
