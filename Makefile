@@ -6,8 +6,9 @@ GO ?= go
 FUZZTIME ?= 30s
 # How long the clients of others are tormented; CI gives less.
 CLIENTSTIME ?= 10m
-# How much is done with the pages in no order; CI gives less.
+# How much is done with the pages in no order, and what; CI gives less.
 STEPS ?= 3000
+SEED ?= $(shell od -An -N6 -tu8 /dev/urandom | tr -d ' ')
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
@@ -38,8 +39,8 @@ unit:
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
 	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./cmd/feedd
 
-anyhow: deps ## anything done with the pages at any moment, STEPS of it
-	FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./cmd/feedd
+anyhow: deps ## anything done with the pages at any moment, STEPS of it, by SEED
+	FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./cmd/feedd
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)

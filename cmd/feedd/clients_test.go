@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func TestP1P3P4_clients_of_others(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := seedFromEnv(t)
+	seed := seedFromEnv(t, rand.Uint64())
 	s := startReal(t, "FEEDD_RETENTION_MAX_ITEMS=0", "FEEDD_RETENTION_MAX_BYTES=0")
 	publisher, err := client.New(client.Config{Server: s.address, Key: s.key()})
 	if err != nil {
