@@ -83,6 +83,30 @@ func anyOf(random *rand.Rand, steps []step) (do func()) {
 	panic("the weights are more than their sum")
 }
 
+// pour publishes again and again, with random pauses up to some ms, until it is
+// told to stop, or the test is over.
+func pour(t *testing.T, seed uint64, most int, publish func(*rand.Rand)) (stop func()) {
+	over := make(chan struct{})
+	var pouring sync.WaitGroup
+	pouring.Go(func() {
+		random := rand.New(rand.NewPCG(seed, 1))
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(time.Duration(random.IntN(most)) * time.Millisecond):
+				publish(random)
+			}
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		close(over)
+		pouring.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
 func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 	seed := seedFromEnv(t, 1)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -168,19 +192,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 			s.start(t)
 		}},
 	}
-	over := make(chan struct{})
-	var pouring sync.WaitGroup
-	pouring.Go(func() {
-		random := rand.New(rand.NewPCG(seed, 1))
-		for {
-			select {
-			case <-over:
-				return
-			case <-time.After(time.Duration(random.IntN(30)) * time.Millisecond):
-				publish(1 + random.IntN(12))
-			}
-		}
-	})
+	stop := pour(t, seed, 30, func(random *rand.Rand) { publish(1 + random.IntN(12)) })
 	// Letting go: of the rows, of the text, of the place, of the pause.
 	letGo := func() {
 		does("let go")
@@ -212,8 +224,7 @@ func testReaderAnyhow(t *testing.T, browser context.Context, bin string) {
 			letGo()
 		}
 	}
-	close(over)
-	pouring.Wait()
+	stop()
 	for range 2 {
 		letGo()
 		publish(1)

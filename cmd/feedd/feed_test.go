@@ -32,6 +32,7 @@ func TestFeed(t *testing.T) {
 		{"P5 a slow iterator holds no more than it must, and misses nothing", testFeedSlow},
 		{"says why it is refused, and stays away", testFeedRefused},
 		{"says what is wrong with what it was given", testFeedMisused},
+		{"leaves a stream that is no feed's", testFeedForeign},
 		{"comes back when it was refused for a while", testFeedTooMany},
 	})
 }
@@ -441,6 +442,31 @@ func testFeedMisused(t *testing.T, browser context.Context, bin string) {
 	}
 }
 
+// testFeedForeign reads streams that are none of a feed.
+func testFeedForeign(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	for _, said := range []string{"null", "hello"} {
+		var mended atomic.Bool
+		front := s.frontForStreams(t, func(w http.ResponseWriter, r *http.Request) {
+			if mended.Load() {
+				s.pass(w, r, 1<<20)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, "data: "+said+"\n\n")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		})
+		tab := feedTab(t, browser, front, "/feeds/news", nil, hastyClock)
+		tab.wait(`states.includes("waiting")`)
+		mended.Store(true)
+		tab.waitLive()
+		tab.wantGot(s.say(t, "news", said))
+		tab.wantQuiet(noIcon)
+		tab.close()
+	}
+}
+
 func testFeedTooMany(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	refuse := make(chan struct{})
@@ -463,69 +489,4 @@ func testFeedTooMany(t *testing.T, browser context.Context, bin string) {
 	want := s.say(t, "news", "live")
 	tab.wantGot(want)
 	tab.do(chromedp.Navigate("about:blank"))
-}
-
-func testFeedClosed(t *testing.T, browser context.Context, bin string) {
-	s := startForPage(t, bin)
-	s.say(t, "news", "first")
-	tab := feedTab(t, browser, s.url(), "/feeds/news", nil)
-	// Closed at each moment of its beginning, it says nothing more.
-	tab.eval(`(async () => {
-		globalThis.after = 0;
-		for (let ms = 0; ms < 60; ms += 3) {
-			const feed = new Feed("/feeds/news", {last: 5});
-			await new Promise(resolve => setTimeout(resolve, ms));
-			feed.close();
-			for (const type of ["item", "gap", "state"]) feed.addEventListener(type, () => after++);
-		}
-		return "";
-	})()`)
-	tab.waitLive()
-	tab.wantGot(s.say(t, "news", "live"))
-	if got := tab.eval(`String(after)`); got != "0" {
-		t.Errorf("closed feeds said %s things", got)
-	}
-	s.awaitReaders(t, "news", 1)
-	// Nothing of a closed one is left: not either where its first page's last
-	// item had it closed.
-	tab.eval(`feed.close(), ""`)
-	s.awaitReaders(t, "news", 0)
-	tab.eval(`(() => {
-		globalThis.short = [true, false].map(share => new Feed("/feeds/news", {last: 1, share}));
-		for (const feed of short) feed.addEventListener("item", () => feed.close());
-		return "";
-	})()`)
-	tab.wait(`short.every(feed => feed.state.is === "closed")`)
-	next := feedTab(t, browser, s.url(), "/feeds/news", nil)
-	next.waitLive()
-	next.eval(`feed.close(), ""`)
-	s.awaitReaders(t, "news", 0)
-	if got := tab.eval(`short.map(feed => feed.state.is).join()`); got != "closed,closed" {
-		t.Errorf("closed feeds are %s", got)
-	}
-	next.wantQuiet(noIcon)
-	tab.wantQuiet(noIcon)
-	// Nor a timer, where it is closed as soon as it is live.
-	timed := openPage(t, browser, s.url()+"/style.css", feedHelpers, `{
-		const {setTimeout: wait, clearTimeout: end} = globalThis;
-		globalThis.timers = new Set();
-		globalThis.setTimeout = (...asked) => {
-			const timer = wait(...asked);
-			timers.add(timer);
-			return timer;
-		};
-		globalThis.clearTimeout = timer => { timers.delete(timer); end(timer); };
-	}`)
-	timed.eval("load()")
-	if left := timed.eval(`new Promise(resolve => {
-		const feed = new Feed("/feeds/news", {share: false});
-		feed.addEventListener("state", ({detail}) => {
-			if (detail.is !== "live") return;
-			feed.close();
-			requestAnimationFrame(() => resolve(String(timers.size)));
-		});
-	})`); left != "0" {
-		t.Errorf("a Feed that is closed when it is live leaves %s timers", left)
-	}
-	timed.wantQuiet(noIcon)
 }

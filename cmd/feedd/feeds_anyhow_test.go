@@ -258,10 +258,7 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 		}
 		tab.wantQuiet(noIcon, goneAway, `status of (400|401|502|503)|CONTENT_LENGTH_MISMATCH`)
 	}
-	steps := []struct {
-		weight int
-		do     func()
-	}{
+	steps := []step{
 		{20, func() { time.Sleep(time.Duration(random.IntN(100)) * time.Millisecond) }},
 		{2, come},
 		{2, func() { // a tab is closed
@@ -287,37 +284,14 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 		{1, restart},
 		{2, purge},
 	}
-	all := 0
-	for _, step := range steps {
-		all += step.weight
-	}
 	come()
 	come()
-	over := make(chan struct{})
-	var pouring sync.WaitGroup
-	pouring.Go(func() {
-		random := rand.New(rand.NewPCG(seed, 1))
-		for {
-			select {
-			case <-over:
-				return
-			case <-time.After(time.Duration(random.IntN(20)) * time.Millisecond):
-				publish()
-			}
-		}
-	})
+	stop := pour(t, seed, 20, func(*rand.Rand) { publish() })
 	for range numberFromEnv(t, "FEEDD_TEST_STEPS", 150) / 3 {
-		k := random.IntN(all)
-		for _, step := range steps {
-			if k -= step.weight; k < 0 {
-				step.do()
-				break
-			}
-		}
+		anyOf(random, steps)()
 	}
 	mend()
-	close(over)
-	pouring.Wait()
+	stop()
 
 	// In the end those that stayed have everything, and then nothing is left.
 	for _, tab := range open {

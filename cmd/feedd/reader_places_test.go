@@ -80,6 +80,13 @@ func testReaderPermalink(t *testing.T, browser context.Context, bin string) {
 	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=" + item.ID))
 	tab.wait(`document.querySelector("#message").textContent.includes("is not here")`)
 	tab.wait(here + ` === "201"`)
+	// Going elsewhere and back: what is said is said of this address only.
+	tab.eval(`document.querySelector("#items .time").click(), ""`)
+	tab.wait(`document.querySelector("#message").hidden && document.querySelector(".here") !== null`)
+	tab.eval(`history.back(), ""`)
+	tab.wait(`document.querySelector("#message").textContent.includes("is not here")`)
+	tab.eval(`history.forward(), ""`)
+	tab.wait(`document.querySelector("#message").hidden && document.querySelector(".here") !== null`)
 	// No position at all.
 	tab.do(chromedp.Navigate(s.url() + "/?feed=news&at=nonsense"))
 	tab.wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown") && rows()[0]?.text === "401"`)
