@@ -1,0 +1,71 @@
+// Package budget bounds the memory that many clients use together.
+package budget
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// Budget is an amount of bytes that clients take from and give back to. It
+// counts; it allocates nothing itself. Its methods may be called at the same
+// time.
+type Budget struct {
+	total int64
+	share int64 // of one address; 0: there is no such bound
+
+	mu     sync.Mutex // guards the rest
+	used   int64
+	byAddr map[netip.Addr]int64 // nil where share is 0
+}
+
+// New returns a budget of total bytes, of which one address may have share
+// bytes; share 0: all of them. A total of 0 or less is no bound.
+func New(total, share int64) *Budget {
+	b := &Budget{total: total, share: share}
+	if share > 0 {
+		b.byAddr = make(map[netip.Addr]int64)
+	}
+	return b
+}
+
+// Take takes n bytes for a client at addr, all of them or none. It returns
+// false where that would be more than the budget or the address's share. The
+// zero Addr (a unix socket has no address) has no share to keep to.
+func (b *Budget) Take(addr netip.Addr, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.total > 0 && b.used+n > b.total {
+		return false
+	}
+	if b.byAddr != nil && addr.IsValid() {
+		if b.byAddr[addr]+n > b.share {
+			return false
+		}
+		b.byAddr[addr] += n
+	}
+	b.used += n
+	return true
+}
+
+// Give gives back n bytes that were taken for addr.
+func (b *Budget) Give(addr netip.Addr, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used -= n
+	if b.byAddr == nil || !addr.IsValid() {
+		return
+	}
+	if b.byAddr[addr] -= n; b.byAddr[addr] == 0 {
+		delete(b.byAddr, addr) // or the map would grow with every address ever seen
+	}
+}
+
+// Used returns how many bytes are taken.
+func (b *Budget) Used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// Total returns how many bytes there are; 0 or less: no bound.
+func (b *Budget) Total() int64 { return b.total }
