@@ -9,10 +9,12 @@ CLIENTSTIME ?= 10m
 # How much is done with the pages in no order, and what; CI gives less.
 STEPS ?= 3000
 SEED ?= $(shell od -An -N6 -tu8 /dev/urandom | tr -d ' ')
+# What make against compares with.
+COMMIT ?= HEAD~1
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit clients anyhow fuzz bench compare compare-short screenshots clean
+.PHONY: all build run test deps lint unit clients anyhow fuzz bench against compare compare-short screenshots clean
 
 all: build
 
@@ -47,6 +49,9 @@ fuzz: ## every fuzz target, FUZZTIME each
 
 bench: ## speed and memory of this machine, against the targets
 	$(GO) run ./bench/speed
+
+against: ## what publishing, replay, fan-out and long polls cost beside COMMIT, ten pairs, 7 minutes
+	$(GO) run ./bench/speed -against $(COMMIT)
 
 compare: ## feedd beside its peers, an hour: writes bench/RESULTS.md
 	$(GO) run ./bench/compare

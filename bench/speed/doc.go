@@ -2,6 +2,7 @@
 // figures that it is meant to reach, and says whether it does.
 //
 //	go run ./bench/speed [--dir DIR] [--rounds N] [--only publish,replay,million] [--bin FILE] [--json]
+//	go run ./bench/speed --against COMMIT [--pairs N] [--only publish,replay,fanout,polling]
 //
 // It builds cmd/feedd, starts it on a free port of the loopback with the
 // default settings and an empty data directory, and measures over HTTP.
@@ -14,6 +15,11 @@
 // every figure, and so is whatever else runs there: the report says how much
 // that was. Reading is measured with the files in the page cache of the
 // operating system: the server is started anew, the machine is not.
+//
+// With --against it compares two binaries instead: that of another commit and
+// this one take turns, and of each price the median of the ratios is printed,
+// with the interval that holds it. Noise meets both, so a change of a few in a
+// hundred can be seen also on a machine that does other things.
 //
 // The exit status is 0 when every target was reached, 1 when one was missed,
 // 2 when it could not be measured.

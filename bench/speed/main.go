@@ -53,8 +53,10 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	only := flags.String("only", "", "measure only these `PARTS`: store,publish,replay,million")
 	bin := flags.String("bin", "", "measure the feedd in `FILE`, instead of building it from here")
 	asJSON := flags.Bool("json", false, "print JSON")
+	commit := flags.String("against", "", "compare with the feedd of `COMMIT`, in pairs, instead of with the targets; -only takes "+strings.Join(comparedNames(), ",")+" then")
+	pairs := flags.Int("pairs", 10, "compare `N` pairs")
 	flags.Parse(args)
-	if *rounds < 1 || flags.NArg() > 0 {
+	if *rounds < 1 || *pairs < 1 || flags.NArg() > 0 {
 		flags.Usage()
 		return false, fmt.Errorf("there must be at least one round, and no arguments")
 	}
@@ -72,9 +74,20 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 			return false, err
 		}
 	}
+	chosen := func(name string) bool { return *only == "" || strings.Contains(","+*only+",", ","+name+",") }
+	if *commit != "" {
+		c, err := b.against(ctx, *commit, *pairs, chosen)
+		if ctx.Err() != nil {
+			return false, errors.New("interrupted")
+		}
+		if err != nil {
+			return false, err
+		}
+		return c.reached(), c.print(os.Stdout)
+	}
 	b.report.start(*dir)
 	for _, p := range parts {
-		if *only != "" && !strings.Contains(","+*only+",", ","+p.name+",") {
+		if !chosen(p.name) {
 			continue
 		}
 		err := p.run(b, ctx)
