@@ -168,6 +168,9 @@ func (l *Log) transact(ops []*op, budget int) {
 		gone:   make(map[*feed]bool),
 	}
 	err := t.commit(ops, budget)
+	if err == nil && len(ops) > 0 {
+		err = t.stillInPlace()
+	}
 	if err == nil && t.dirty {
 		if hook := l.opts.AfterCommit; hook != nil && t.batch {
 			if e := hook(); e != nil {
@@ -206,6 +209,9 @@ func (t *tx) commit(ops []*op, budget int) error {
 		if err := hook(); err != nil {
 			return errors.Join(err, t.rollback())
 		}
+	}
+	if err := t.l.InPlace(); err != nil {
+		return errors.Join(err, t.rollback())
 	}
 	t.announce()
 	if len(t.gone) > 0 {

@@ -44,6 +44,7 @@ type Log struct {
 	// watch is set once, before the first Append.
 	watch func(stream.Commit)
 
+	files  atomic.Pointer[files] // set by Open, and by the committer
 	usage  usage
 	closed atomic.Bool
 	done   chan struct{} // closed when the committer has ended
@@ -96,7 +97,11 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
 	}
-	if err := l.open(); err != nil {
+	err := l.open()
+	if err == nil {
+		err = l.identify()
+	}
+	if err != nil {
 		l.abandon()
 		return nil, fmt.Errorf("open the store %s: %w", path, explain(err))
 	}

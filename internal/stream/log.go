@@ -23,6 +23,9 @@ var (
 	// ErrOutcomeUnknown: the store failed in the middle of a commit, so the
 	// batch may be stored or not. A retry with the same key settles it.
 	ErrOutcomeUnknown = errors.New("the store failed in the middle of a commit")
+	// ErrDetached: the files that are open are not the ones that the next start
+	// would open, so what is stored now would not be found again.
+	ErrDetached = errors.New("the store is not in its place")
 	// ErrClosed: the log or hub was closed.
 	ErrClosed = errors.New("the store is closed")
 )
@@ -239,6 +242,12 @@ type StoreOptions struct {
 	// Feeds and Bytes bound the store: ErrTooManyFeeds, ErrFull. 0: no bound.
 	Feeds int
 	Bytes int64
+	// Guard, where it is set, says whether the next start would find what is
+	// stored now, beyond what an engine knows of its own files: nil, or an error
+	// that wraps ErrDetached. The committer calls it before each commit, which
+	// fails then, and again before it answers; it must be quick. An engine in
+	// memory has no next start, and does not call it.
+	Guard func() error
 	// Now is the clock, time.Now where nil. Tests set it.
 	Now func() time.Time
 	// BeforeCommit and AfterCommit are called by the committer around each

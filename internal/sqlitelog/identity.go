@@ -1,0 +1,116 @@
+package sqlitelog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"feedd/internal/stream"
+)
+
+// files are the database and its WAL: where the next start would look for
+// them, and what is open here. SQLite removes and makes the WAL only while no
+// connection is open, so while the Log is open both stay the same files.
+type files struct {
+	dbPath, walPath string // absolute
+	db, wal         fs.FileInfo
+	// wal is nil as long as nothing was written.
+}
+
+// InPlace returns nil where the next start would open the files that are open
+// now; else what is committed now would not be found again, and it returns an
+// error that wraps [stream.ErrDetached] and names the file without its path.
+// It costs a stat for each file, and what [stream.StoreOptions.Guard] costs.
+func (l *Log) InPlace() error {
+	if guard := l.opts.Guard; guard != nil {
+		if err := guard(); err != nil {
+			return err
+		}
+	}
+	f := l.files.Load()
+	if f == nil {
+		return nil // it is being opened
+	}
+	if err := inPlace(f.dbPath, f.db); err != nil || f.wal == nil {
+		return err
+	}
+	return inPlace(f.walPath, f.wal)
+}
+
+func inPlace(path string, open fs.FileInfo) error {
+	found, err := os.Stat(path) // opens nothing: that would take SQLite's locks
+	var because *fs.PathError
+	switch name := filepath.Base(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s is gone", stream.ErrDetached, name)
+	case errors.As(err, &because):
+		return fmt.Errorf("%w: %s cannot be looked at: %w", stream.ErrDetached, name, because.Err)
+	case err != nil:
+		return fmt.Errorf("%w: %s cannot be looked at: %w", stream.ErrDetached, name, err)
+	case !os.SameFile(found, open):
+		return fmt.Errorf("%w: %s is another file than the open one", stream.ErrDetached, name)
+	}
+	return nil
+}
+
+// identify notes which files are open. It fails where the names were given to
+// other files meanwhile.
+func (l *Log) identify() error {
+	var f files
+	var err error
+	if f.dbPath, err = filepath.Abs(l.path); err != nil {
+		return err
+	}
+	// SQLite puts the WAL beside the file that a link leads to.
+	real, err := filepath.EvalSymlinks(f.dbPath)
+	if err != nil {
+		return err
+	}
+	f.walPath = real + "-wal"
+	if f.db, err = opened(f.dbPath); err != nil {
+		return err
+	}
+	if f.wal, err = opened(f.walPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l.files.Store(&f)
+	return nil
+}
+
+// opened returns what is at a path, and an error where this process has no such
+// file open. Where there is no /proc it believes that it has.
+func opened(path string) (fs.FileInfo, error) {
+	file, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	const mine = "/proc/self/fd"
+	descriptors, err := os.ReadDir(mine)
+	if err != nil {
+		return file, nil
+	}
+	for _, d := range descriptors {
+		if open, err := os.Stat(filepath.Join(mine, d.Name())); err == nil && os.SameFile(open, file) {
+			return file, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s was replaced while it was opened", stream.ErrDetached, filepath.Base(path))
+}
+
+// stillInPlace looks again when a transaction is over and before it is
+// answered: nothing may be acknowledged that the next start does not find.
+func (t *tx) stillInPlace() error {
+	if f := t.l.files.Load(); t.dirty && f != nil && f.wal == nil {
+		if err := t.l.identify(); err != nil {
+			return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
+		}
+	}
+	err := t.l.InPlace()
+	if err != nil && t.dirty {
+		// It is in the files that are open, and comes back with them.
+		return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
+	}
+	return err
+}
