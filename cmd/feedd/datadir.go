@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -20,12 +21,19 @@ const maxSocketPath = 107
 // dataDir is the directory of a server's data, held by this process alone.
 type dataDir struct {
 	path string
-	lock *os.File
+	lock *dirLock
+
+	// key is admin.key as it was read or made, nil for neither.
+	key atomic.Pointer[fs.FileInfo]
+	// socket is admin.sock, nil for none yet. For the dataWatch alone.
+	socket   *net.UnixListener
+	socketIs fs.FileInfo
 }
 
 // openDataDir makes the directory where there is none, and takes its lock. A
-// lock is gone with its process, however that ends.
-func openDataDir(path string) (*dataDir, error) {
+// lock is gone with its process, however that ends. A directory that holds a
+// store and cannot be written is opened all the same: the store can be read.
+func openDataDir(path string, log *slog.Logger) (*dataDir, error) {
 	made, err := makeDir(path)
 	if err != nil {
 		return nil, fmt.Errorf("the data directory: %w", err)
@@ -36,43 +44,54 @@ func openDataDir(path string) (*dataDir, error) {
 			return nil, fmt.Errorf("the data directory: %w", err)
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("the data directory %s cannot be written: %w", path, err)
+	d := &dataDir{path: path}
+	if d.lock, err = lockDir(path, d.holdsStore(), log); err != nil {
+		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(lock.Name())
-		lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the data directory %s is in use by another feedd (process %s)", path, strings.TrimSpace(string(holder)))
-		}
-		return nil, fmt.Errorf("lock the data directory %s: %w", path, err)
-	}
-	// Only for the message above.
-	if err := lock.Truncate(0); err == nil {
-		fmt.Fprintln(lock, os.Getpid())
-	}
-	return &dataDir{path: path, lock: lock}, nil
+	return d, nil
+}
+
+// holdsStore reports whether a store was made here.
+func (d *dataDir) holdsStore() bool {
+	_, err := os.Stat(d.file("feedd.db"))
+	return err == nil
 }
 
 func makeDir(path string) (made bool, err error) {
-	if _, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return false, fmt.Errorf("%s is no directory", path)
+	} else if err == nil {
 		return false, nil
+	}
+	if target, err := os.Readlink(path); err == nil {
+		return false, fmt.Errorf("%s is a link to %s, which is not there", path, target)
 	}
 	return true, os.MkdirAll(path, 0o700)
 }
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// close gives the lock back.
-func (d *dataDir) close() error { return d.lock.Close() }
+// close removes the socket, where it is still this one's, and gives the lock
+// back.
+func (d *dataDir) close() error {
+	if d.socket != nil && !d.socketGone() {
+		os.Remove(d.file("admin.sock"))
+	}
+	return d.lock.close()
+}
 
 // adminKey returns the key in admin.key, which is made where there is none.
 func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 	name := d.file("admin.key")
+	defer d.noteKey()
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.makeAdminKey(name)
+		key, err := d.makeAdminKey(name)
+		if err != nil && d.holdsStore() {
+			log.Warn("there is no admin key and none can be written, so nobody has one: without it the store can only be read", "err", err)
+			return key, nil
+		}
+		return key, err
 	}
 	if err != nil {
 		return "", fmt.Errorf("the admin key: %w", err)
@@ -87,14 +106,33 @@ func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 	return key, nil
 }
 
+// makeAdminKey returns a new key, and an error where it could not be written.
 func (d *dataDir) makeAdminKey(name string) (string, error) {
 	var random [32]byte
 	rand.Read(random[:])
 	key := "feedd_" + base64.RawURLEncoding.EncodeToString(random[:])
 	if err := replaceFile(name, []byte(key+"\n")); err != nil {
-		return "", fmt.Errorf("make the admin key: %w", err)
+		return key, fmt.Errorf("make the admin key: %w", err)
 	}
 	return key, nil
+}
+
+// noteKey notes which file the key in use comes from.
+func (d *dataDir) noteKey() {
+	if info, err := os.Stat(d.file("admin.key")); err == nil {
+		d.key.Store(&info)
+	}
+}
+
+// keyChanged reports whether admin.key is not what was read. False also where
+// the key is from elsewhere.
+func (d *dataDir) keyChanged() bool {
+	was := d.key.Load()
+	if was == nil {
+		return false
+	}
+	is, err := os.Stat(d.file("admin.key"))
+	return err != nil || !os.SameFile(is, *was) || !is.ModTime().Equal((*was).ModTime())
 }
 
 // sessionFile is the file of the data directory that holds the digests of
@@ -133,7 +171,8 @@ func replaceFile(name string, content []byte) error {
 	return syncDir(dir)
 }
 
-// listenAdmin listens on admin.sock, which only the owner can reach.
+// listenAdmin listens on admin.sock, which only the owner can reach. A listener
+// that it replaces is closed.
 func (d *dataDir) listenAdmin() (net.Listener, error) {
 	name := d.file("admin.sock")
 	if len(name) > maxSocketPath {
@@ -146,7 +185,28 @@ func (d *dataDir) listenAdmin() (net.Listener, error) {
 	// The socket must not be reachable by others for even a moment.
 	old := syscall.Umask(0o177)
 	defer syscall.Umask(old)
-	return net.Listen("unix", name)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // the name may be another server's by then
+	info, err := os.Stat(name)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	if d.socket != nil {
+		d.socket.Close()
+	}
+	d.socket, d.socketIs = l, info
+	return l, nil
+}
+
+// socketGone reports whether admin.sock is not the socket that this process
+// listens on.
+func (d *dataDir) socketGone() bool {
+	info, err := os.Stat(d.file("admin.sock"))
+	return d.socket == nil || err != nil || !os.SameFile(info, d.socketIs)
 }
 
 func syncDir(path string) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"await":     scriptAwait,
 			"damage":    scriptDamage,
 			"mountdisk": scriptMountDisk,
+			"holdlock":  scriptHoldLock,
 		},
 	})
 }
@@ -110,4 +112,30 @@ func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
 	defer f.Close()
 	_, err = f.WriteAt([]byte("this is no database any more, whatever it was before......"), 0)
 	ts.Check(err)
+}
+
+// scriptHoldLock locks a file as versions of feedd did that knew no other lock,
+// in place of who has it, until the script ends. With ! it must not be possible.
+func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
+	name := ts.MkAbs(args[0])
+	if !neg {
+		ts.Check(os.RemoveAll(name))
+	}
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		ts.Check(err)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case neg && err == nil:
+			ts.Fatalf("%s was not locked", args[0])
+		case neg:
+			f.Close()
+			return
+		case err == nil:
+			ts.Defer(func() { f.Close() })
+			return
+		}
+		f.Close() // somebody was faster
+		ts.Check(os.RemoveAll(name))
+	}
 }

@@ -97,7 +97,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 // publishes in flight, and closes the store. What it opens it closes in
 // reverse, whatever fails.
 func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Logger) (err error) {
-	dir, err := openDataDir(cfg.Data)
+	dir, err := openDataDir(cfg.Data, log)
 	if err != nil {
 		return err
 	}
@@ -142,18 +142,16 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	}
 	server, err := newServer(&parts{
 		cfg: cfg, auth: newAuthority(cfg, key), sessions: sessions, engine: engine, hub: hub, own: own.hub,
-		shards: shards, upstreams: upstreams, files: files, addr: listener.Addr(), log: log,
+		shards: shards, upstreams: upstreams, files: files, addr: listener.Addr(), inPlace: placeOf(engine), log: log,
 	})
 	if err != nil {
 		return err
 	}
 	servers := &serverGroup{log: log, state: server.ConnState, failed: make(chan error, 3)}
 	servers.start(server.Handler(), listener, server.Returning(listener.Addr()))
-	if admin, err := dir.listenAdmin(); err != nil {
-		log.Warn("there is no admin socket", "err", err)
-	} else {
-		servers.start(server.LocalHandler(), admin)
-	}
+	unwatch := (&dataWatch{dir: dir, inPlace: placeOf(engine), log: log, serve: func(socket net.Listener) {
+		servers.start(server.LocalHandler(), socket)
+	}}).start()
 	own.observe(server)
 	address := listener.Addr().String()
 	ticket, _ := sessions.Ticket()
@@ -166,6 +164,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 		log.Info("stopping")
 	case err = <-servers.failed:
 	}
+	unwatch()
 	patience, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.ShutdownTimeout))
 	defer cancel()
 	stopUpstreams(patience, upstreams)
@@ -190,6 +189,7 @@ func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
 		Keys:      cfg.Idempotency.MaxKeys,
 		Feeds:     cfg.Limits.MaxFeeds,
 		Bytes:     int64(cfg.Limits.MaxStoreBytes),
+		Guard:     dir.lock.inPlace,
 	}
 	if cfg.Store == config.Memory {
 		return memlog.Open(opts), nil
@@ -226,6 +226,7 @@ type parts struct {
 	upstreams *upstream.Set
 	files     descriptors
 	addr      net.Addr // where it listens
+	inPlace   func() error
 	log       *slog.Logger
 }
 
@@ -245,7 +246,8 @@ func newServer(p *parts) (*api.Server, error) {
 		URL:              browserURL(p.addr.String()),
 		Pages:            public.Files,
 		Log:              p.log,
-		Metrics:          []prometheus.Collector{p.upstreams},
+		Metrics:          []prometheus.Collector{p.upstreams, detachedGauge(p.inPlace)},
+		InPlace:          p.inPlace,
 		Hosts:            loopbackHosts(cfg, p.addr),
 		Heartbeat:        time.Duration(cfg.Heartbeat),
 		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
@@ -299,7 +301,7 @@ func (g *serverGroup) start(h http.Handler, listeners ...net.Listener) {
 	g.servers = append(g.servers, s)
 	for _, l := range listeners {
 		go func() {
-			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				g.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 		}()

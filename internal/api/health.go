@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	"feedd/internal/stream"
 )
 
 // readyFor is how long a commit proves that publishing works, or one that failed
@@ -32,7 +35,8 @@ func (r *readiness) learn(err error) {
 func (r *readiness) known(now time.Time) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return now.Sub(r.at) < readyFor, r.err
+	// Whether the store is in its place is asked each time.
+	return now.Sub(r.at) < readyFor && !errors.Is(r.err, stream.ErrDetached), r.err
 }
 
 // check returns nil when publishing works; it probes at most once in five
@@ -62,6 +66,12 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if s.draining() {
 		return &draining
+	}
+	if s.InPlace != nil {
+		// A commit proves nothing for five seconds where its file may be gone.
+		if err := s.InPlace(); err != nil {
+			return err
+		}
 	}
 	if err := s.ready.check(r.Context(), s.Engine.Probe); err != nil {
 		return err

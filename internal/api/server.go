@@ -38,6 +38,10 @@ type Options struct {
 	// Metrics are further ones for GET /metrics; there may be none.
 	Metrics []prometheus.Collector
 
+	// InPlace, where it is set, returns why the next start would not find what is
+	// stored now, nil where it would.
+	InPlace func() error
+
 	// Hosts are the names, without a port, that requests must be addressed to;
 	// nil: any. A server on loopback sets it, or any page could reach it
 	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
