@@ -147,8 +147,9 @@ type tx struct {
 	keys   int64 // and of keys
 	// forgotten is the highest loss of the feeds in gone.
 	forgotten stream.ID
-	dirty     bool // something was written
-	batch     bool // an Append was: the hooks are for these
+	dirty     bool      // something was written
+	looked    time.Time // when it began to look whether the store is in its place
+	batch     bool      // an Append was: the hooks are for these
 }
 
 // refusal is an error that an operation answers with, having changed nothing:
@@ -210,6 +211,7 @@ func (t *tx) commit(ops []*op, budget int) error {
 			return errors.Join(err, t.rollback())
 		}
 	}
+	t.looked = time.Now()
 	if err := t.l.InPlace(); err != nil {
 		return errors.Join(err, t.rollback())
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
@@ -130,14 +131,17 @@ func TestP2_nothing_is_acknowledged_that_the_next_start_would_not_find(t *testin
 	}
 }
 
-// P2: what goes away between the look before a commit and its answer is told as
+// P2: what goes away during a commit that takes long is told as
 // of unknown outcome. A retry settles it, once the files are back.
 func TestP2_files_that_go_during_a_commit(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "feedd.db")
 	looks := 0
 	l := mustOpen(t, dir, stream.StoreOptions{Guard: func() error {
-		if looks++; looks == 2 { // the first is before the commit
+		switch looks++; looks {
+		case 1: // before the commit, which so takes long
+			time.Sleep(20 * time.Millisecond)
+		case 2:
 			return os.Rename(db, db+".away")
 		}
 		return nil

@@ -245,7 +245,7 @@ type StoreOptions struct {
 	// Guard, where it is set, says whether the next start would find what is
 	// stored now, beyond what an engine knows of its own files: nil, or an error
 	// that wraps ErrDetached. The committer calls it before each commit, which
-	// fails then, and again before it answers; it must be quick. An engine in
+	// fails then, and may call it again before it answers; it must be quick. An engine in
 	// memory has no next start, and does not call it.
 	Guard func() error
 	// Now is the clock, time.Now where nil. Tests set it.
