@@ -20,6 +20,7 @@ type writer struct {
 	nextNo   int64 // the highest number of a feed
 	pageSize int64
 	upkeep   upkeep
+	looked   time.Time // when the store was in its place, see inPlace
 
 	begin, commit, rollback                      *sqlite.Stmt
 	putItem, putFeed, setFeed, dropFeed          *sqlite.Stmt
@@ -147,9 +148,8 @@ type tx struct {
 	keys   int64 // and of keys
 	// forgotten is the highest loss of the feeds in gone.
 	forgotten stream.ID
-	dirty     bool      // something was written
-	looked    time.Time // when it began to look whether the store is in its place
-	batch     bool      // an Append was: the hooks are for these
+	dirty     bool // something was written
+	batch     bool // an Append was: the hooks are for these
 }
 
 // refusal is an error that an operation answers with, having changed nothing:
@@ -170,7 +170,7 @@ func (l *Log) transact(ops []*op, budget int) {
 	}
 	err := t.commit(ops, budget)
 	if err == nil && len(ops) > 0 {
-		err = t.stillInPlace()
+		err = t.settled()
 	}
 	if err == nil && t.dirty {
 		if hook := l.opts.AfterCommit; hook != nil && t.batch {
@@ -211,8 +211,7 @@ func (t *tx) commit(ops []*op, budget int) error {
 			return errors.Join(err, t.rollback())
 		}
 	}
-	t.looked = time.Now()
-	if err := t.l.InPlace(); err != nil {
+	if err := t.w.inPlace(t.l); err != nil {
 		return errors.Join(err, t.rollback())
 	}
 	t.announce()

@@ -97,6 +97,7 @@ func TestP2_nothing_is_acknowledged_that_the_next_start_would_not_find(t *testin
 				t.Fatal(err)
 			}
 			back := c.away(t, dir)
+			time.Sleep(2 * sqlitelog.LookFor)
 			for what, do := range map[string]func() error{
 				"a publish":                 func() error { _, err := l.Append(t.Context(), batch("news", 2, 10)); return err },
 				"a publish that is a retry": func() error { _, err := l.Append(t.Context(), keyed); return err },
@@ -140,7 +141,7 @@ func TestP2_files_that_go_during_a_commit(t *testing.T) {
 	l := mustOpen(t, dir, stream.StoreOptions{Guard: func() error {
 		switch looks++; looks {
 		case 1: // before the commit, which so takes long
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(2 * sqlitelog.LookFor)
 		case 2:
 			return os.Rename(db, db+".away")
 		}
@@ -166,6 +167,7 @@ func TestGuard_RefusesCommits(t *testing.T) {
 	l := mustOpen(t, t.TempDir(), stream.StoreOptions{Guard: func() error { return says }})
 	mustAppend(t, l, "news", 1, 10)
 	says = no
+	time.Sleep(2 * sqlitelog.LookFor)
 	if _, err := l.Append(t.Context(), batch("news", 1, 10)); !errors.Is(err, no) || errors.Is(err, stream.ErrOutcomeUnknown) {
 		t.Errorf("it fails with %v", err)
 	}

@@ -244,8 +244,8 @@ type StoreOptions struct {
 	Bytes int64
 	// Guard, where it is set, says whether the next start would find what is
 	// stored now, beyond what an engine knows of its own files: nil, or an error
-	// that wraps ErrDetached. The committer calls it before each commit, which
-	// fails then, and may call it again before it answers; it must be quick. An engine in
+	// that wraps ErrDetached. The committer calls it before commits, which fail
+	// then, and before answers, but not each time; it must be quick. An engine in
 	// memory has no next start, and does not call it.
 	Guard func() error
 	// Now is the clock, time.Now where nil. Tests set it.
