@@ -125,7 +125,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	files := raiseDescriptors(log)
 	listener, err := listen(cfg.Listen, time.Duration(cfg.Limits.StallTimeout))
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+		return fmt.Errorf("listen on %s: %w", cfg.Listen, inUse(err))
 	}
 	defer listener.Close()
 	shards, err := stream.NewShards(hub, stream.ShardOptions{
