@@ -277,7 +277,7 @@ func TestREADME_NamesTheFilesOfTheClient(t *testing.T) {
 	}
 	_, list, _ := strings.Cut(string(text), "To have it on a site of your own take ")
 	list, _, _ = strings.Cut(list, ".\n")
-	named := regexp.MustCompile("[a-z-]+\\.js").FindAllString(list, -1)
+	named := regexp.MustCompile(`[a-z-]+\.js`).FindAllString(list, -1)
 	for name := range need {
 		if !slices.Contains(named, name) {
 			t.Errorf("the README does not name %s", name)
