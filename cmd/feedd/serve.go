@@ -112,7 +112,7 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
-	engine, err := openEngine(cfg, dir)
+	engine, err := openEngine(cfg, dir, log)
 	if err != nil {
 		return err
 	}
@@ -182,13 +182,15 @@ func closing(err *error, close func() error) {
 	}
 }
 
-func openEngine(cfg *config.Config, dir *dataDir) (stream.Engine, error) {
+func openEngine(cfg *config.Config, dir *dataDir, log *slog.Logger) (stream.Engine, error) {
 	opts := stream.StoreOptions{
 		Retention: cfg.RetentionFor,
 		KeyAge:    time.Duration(cfg.Idempotency.MaxAge),
 		Keys:      cfg.Idempotency.MaxKeys,
 		Feeds:     cfg.Limits.MaxFeeds,
 		Bytes:     int64(cfg.Limits.MaxStoreBytes),
+		Reserve:   int64(cfg.Limits.DiskReserve),
+		Log:       log,
 		Guard:     dir.lock.inPlace,
 	}
 	if cfg.Store == config.Memory {

@@ -85,6 +85,11 @@ func newMetrics(s *Server) *metrics {
 		usage("feedd_store_items", "Items retained.", func(u stream.Usage) float64 { return float64(u.Items) }),
 		usage("feedd_store_idempotency_keys", "Idempotency-Keys remembered.", func(u stream.Usage) float64 { return float64(u.Keys) }),
 		usage("feedd_store_bytes", "Bytes that the store holds.", func(u stream.Usage) float64 { return float64(u.Bytes) }),
+		usage("feedd_store_wal_bytes", "Bytes of these that are in the WAL.", func(u stream.Usage) float64 { return float64(u.WAL) }),
+		usage("feedd_store_reserve_bytes", "Bytes of the disk that are kept for what makes room, beside the store.", func(u stream.Usage) float64 { return float64(u.Reserve) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "feedd_store_wal_unmoved_total", Help: "Times that the WAL could not be moved whole into the database, because another program reads or locks it.",
+		}, func() float64 { return float64(s.Engine.Usage().Unmoved) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

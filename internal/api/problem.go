@@ -119,7 +119,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, stream.ErrOutcomeUnknown):
 		return outcome.because(err)
 	case errors.Is(err, stream.ErrNoSpace):
-		return storeFull.because(err)
+		return storeFull.hit("disk_reserve").because(err)
 	case errors.Is(err, stream.ErrFull):
 		return storeFull.hit("max_store_bytes").because(err)
 	case errors.Is(err, stream.ErrClosed):

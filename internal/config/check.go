@@ -52,6 +52,7 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_selector_terms", m.MaxSelectorTerms, 1, 10_000)
 	within(l, "limits.max_feeds", m.MaxFeeds, 1, anyInt)
 	within(l, "limits.max_store_bytes", m.MaxStoreBytes, MiB, anySize)
+	noneOr(l, "limits.disk_reserve", m.DiskReserve, MiB)
 	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
 	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
 	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)

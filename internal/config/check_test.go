@@ -22,6 +22,7 @@ func TestBounds(t *testing.T) {
 		"limits.max_selector_terms":     {"1 10000", "0 10001"},
 		"limits.max_feeds":              {"1", "0 -1"},
 		"limits.max_store_bytes":        {"1MiB", "0 1048575"},
+		"limits.disk_reserve":           {"0 1MiB 1GiB", "-1 1MB"},
 		"limits.max_window_bytes":       {"1MiB", "0 1MB"},
 		"limits.max_subscribers":        {"0 1 1000000", "-1"},
 		"limits.max_anonymous_rate":     {"0 1 1000000", "-1 1000001 x"},

@@ -85,6 +85,10 @@ type Limits struct {
 	// MaxStoreBytes is how large the store may grow, on disk or, with store
 	// memory, in memory; at least 1MiB. When it is reached publishing stops.
 	MaxStoreBytes Size `yaml:"max_store_bytes"`
+	// DiskReserve is how much of the disk is kept for what makes room, so that
+	// deleting, purging and trimming go on when it is full; at least 1MiB, and
+	// less on a small disk or with a small MaxStoreBytes. 0: nothing is kept.
+	DiskReserve Size `yaml:"disk_reserve"`
 	// MaxWindowBytes is the memory for the newest items of all feeds together,
 	// from which live readers are served; at least 1MiB.
 	MaxWindowBytes Size `yaml:"max_window_bytes"`
@@ -149,6 +153,7 @@ func Default() Config {
 			MaxSelectorTerms: 256,
 			MaxFeeds:         100_000,
 			MaxStoreBytes:    16 * GiB,
+			DiskReserve:      16 * MiB,
 			MaxWindowBytes:   64 * MiB,
 			MaxAnonymousRate: 20,
 			StallTimeout:     Duration(30 * time.Second),

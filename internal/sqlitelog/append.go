@@ -13,12 +13,12 @@ import (
 
 // Append implements stream.Log.
 func (l *Log) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
-	a := &appending{batch: b}
+	a := &appending{batch: b, size: b.Size()}
 	if b.Key != "" {
 		// Here, and not in the committer: digests are the caller's work.
 		a.key, a.content = b.KeyDigest(), b.ContentDigest()
 	}
-	o := &op{do: a.do, n: len(b.Drafts), size: b.Size()}
+	o := &op{do: a.do, n: len(b.Drafts), size: a.size}
 	if err := l.do(ctx, o); err != nil {
 		return stream.Receipt{}, err
 	}
@@ -29,6 +29,7 @@ func (l *Log) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error
 // done.
 type appending struct {
 	batch        stream.Batch
+	size         int
 	key, content stream.Digest
 	receipt      stream.Receipt
 }
@@ -43,11 +44,17 @@ func (a *appending) do(t *tx) error {
 		}
 	}
 	if len(b.Drafts) == 0 && b.Source.Name != "" {
-		// It takes the place that it had, so a full store is no hindrance.
+		// It takes the place that it had, so a full store is no hindrance, where
+		// the WAL does not grow by it.
+		if t.l.wal.stuck() || t.w.room.full {
+			if err := t.room(0, 0); err != nil {
+				return err
+			}
+		}
 		a.receipt = stream.Receipt{Feed: b.Feed}
 		return t.moveSource(b.Source)
 	}
-	if err := t.room(); err != nil {
+	if err := t.room(a.size, len(b.Drafts)); err != nil {
 		return err
 	}
 	first := max(t.w.last+1, stream.IDAt(t.now))
@@ -75,14 +82,6 @@ func (a *appending) do(t *tx) error {
 		return nil
 	}
 	return a.remember(t)
-}
-
-// room refuses where the store holds as much as it may.
-func (t *tx) room() error {
-	if n, most := t.l.usage.bytes.Load(), t.l.opts.Bytes; most > 0 && n >= most {
-		return refusal{fmt.Errorf("%w: it holds %d of %d bytes", stream.ErrFull, n, most)}
-	}
-	return nil
 }
 
 // put inserts one item.
@@ -113,7 +112,7 @@ func (t *tx) put(f *feed, s *state, id stream.ID, d *stream.Draft) error {
 	t.tells.Before = append(t.tells.Before, max(s.newest, s.lost))
 	s.items++
 	s.bytes += int64(it.Size())
-	t.bytes += int64(it.Size())
+	t.written += int64(it.Size())
 	s.newest = id
 	if s.oldest == 0 {
 		s.oldest = id

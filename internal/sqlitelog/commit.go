@@ -20,6 +20,9 @@ type writer struct {
 	nextNo   int64 // the highest number of a feed
 	pageSize int64
 	upkeep   upkeep
+	room     room
+	// held is why the store can only be read; nil where it is open as usual.
+	held error
 	looked   time.Time // when the store was in its place, see inPlace
 
 	begin, commit, rollback                      *sqlite.Stmt
@@ -28,7 +31,8 @@ type writer struct {
 	getItem, dropItem, expired                   *sqlite.Stmt
 	getKey, putKey, dropKey, dropOldKeys, oldKey *sqlite.Stmt
 	putMark, getSource, putSource                *sqlite.Stmt
-	pages, freePages, vacuum, walSize, walMove   *sqlite.Stmt
+	pages, freePages, vacuum                     *sqlite.Stmt
+	walSize, walMove, walCut                     *sqlite.Stmt
 }
 
 const (
@@ -68,6 +72,7 @@ func (w *writer) prepare() error {
 		{&w.vacuum, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)},
 		{&w.walSize, "PRAGMA wal_checkpoint(NOOP)"},
 		{&w.walMove, "PRAGMA wal_checkpoint(PASSIVE)"},
+		{&w.walCut, "PRAGMA wal_checkpoint(TRUNCATE)"},
 	} {
 		stmt, err := w.conn.Prepare(p.sql)
 		if err != nil {
@@ -107,17 +112,20 @@ func (l *Log) run() {
 	for {
 		select {
 		case <-tick.C:
-			l.w.upkeep.due = true
-			l.look()
+			l.tick()
 		default:
 		}
 		ops, end := l.queue.take()
 		switch {
 		case end:
 			return
+		case len(ops) > 0 && l.w.held != nil:
+			answer(ops, l.w.held)
+			continue
 		case len(ops) > 0:
 			l.transact(ops, busyBudget)
 			continue
+		case l.w.held != nil:
 		case l.w.upkeep.waits():
 			l.transact(nil, idleBudget)
 			continue
@@ -127,10 +135,19 @@ func (l *Log) run() {
 		select {
 		case <-l.queue.more:
 		case <-tick.C:
-			l.w.upkeep.due = true
-			l.look()
+			l.tick()
 		}
 	}
+}
+
+// tick is called each upkeepEvery.
+func (l *Log) tick() {
+	l.w.upkeep.due = true
+	if l.w.held != nil {
+		l.openHeld()
+		return
+	}
+	l.look(true)
 }
 
 // tx is one transaction of the committer. The registry of feeds is changed
@@ -144,8 +161,10 @@ type tx struct {
 	gone   map[*feed]bool   // feeds that it forgets
 	tells  stream.Commit
 	items  int64 // change in the number of items
-	bytes  int64 // and in their bytes
-	keys   int64 // and of keys
+	// written is about how many bytes the WAL grows by.
+	written int64
+	cost    int64 // what its appends take of the disk, about
+	keys    int64 // and of keys
 	// forgotten is the highest loss of the feeds in gone.
 	forgotten stream.ID
 	dirty     bool // something was written
@@ -161,40 +180,76 @@ func (r refusal) Unwrap() error { return r.error }
 // transact runs the operations in one transaction, tells the watcher, and
 // answers. Upkeep that waits gets a share of the transaction: at most budget
 // rows.
+//
+// A disk that is full must not keep away what makes room: where the commit does
+// not fit, publishing stops, and the rest is tried again.
 func (l *Log) transact(ops []*op, budget int) {
-	t := &tx{
-		l: l, w: &l.w, now: l.opts.Now(),
-		states: make(map[*feed]*state),
-		fresh:  make(map[string]*feed),
-		gone:   make(map[*feed]bool),
-	}
-	err := t.commit(ops, budget)
-	if err == nil && len(ops) > 0 {
-		err = t.settled()
-	}
-	if err == nil && t.dirty {
-		if hook := l.opts.AfterCommit; hook != nil && t.batch {
-			if e := hook(); e != nil {
-				err = fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, e)
-			}
+	var err error
+	for try := 0; ; try++ {
+		err = l.attempt(ops, budget)
+		if !errors.Is(err, stream.ErrNoSpace) {
+			break
 		}
+		l.stopForRoom(err)
+		if !l.makeRoom(try) {
+			break
+		}
+		if errors.Is(err, stream.ErrOutcomeUnknown) {
+			var rest []*op
+			for _, o := range ops {
+				if o.frees {
+					rest = append(rest, o)
+				} else {
+					answer([]*op{o}, err)
+				}
+			}
+			ops = rest
+		}
+		l.w.upkeep.due = true
 	}
 	if err != nil {
 		l.w.upkeep.failed()
 	}
-	if err == nil {
-		l.w.upkeep.unlooked += t.bytes + lookCommit
-		l.usage.bytes.Add(t.bytes) // until it is measured again
+	answer(ops, err)
+	if l.w.upkeep.unlooked >= lookEvery {
+		l.look(false)
 	}
+}
+
+// answer ends operations. With an error none of them was done.
+func answer(ops []*op, err error) {
 	for _, o := range ops {
 		if err != nil {
 			o.err = err
 		}
 		close(o.done)
 	}
-	if l.w.upkeep.unlooked >= lookEvery {
-		l.look()
+}
+
+// attempt runs the operations in one transaction and tells the watcher.
+func (l *Log) attempt(ops []*op, budget int) error {
+	t := &tx{
+		l: l, w: &l.w, now: l.opts.Now(),
+		states: make(map[*feed]*state),
+		fresh:  make(map[string]*feed),
+		gone:   make(map[*feed]bool),
 	}
+	if err := t.commit(ops, l.w.room.rows(budget)); err != nil {
+		return err
+	}
+	l.w.upkeep.unlooked += t.written + lookCommit
+	l.usage.bytes.Add(t.written) // until it is measured again
+	if len(ops) > 0 {
+		if err := t.settled(); err != nil {
+			return err
+		}
+	}
+	if hook := l.opts.AfterCommit; hook != nil && t.dirty && t.batch {
+		if err := hook(); err != nil {
+			return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
+		}
+	}
+	return nil
 }
 
 // commit runs the transaction and, once it is committed, makes it known. After
@@ -229,7 +284,7 @@ func (t *tx) commit(ops []*op, budget int) error {
 	if e := t.rollback(); e != nil {
 		err = errors.Join(err, e)
 	}
-	if errors.Is(err, stream.ErrNoSpace) {
+	if errors.Is(err, stream.ErrNoSpace) && before(err) {
 		return err // the end of the commit did not fit, so it is not there
 	}
 	return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
@@ -378,7 +433,7 @@ func (l *Log) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
+	if l.full(err) {
 		return fmt.Errorf("%w: %s: %w", stream.ErrNoSpace, l.path, err)
 	}
 	return fmt.Errorf("%s: %w", l.path, explain(err))

@@ -40,6 +40,15 @@ func mustAppend(t *testing.T, l *sqlitelog.Log, feed string, n, size int) stream
 	return r
 }
 
+func mustRead(t *testing.T, l *sqlitelog.Log) []stream.Item {
+	t.Helper()
+	p, err := l.Read(t.Context(), stream.Query{Select: all(t), UpTo: stream.MaxID, Items: 10_000, Bytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Items
+}
+
 func batch(feed string, n, size int) stream.Batch {
 	b := stream.Batch{Feed: feed, Drafts: make([]stream.Draft, n)}
 	for i := range b.Drafts {

@@ -36,7 +36,7 @@ func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedI
 // Delete implements stream.Keeper.
 func (l *Log) Delete(ctx context.Context, feed string, id stream.ID) (bool, error) {
 	var found bool
-	err := l.do(ctx, &op{do: func(t *tx) (err error) {
+	err := l.do(ctx, &op{frees: true, do: func(t *tx) (err error) {
 		found, err = t.remove(id, feed)
 		return err
 	}})
@@ -55,7 +55,7 @@ func (l *Log) Purge(ctx context.Context, name string) (int, error) {
 	l.mu.RUnlock()
 	for total := 0; ; {
 		var took taken
-		err := l.do(ctx, &op{do: func(t *tx) (err error) {
+		err := l.do(ctx, &op{frees: true, do: func(t *tx) (err error) {
 			took, err = t.purge(name, through)
 			return err
 		}})
@@ -72,7 +72,7 @@ func (t *tx) purge(name string, through stream.ID) (took taken, err error) {
 	if f == nil || s.oldest == 0 || s.oldest > through {
 		return took, nil
 	}
-	took, err = t.takeOldest(f, s, purgeRows, func(next stream.ID) bool { return next <= through })
+	took, err = t.takeOldest(f, s, t.w.room.rows(purgeRows), func(next stream.ID) bool { return next <= through })
 	if took.lost > 0 {
 		s.lost, s.reason = took.lost, stream.Purged
 		t.tells.Purged = append(t.tells.Purged, stream.Removal{Feed: name, ID: took.lost})
@@ -82,7 +82,7 @@ func (t *tx) purge(name string, through stream.ID) (took taken, err error) {
 
 // SetRetention implements stream.Keeper.
 func (l *Log) SetRetention(ctx context.Context, name string, r *stream.Retention) error {
-	return l.do(ctx, &op{do: func(t *tx) error {
+	return l.do(ctx, &op{frees: true, do: func(t *tx) error {
 		if f, s := t.feed(name); r == nil {
 			if f != nil {
 				s.own = nil
@@ -102,7 +102,7 @@ func (l *Log) SetRetention(ctx context.Context, name string, r *stream.Retention
 // Probe implements stream.Keeper.
 func (l *Log) Probe(ctx context.Context) error {
 	return l.do(ctx, &op{do: func(t *tx) error {
-		if err := t.room(); err != nil {
+		if err := t.room(0, 0); err != nil {
 			return err
 		}
 		return t.mark(markProbe, stream.IDAt(t.now))

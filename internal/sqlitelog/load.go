@@ -3,6 +3,7 @@ package sqlitelog
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -15,10 +16,13 @@ import (
 // from before them is no longer recognised as another store's.
 const maxOpenings = 10_000
 
-// load reads the feeds, openings and marks.
-func (l *Log) load() error {
+// load reads the feeds, openings and marks, before anybody else asks for them.
+func (l *Log) load(conn *sqlite.Conn) error {
+	clear(l.feeds)
+	clear(l.byNo)
+	l.openings, l.forgotten = nil, 0
 	var items, bytes int64
-	err := query(l.w.conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
+	err := query(conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
 		f := &feed{no: s.ColumnInt64(0), name: s.ColumnText(1), state: state{
 			items:  s.ColumnInt(2),
 			bytes:  s.ColumnInt64(3),
@@ -48,7 +52,7 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
-	err = query(l.w.conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
+	err = query(conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
 		o := stream.Opening{Time: stream.ID(s.ColumnInt64(0)), Last: stream.ID(s.ColumnInt64(1))}
 		l.openings = append(l.openings, o)
 		l.w.last = max(l.w.last, o.Time)
@@ -57,7 +61,7 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
-	err = query(l.w.conn, "SELECT name, value FROM mark", func(s *sqlite.Stmt) error {
+	err = query(conn, "SELECT name, value FROM mark", func(s *sqlite.Stmt) error {
 		id := stream.ID(s.ColumnInt64(1))
 		switch s.ColumnText(0) {
 		case markLast:
@@ -72,12 +76,12 @@ func (l *Log) load() error {
 	}
 	// The newest item is the one row whose damage would break a promise
 	// unseen: an id below it must not be given again.
-	newest, err := query1(l.w.conn, "SELECT max(id) FROM item")
+	newest, err := query1(conn, "SELECT max(id) FROM item")
 	if err != nil {
 		return err
 	}
 	l.w.last = max(l.w.last, stream.ID(newest))
-	keys, err := query1(l.w.conn, "SELECT count(*) FROM key")
+	keys, err := query1(conn, "SELECT count(*) FROM key")
 	if err != nil {
 		return err
 	}
@@ -101,17 +105,18 @@ func (l *Log) recordOpening() error {
 	if err != nil {
 		return err
 	}
-	l.openings = append(l.openings, o)
+	openings := append(slices.Clone(l.openings), o)
 	l.w.last = o.Time
-	if old := len(l.openings) - maxOpenings; old > 0 {
-		err := sqlitex.ExecuteTransient(l.w.conn, "DELETE FROM opening WHERE time < ?", &sqlitex.ExecOptions{
-			Args: []any{int64(l.openings[old].Time)},
+	if old := len(openings) - maxOpenings; old > 0 {
+		openings = openings[old:]
+		// Where this fails the next opening does it: this one is committed.
+		sqlitex.ExecuteTransient(l.w.conn, "DELETE FROM opening WHERE time < ?", &sqlitex.ExecOptions{
+			Args: []any{int64(openings[0].Time)},
 		})
-		if err != nil {
-			return err
-		}
-		l.openings = append([]stream.Opening(nil), l.openings[old:]...)
 	}
+	l.mu.Lock()
+	l.openings = openings
+	l.mu.Unlock()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,9 +23,8 @@ const readers = 4
 // Log is the embedded engine.
 type Log struct {
 	// Immutable after Open.
-	path     string
-	opts     stream.StoreOptions
-	openings []stream.Opening
+	path string
+	opts stream.StoreOptions
 
 	queue queue
 
@@ -34,9 +34,11 @@ type Log struct {
 	// committer while it moves the WAL into the database.
 	gate sync.RWMutex
 
-	// mu guards feeds, byNo, every feed's state, and the marks. The committer
-	// alone writes them, after a commit; it never holds mu during one.
+	// mu guards openings, feeds, byNo, every feed's state, and the marks. The
+	// committer alone writes them, after a commit; it never holds mu during one.
+	// The openings in the list do not change.
 	mu        sync.RWMutex
+	openings  []stream.Opening
 	feeds     map[string]*feed
 	byNo      map[int64]*feed
 	forgotten stream.ID // highest loss of a forgotten feed
@@ -46,6 +48,7 @@ type Log struct {
 
 	files  atomic.Pointer[files] // set by Open, and by the committer
 	usage  usage
+	wal    wal
 	closed atomic.Bool
 	done   chan struct{} // closed when the committer has ended
 
@@ -82,7 +85,9 @@ type usage struct {
 }
 
 // Open opens the store in dir, which must exist, and makes it if there is
-// none. The opening is committed when it returns. Errors name the file.
+// none. The opening is committed when it returns. Where that fails since the
+// store cannot be written (the disk is full or read-only, the files are another
+// user's), it can be read all the same: see held.go. Errors name the file.
 func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	path := filepath.Join(dir, fileName)
 	l := &Log{
@@ -97,19 +102,33 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
 	}
+	if l.opts.Log == nil {
+		l.opts.Log = slog.New(slog.DiscardHandler)
+	}
+	l.w.room = newRoom(dir, &l.opts)
+	l.wal.limit = walLimit(opts.Bytes, l.w.room.reserve.size)
 	err := l.open()
-	if err == nil {
-		err = l.identify()
+	if err != nil && l.unwritable(err) && l.giveReserve() {
+		err = l.open()
+	}
+	if err != nil && l.unwritable(err) {
+		err = l.hold(err)
 	}
 	if err != nil {
-		l.abandon()
 		return nil, fmt.Errorf("open the store %s: %w", path, explain(err))
 	}
 	go l.run()
 	return l, nil
 }
 
-func (l *Log) open() error {
+// open opens the store for reading and writing. What it opened is closed again
+// where it fails.
+func (l *Log) open() (err error) {
+	defer func() {
+		if err != nil {
+			l.closeWriter()
+		}
+	}()
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(l.path); err != nil {
 			return err
@@ -117,32 +136,79 @@ func (l *Log) open() error {
 	} else if err != nil {
 		return err
 	}
-	conn, err := connect(l.path, "PRAGMA cache_size = -16000")
-	if err != nil {
+	if err := l.openWriter(); err != nil {
 		return err
 	}
-	l.w.conn = conn
-	if err := verify(conn); err != nil {
-		return err
-	}
-	if err := l.w.prepare(); err != nil {
-		return err
-	}
-	if err := l.load(); err != nil {
+	if err := l.load(l.w.conn); err != nil {
 		return err
 	}
 	if err := l.recordOpening(); err != nil {
 		return err
 	}
+	list, err := openReaders(l.connectReader)
+	if err != nil {
+		return err
+	}
+	if err := l.identify(); err != nil {
+		closeReaders(list)
+		return err
+	}
+	l.lend(list)
+	l.startRoom()
 	l.measure()
-	for range readers {
-		r, err := newReader(l.path)
-		if err != nil {
+	return nil
+}
+
+// openWriter opens the committer's connection, and upgrades an older store.
+func (l *Log) openWriter() error {
+	conn, err := connect(l.path, "PRAGMA cache_size = -16000")
+	if err != nil {
+		return err
+	}
+	l.w.conn = conn
+	version, err := verify(conn)
+	if err != nil {
+		return err
+	}
+	if version < schemaVersion {
+		if err := upgrade(conn, version); err != nil {
 			return err
 		}
+	}
+	return l.w.prepare()
+}
+
+func (l *Log) connectReader() (*sqlite.Conn, error) { return connect(l.path, readerPragmas...) }
+
+// openReaders opens all reading connections, or none.
+func openReaders(connect func() (*sqlite.Conn, error)) (list []*reader, err error) {
+	for range readers {
+		conn, err := connect()
+		if err == nil {
+			var r *reader
+			if r, err = newReader(conn); err == nil {
+				list = append(list, r)
+			}
+		}
+		if err != nil {
+			closeReaders(list)
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func closeReaders(list []*reader) {
+	for _, r := range list {
+		r.close()
+	}
+}
+
+// lend gives reading connections to those who ask for one.
+func (l *Log) lend(list []*reader) {
+	for _, r := range list {
 		l.readers <- r
 	}
-	return nil
 }
 
 // explain puts SQLite's word for damage into plain ones.
@@ -157,7 +223,11 @@ func explain(err error) error {
 }
 
 // Openings implements stream.Log.
-func (l *Log) Openings() []stream.Opening { return l.openings }
+func (l *Log) Openings() []stream.Opening {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.openings
+}
 
 // Durability implements stream.Engine: acknowledged is on disk.
 func (l *Log) Durability() string { return "fsync" }
@@ -171,7 +241,7 @@ func (l *Log) Watch(fn func(stream.Commit)) stream.ID {
 }
 
 // newestLocked returns the newest position: of the store's last item, or of
-// this opening.
+// the latest opening.
 func (l *Log) newestLocked() stream.ID {
 	newest := l.openings[len(l.openings)-1].Time
 	for _, f := range l.feeds {
@@ -190,6 +260,10 @@ func (l *Log) Usage() stream.Usage {
 		Items: int(l.usage.items.Load()),
 		Keys:  int(l.usage.keys.Load()),
 		Bytes: l.usage.bytes.Load(),
+
+		WAL:     l.wal.bytes.Load(),
+		Unmoved: l.wal.unmoved.Load(),
+		Reserve: l.w.room.held.Load(),
 	}
 }
 
@@ -203,32 +277,29 @@ func (l *Log) Close() error {
 	<-l.done
 	var errs []error
 	for range readers { // each comes back when its page is done
-		r := <-l.readers
-		errs = append(errs, r.conn.Close())
+		errs = append(errs, (<-l.readers).close())
 	}
-	return errors.Join(append(errs, l.w.conn.Close())...)
+	return errors.Join(append(errs, l.closeWriter())...)
 }
 
-// abandon closes what a failed Open has opened.
-func (l *Log) abandon() {
-	close(l.readers)
-	for r := range l.readers {
-		r.conn.Close()
+func (l *Log) closeWriter() error {
+	if l.w.conn == nil {
+		return nil
 	}
-	if l.w.conn != nil {
-		l.w.conn.Close()
-	}
+	err := l.w.conn.Close()
+	l.w.conn = nil
+	return err
 }
 
 // Floor implements stream.Log.
 func (l *Log) Floor(ctx context.Context, id stream.ID) (stream.ID, error) {
+	l.mu.RLock()
 	floor := l.openings[0].Time
 	for _, o := range l.openings {
 		if o.Time <= id {
 			floor = max(floor, o.Time)
 		}
 	}
-	l.mu.RLock()
 	for _, f := range l.feeds {
 		for _, p := range [...]stream.ID{f.newest, f.lost} {
 			if p <= id {

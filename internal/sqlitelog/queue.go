@@ -11,11 +11,14 @@ type op struct {
 	// do makes the change. An error of SQLite's fails the whole transaction;
 	// any other one fails the operation alone, and then do has changed
 	// nothing.
-	do   func(*tx) error
-	size int // bytes that it brings
-	n    int // items that it brings
-	done chan struct{}
-	err  error // set before done is closed
+	do func(*tx) error
+	// frees says that the operation makes room, or may: a full disk must not
+	// keep it from being done, and to do it twice does no harm.
+	frees bool
+	size  int // bytes that it brings
+	n     int // items that it brings
+	done  chan struct{}
+	err   error // set before done is closed
 }
 
 // queue holds the operations that wait for the committer.

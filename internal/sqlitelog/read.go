@@ -24,6 +24,8 @@ const (
 // reader is a reading connection. One page at a time uses it.
 type reader struct {
 	conn *sqlite.Conn
+	// broken is why there is no connection, nil where there is one.
+	broken error
 
 	begin, end                     *sqlite.Stmt
 	feedUp, feedDown               *sqlite.Stmt // items of one feed
@@ -32,11 +34,11 @@ type reader struct {
 	item, lost, mark, floor, first *sqlite.Stmt
 }
 
-func newReader(path string) (*reader, error) {
-	conn, err := connect(path, "PRAGMA query_only = ON", "PRAGMA cache_size = -8000")
-	if err != nil {
-		return nil, err
-	}
+// readerPragmas are for a connection that reads.
+var readerPragmas = []string{"PRAGMA query_only = ON", "PRAGMA cache_size = -8000"}
+
+// newReader prepares a connection, which it closes on an error.
+func newReader(conn *sqlite.Conn) (_ *reader, err error) {
 	r := &reader{conn: conn}
 	const cols = "SELECT id, feed, json, event, expires, data FROM item "
 	for _, p := range []struct {
@@ -79,6 +81,9 @@ func (l *Log) page(ctx context.Context, fn func(*reader) error) error {
 		return stream.ErrClosed
 	}
 	defer func() { l.readers <- r }()
+	if r.broken != nil {
+		return r.broken
+	}
 	l.gate.RLock()
 	defer l.gate.RUnlock()
 	if err := run(r.begin); err != nil {
@@ -434,4 +439,11 @@ func (s *scan) page() stream.Page {
 		slices.Reverse(p.Items)
 	}
 	return p
+}
+
+func (r *reader) close() error {
+	if r.conn == nil {
+		return nil
+	}
+	return r.conn.Close()
 }

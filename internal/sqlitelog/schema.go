@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -79,7 +78,7 @@ func upgrade(conn *sqlite.Conn, version int64) error {
 // found there later and is no database of ours is damage, and an error.
 func create(path string) error {
 	tmp := path + ".new"
-	for _, p := range []string{tmp, tmp + "-wal", tmp + "-shm"} {
+	for _, p := range []string{tmp, tmp + "-journal", tmp + "-wal", tmp + "-shm"} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -129,9 +128,12 @@ func connect(path string, pragmas ...string) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return setUp(conn, pragmas...)
+}
+
+func setUp(conn *sqlite.Conn, pragmas ...string) (*sqlite.Conn, error) {
 	conn.SetInterrupt(nil)
-	// Somebody with the sqlite3 tool may hold a lock for a moment.
-	conn.SetBusyTimeout(5 * time.Second)
+	conn.SetBusyTimeout(busyTimeout)
 	for _, q := range append([]string{
 		"PRAGMA synchronous = FULL",
 		"PRAGMA temp_store = MEMORY",
@@ -147,26 +149,23 @@ func connect(path string, pragmas ...string) (*sqlite.Conn, error) {
 }
 
 // verify makes sure that the database is one of ours, and of this version or an
-// older one, which it upgrades.
-func verify(conn *sqlite.Conn) error {
+// older one, and returns its version.
+func verify(conn *sqlite.Conn) (version int64, err error) {
 	id, err := pragma(conn, "application_id")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	version, err := pragma(conn, "user_version")
+	version, err = pragma(conn, "user_version")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if id != applicationID {
-		return errors.New("it is not a feedd database")
+		return 0, errors.New("it is not a feedd database")
 	}
-	switch {
-	case version < 1 || version > schemaVersion:
-		return fmt.Errorf("it has schema version %d, this feedd knows versions up to %d", version, schemaVersion)
-	case version < schemaVersion:
-		return upgrade(conn, version)
+	if version < 1 || version > schemaVersion {
+		return 0, fmt.Errorf("it has schema version %d, this feedd knows versions up to %d", version, schemaVersion)
 	}
-	return nil
+	return version, nil
 }
 
 // pragma returns a pragma's number.

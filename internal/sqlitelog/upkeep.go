@@ -3,8 +3,6 @@ package sqlitelog
 import (
 	"time"
 
-	"zombiezen.com/go/sqlite"
-
 	"feedd/internal/stream"
 )
 
@@ -28,8 +26,6 @@ const (
 	// anew: the three take up to 100 us.
 	lookEvery  = 256 << 10
 	lookCommit = lookEvery / 16
-	// walPages is how long the WAL may become: 8 MiB.
-	walPages = 8 << 20 / 4096
 )
 
 // upkeep is what the committer has yet to do, in small steps.
@@ -44,7 +40,6 @@ type upkeep struct {
 	free     int64          // of which hold nothing
 	vacuum   bool           // free pages are being given back
 	unlooked int64          // bytes committed since the last look
-	walTried int64          // pages in the WAL when it could not be moved whole
 }
 
 // waits reports whether there is something to do.
@@ -199,7 +194,7 @@ func (t *tx) takeOldest(f *feed, s *state, budget int, more func(next stream.ID)
 		s.items--
 		s.bytes -= q.ColumnInt64(1)
 		t.items--
-		t.bytes -= q.ColumnInt64(1)
+		t.written += min(q.ColumnInt64(1), t.w.pageSize) // what is beside the row's page is only freed
 	}
 	if err := q.Reset(); err != nil || took.rows == 0 {
 		return took, err
@@ -260,7 +255,7 @@ func (t *tx) remove(id stream.ID, feed string) (alive bool, err error) {
 	s.items--
 	s.bytes -= size
 	t.items--
-	t.bytes -= size
+	t.written += min(size, t.w.pageSize)
 	if s.oldest == id {
 		t.w.firstItem.BindInt64(1, f.no)
 		oldest, err := number(t.w.firstItem)
@@ -344,79 +339,27 @@ func (t *tx) mark(name string, id stream.ID) error {
 func (l *Log) giveBack() bool {
 	u := &l.w.upkeep
 	free := u.free
-	if free > max(8*vacuumPages, u.pages/4) {
+	if free > max(8*vacuumPages, u.pages/4) || l.w.room.full && free > 0 {
 		u.vacuum = true
 	}
-	if !u.vacuum || time.Now().Before(u.retryAt) {
+	if !u.vacuum || l.wal.stuck() || time.Now().Before(u.retryAt) {
 		return false
 	}
 	if err := run(l.w.vacuum); err != nil {
 		u.failed()
-		return false
+		if !l.full(err) || !l.giveReserve() {
+			return false
+		}
 	}
 	l.measure()
 	if u.free <= vacuumPages || u.free >= free {
+		if u.free >= free {
+			u.failed()
+		}
 		u.vacuum = false
 		l.moveWALNow() // only now does the file become shorter
 	} else {
-		l.moveWAL()
+		l.moveWAL(false)
 	}
 	return true
-}
-
-// look takes the measure of the database and the WAL.
-func (l *Log) look() {
-	l.w.upkeep.unlooked = 0
-	l.measure()
-	l.moveWAL()
-}
-
-// measure notes how much the database holds. Where that cannot be told, what
-// was noted last stands.
-func (l *Log) measure() {
-	pages, err := number(l.w.pages)
-	if err != nil {
-		return
-	}
-	free, err := number(l.w.freePages)
-	if err != nil {
-		return
-	}
-	l.w.upkeep.pages, l.w.upkeep.free = pages, free
-	l.usage.bytes.Store((pages - free) * l.w.pageSize)
-}
-
-// moveWAL moves the WAL into the database once it is long. It waits for the
-// pages that are being read, and lets no new one begin: only then can all of
-// it be moved, so that it starts again at its beginning.
-func (l *Log) moveWAL() {
-	pages, moved := wal(l.w.walSize)
-	if pages == moved {
-		l.w.upkeep.walTried = 0
-	}
-	// When somebody else reads (a sqlite3 tool) not all can be moved. Then try
-	// again only after it has grown.
-	if pages > walPages && pages > moved && pages > l.w.upkeep.walTried+walPages/8 {
-		l.moveWALNow()
-	}
-}
-
-func (l *Log) moveWALNow() {
-	l.gate.Lock()
-	defer l.gate.Unlock()
-	pages, moved := wal(l.w.walMove)
-	l.w.upkeep.walTried = 0
-	if moved < pages {
-		l.w.upkeep.walTried = pages
-	}
-}
-
-// wal runs a wal_checkpoint pragma: how many pages are in the WAL, and how
-// many of them are in the database already.
-func wal(stmt *sqlite.Stmt) (pages, moved int64) {
-	if row, err := stmt.Step(); err == nil && row {
-		pages, moved = stmt.ColumnInt64(1), stmt.ColumnInt64(2)
-	}
-	stmt.Reset()
-	return pages, moved
 }

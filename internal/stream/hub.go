@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ type Hub struct {
 	Delays Delays
 
 	log       Log
-	openings  []Opening
+	openings  atomic.Pointer[[]Opening]
 	windows   *windows
 	wakes     *waker
 	published atomic.Uint64
@@ -44,11 +45,12 @@ func NewHub(log Log, opts HubOptions) *Hub {
 	}
 	h := &Hub{
 		log:      log,
-		openings: log.Openings(),
 		windows:  newWindows(opts.WindowBytes),
 		draining: make(chan struct{}),
 	}
 	h.wakes = newWaker(func() { h.windows.expire(time.Now().Add(-windowAge)) })
+	openings := log.Openings()
+	h.openings.Store(&openings)
 	h.windows.start(log.Watch(h.committed))
 	return h
 }
@@ -57,6 +59,10 @@ func NewHub(log Log, opts HubOptions) *Hub {
 // it from one goroutine at a time, and answers the publishers after it.
 func (h *Hub) committed(c Commit) {
 	h.published.Add(uint64(len(c.Items)))
+	if c.Opening != nil {
+		openings := append(slices.Clone(*h.openings.Load()), *c.Opening)
+		h.openings.Store(&openings)
+	}
 	h.windows.apply(&c)
 	h.wakes.wake(c.Items)
 }

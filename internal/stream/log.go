@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -16,8 +17,12 @@ var (
 	ErrKeyReused = errors.New("the Idempotency-Key was used with another body, event or ttl")
 	// ErrFull: the store holds as many bytes as it may.
 	ErrFull = errors.New("the store is full")
-	// ErrNoSpace: the disk has no room.
+	// ErrNoSpace: the disk has no room, or no more than is kept for what makes
+	// room.
 	ErrNoSpace = errors.New("the disk is full")
+	// ErrReadOnly: the store cannot be written, as on a disk that is mounted
+	// read-only. It can be read.
+	ErrReadOnly = errors.New("the store can only be read")
 	// ErrTooManyFeeds: the batch would make one feed more than configured.
 	ErrTooManyFeeds = errors.New("the store has as many feeds as it may have")
 	// ErrOutcomeUnknown: the store failed in the middle of a commit, so the
@@ -65,8 +70,10 @@ type Log interface {
 	// the first opening where there is none.
 	Floor(ctx context.Context, id ID) (ID, error)
 
-	// Openings returns each opening of the store, oldest first, the present
-	// one last. They do not change while the log is open.
+	// Openings returns each opening of the store, oldest first, at least one.
+	// The present one is the last, but for a store that can only be read at the
+	// moment: its opening is not committed yet. The watcher is told once it is,
+	// and there is no other change while the log is open.
 	Openings() []Opening
 
 	// Watch sets the function that is told of each commit, and returns the
@@ -181,7 +188,10 @@ type Opening struct {
 
 // Commit tells what one commit changed. Its items are shared and immutable.
 type Commit struct {
-	Items []Item // ascending by id
+	// Opening is the present opening of the store, where that could not be
+	// committed before: see Log.Openings.
+	Opening *Opening
+	Items   []Item // ascending by id
 	// Before holds, for each of Items, an id below it such that nothing of its
 	// feed lies, or lay, strictly between: that of the item before it in the
 	// feed, retained or not, or 0 for the first ever. An engine that does not
@@ -229,6 +239,12 @@ type Usage struct {
 	Items int
 	Keys  int   // idempotency keys
 	Bytes int64 // on disk, or in memory: what StoreOptions.Bytes bounds
+	// WAL is how many of Bytes are a log that is yet to be moved into the
+	// database, and Unmoved how often that was tried and something was left.
+	WAL     int64
+	Unmoved uint64
+	// Reserve is how much of the disk is kept for what makes room; not in Bytes.
+	Reserve int64
 }
 
 // StoreOptions is what every engine takes. The zero value has no bounds.
@@ -242,6 +258,12 @@ type StoreOptions struct {
 	// Feeds and Bytes bound the store: ErrTooManyFeeds, ErrFull. 0: no bound.
 	Feeds int
 	Bytes int64
+	// Reserve is how much of the disk a durable engine keeps for what makes
+	// room, so that a full disk is no dead end: ErrNoSpace. It keeps less where
+	// the disk or Bytes is small. 0: nothing.
+	Reserve int64
+	// Log takes what the operator should know; nil: nothing does.
+	Log *slog.Logger
 	// Guard, where it is set, says whether the next start would find what is
 	// stored now, beyond what an engine knows of its own files: nil, or an error
 	// that wraps ErrDetached. The committer calls it before commits, which fail

@@ -79,7 +79,8 @@ func (h *Hub) Open(ctx context.Context, sel Selection, start Start) (*Cursor, er
 // present stands the cursor at a position that a client gives, or where
 // reading goes on when this store cannot have given it.
 func (h *Hub) present(c *Cursor, text string, head ID) {
-	first, latest := h.openings[0], h.openings[len(h.openings)-1]
+	openings := *h.openings.Load()
+	first, latest := openings[0], openings[len(openings)-1]
 	id, isNumber := parsePosition(text)
 	switch {
 	case !isNumber:
@@ -88,7 +89,7 @@ func (h *Hub) present(c *Cursor, text string, head ID) {
 		c.after = latest.Time
 	default:
 		c.after = id
-		for _, o := range h.openings {
+		for _, o := range openings {
 			if o.Last < id && id < o.Time {
 				// Nothing lies in the hole: its end is a position that the
 				// reader may come back with.

@@ -76,7 +76,7 @@ func newWindows(maxBytes int64) *windows {
 func (w *windows) start(head ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.head, w.base, w.exact = head, head, head
+	w.head, w.base, w.exact = max(w.head, head), head, head
 }
 
 // apply takes in a commit: it fills all windows and only then moves the head,
@@ -103,6 +103,9 @@ func (w *windows) apply(c *Commit) {
 		w.removeLocked(r)
 	}
 	w.evictLocked()
+	if c.Opening != nil {
+		w.head = max(w.head, c.Opening.Time)
+	}
 	if n := len(c.Items); n > 0 {
 		w.head = c.Items[n-1].ID
 	}
