@@ -22,8 +22,8 @@ type writer struct {
 	upkeep   upkeep
 	room     room
 	// held is why the store can only be read; nil where it is open as usual.
-	held error
-	looked   time.Time // when the store was in its place, see inPlace
+	held   error
+	looked time.Time // when the store was in its place, see inPlace
 
 	begin, commit, rollback                      *sqlite.Stmt
 	putItem, putFeed, setFeed, dropFeed          *sqlite.Stmt

@@ -3,6 +3,7 @@ package sqlitelog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -50,11 +51,14 @@ func (l *Log) loadHeld(conn *sqlite.Conn) error {
 
 // whyHeld puts the cause into the words of package stream.
 func (l *Log) whyHeld(cause error) error {
-	why := stream.ErrReadOnly
-	if errors.Is(cause, stream.ErrNoSpace) || l.full(cause) || lacksRoom(l.w.room.reserve.fits(openingRoom)) {
-		why = stream.ErrNoSpace
+	disk := l.w.room.reserve.fits(openingRoom)
+	if path := new(fs.PathError); errors.As(disk, &path) {
+		cause = path.Err // says more than SQLite does, which cannot open a file
 	}
-	return fmt.Errorf("%w: %w", why, cause)
+	if lacksRoom(disk) || l.full(cause) {
+		return stream.ErrNoSpace
+	}
+	return fmt.Errorf("%w: %w", stream.ErrReadOnly, cause)
 }
 
 // openHeldReaders opens the reading connections for a store that nobody
