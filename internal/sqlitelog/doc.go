@@ -17,6 +17,9 @@
 // moves all of it into the database. Without that, overlapping readers keep
 // the WAL from ever starting again at its beginning.
 //
+// What makes room works on a full disk too (room.go), and a store that cannot
+// be written when it is opened is read (held.go).
+//
 // # Tables
 //
 //	opening  one row for each time the store was opened: time, and last, the

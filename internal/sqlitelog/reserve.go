@@ -20,8 +20,13 @@ type reserve struct {
 }
 
 func newReserve(dir string, size int64) reserve {
-	return reserve{path: filepath.Join(dir, "reserve"), size: size}
+	r := reserve{path: filepath.Join(dir, "reserve"), size: size}
+	os.Remove(r.trial()) // a crash may have left it
+	return r
 }
+
+// trial is the file that fits makes.
+func (r *reserve) trial() string { return r.path + ".try" }
 
 // take allocates the reserve where it is not held. Where that fails nothing of
 // it stays.
@@ -38,11 +43,10 @@ func (r *reserve) take() error {
 
 // fits returns nil where so many bytes have room on the disk.
 func (r *reserve) fits(bytes int64) error {
-	name := r.path + ".try"
-	if err := makeFile(name, bytes); err != nil {
+	if err := makeFile(r.trial(), bytes); err != nil {
 		return err
 	}
-	return os.Remove(name)
+	return os.Remove(r.trial())
 }
 
 // makeFile brings a file to the given size, all of it real blocks, or removes
