@@ -4,21 +4,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once: whoever is in a hurry may be.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(interruptible(), os.Args[1:]))
 }
 
 // run runs a command line, and returns the exit status: 0, 1 for a failure, 2
@@ -30,8 +24,8 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(os.Stderr, "feedd: %s\n", strings.TrimSuffix(line, "\n"))
+	if !errors.As(err, new(saidError)) {
+		io.WriteString(os.Stderr, complaint(err))
 	}
 	if errors.As(err, new(usageError)) {
 		return 2

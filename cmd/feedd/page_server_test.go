@@ -24,7 +24,7 @@ import (
 // pageServer is a running feedd.
 type pageServer struct {
 	bin, data, address string
-	link               string // to the admin page, as it was printed
+	link               string // to the admin page, as feedd link printed it
 	cmd                *exec.Cmd
 }
 
@@ -72,8 +72,12 @@ func (s *pageServer) tryStart(t *testing.T) bool {
 		if _, address, ok := strings.Cut(lines.Text(), "feedd is ready: http://"); ok && address != s.address { // a front reads it meanwhile
 			s.address = address
 		}
-		if _, link, ok := strings.Cut(lines.Text(), "admin "); ok {
-			s.link = strings.TrimSpace(link)
+		if strings.Contains(lines.Text(), "  admin  ") { // it has said all that is read here
+			link, err := exec.Command(s.bin, "link", "--data", s.data).Output()
+			if err != nil {
+				t.Fatal("feedd link: ", err)
+			}
+			s.link = strings.TrimSpace(string(link))
 			return true
 		}
 	}

@@ -1,15 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,24 +42,41 @@ func newServeCmd() *cobra.Command {
 
 Settings come from the command line, else from the environment (FEEDD_LISTEN,
 FEEDD_RETENTION_MAX_ITEMS, ...), else from the file given with --config, else
-they are the defaults, which config.yaml lists.`,
+they are the defaults, which config.yaml lists.
+
+SIGINT and SIGTERM stop it cleanly; a second one ends it at once. SIGHUP reads
+the settings and the admin key again: log.level, who may read and publish, and
+the key change at once, and the log says what else has changed and needs a
+restart. SIGQUIT stops it as well, and the log says what it was doing. Whoever
+reads the log may stop reading: the server goes on.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signals := serverSignals()
 			flags := make(map[string]string)
 			for _, name := range []string{"listen", "data", "store"} {
 				if f := cmd.Flags().Lookup(name); f.Changed {
 					flags[name] = f.Value.String()
 				}
 			}
-			cfg, err := config.Load(file, os.Environ(), flags)
+			load := func() (config.Config, error) {
+				cfg, err := config.Load(file, os.Environ(), flags)
+				if err == nil && demo {
+					err = openForDemo(&cfg)
+				}
+				return cfg, err
+			}
+			cfg, err := load()
 			if err != nil {
 				return usageError{err}
 			}
-			if demo {
-				if err := openForDemo(&cfg); err != nil {
-					return usageError{err}
-				}
+			v := newVoice(&cfg, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			defer v.close()
+			slog.SetDefault(v.log) // libraries that log do it there
+			if err := serve(cmd.Context(), &cfg, &surroundings{v, signals, file, load}); err != nil {
+				v.fail(err)
+				return saidError{err}
 			}
-			return serve(cmd.Context(), &cfg, cmd.OutOrStdout(), newLogger(&cfg, cmd.ErrOrStderr()))
+			v.log.Info("stopped")
+			return nil
 		},
 	}
 	markUsage(cmd, cobra.NoArgs)
@@ -84,19 +100,20 @@ func openForDemo(cfg *config.Config) error {
 	return nil
 }
 
-func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.Log.Level.Slog()}
-	if cfg.Log.Format == config.JSON {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
+// surroundings are what a server speaks to and hears of.
+type surroundings struct {
+	voice   *voice
+	signals <-chan os.Signal
+	file    string                        // with settings, "" for none
+	load    func() (config.Config, error) // reads the settings again
 }
 
 // serve runs a server until ctx ends, then stops it in this order (P9): it
 // takes nothing more from upstreams, takes no new streams and tells the subscribers to come back, answers the
 // publishes in flight, and closes the store. What it opens it closes in
 // reverse, whatever fails.
-func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Logger) (err error) {
+func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err error) {
+	log := around.voice.log
 	dir, err := openDataDir(cfg.Data, log)
 	if err != nil {
 		return err
@@ -140,13 +157,18 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
+	again := newReloader(cfg, key)
+	authority := auth.New(key, rulesOf(cfg))
 	server, err := newServer(&parts{
-		cfg: cfg, auth: newAuthority(cfg, key), sessions: sessions, engine: engine, hub: hub, own: own.hub,
+		cfg: cfg, auth: authority, sessions: sessions, engine: engine, hub: hub, own: own.hub,
 		shards: shards, upstreams: upstreams, files: files, addr: listener.Addr(), inPlace: placeOf(engine), log: log,
+		shown: again.yaml, metrics: around.voice.metrics(),
 	})
 	if err != nil {
 		return err
 	}
+	again.file, again.load, again.voice = around.file, around.load, around.voice
+	again.dir, again.auth, again.sessions, again.server = dir, authority, sessions, server
 	servers := &serverGroup{log: log, state: server.ConnState, failed: make(chan error, 3)}
 	servers.start(server.Handler(), listener, server.Returning(listener.Addr()))
 	unwatch := (&dataWatch{dir: dir, inPlace: placeOf(engine), log: log, serve: func(socket net.Listener) {
@@ -154,15 +176,24 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	}}).start()
 	own.observe(server)
 	address := listener.Addr().String()
-	ticket, _ := sessions.Ticket()
-	welcome(out, cfg, dir, browserURL(address), ticket)
+	ticket := ""
+	if around.voice.terminal { // what is not seen at once is kept, and read by others
+		ticket, _ = sessions.Ticket()
+	}
+	around.voice.welcome(welcome(cfg, dir, browserURL(address), ticket))
 	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())
 	upstreams.Start()
 
-	select {
-	case <-ctx.Done():
-		log.Info("stopping")
-	case err = <-servers.failed:
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			log.Info("stopping")
+			running = false
+		case err = <-servers.failed:
+			running = false
+		case s := <-around.signals:
+			running = again.heard(s)
+		}
 	}
 	unwatch()
 	patience, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.ShutdownTimeout))
@@ -171,7 +202,6 @@ func serve(ctx context.Context, cfg *config.Config, out io.Writer, log *slog.Log
 	hub.Drain()
 	servers.stop(patience)
 	server.Close(patience)
-	log.Info("stopped")
 	return err
 }
 
@@ -229,11 +259,9 @@ type parts struct {
 	files     descriptors
 	addr      net.Addr // where it listens
 	inPlace   func() error
+	shown     func() []byte // the settings in force
+	metrics   []prometheus.Collector
 	log       *slog.Logger
-}
-
-func newAuthority(cfg *config.Config, key string) *auth.Authority {
-	return auth.New(key, auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen})
 }
 
 func newServer(p *parts) (*api.Server, error) {
@@ -245,10 +273,10 @@ func newServer(p *parts) (*api.Server, error) {
 		Engine:           p.engine,
 		Auth:             p.auth,
 		Sessions:         p.sessions,
-		URL:              browserURL(p.addr.String()),
+		URL:              cmp.Or(cfg.PublicURL, browserURL(p.addr.String())),
 		Pages:            public.Files,
 		Log:              p.log,
-		Metrics:          []prometheus.Collector{p.upstreams, detachedGauge(p.inPlace)},
+		Metrics:          append(p.metrics, p.upstreams, detachedGauge(p.inPlace)),
 		InPlace:          p.inPlace,
 		Hosts:            loopbackHosts(cfg, p.addr),
 		Heartbeat:        time.Duration(cfg.Heartbeat),
@@ -268,7 +296,7 @@ func newServer(p *parts) (*api.Server, error) {
 		ParseRetention:      config.ParseSettings,
 		FormatRetention:     func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
 		BaseRetention:       cfg.RetentionFor,
-		Config:              cfg.YAML(),
+		Config:              p.shown,
 	})
 }
 
@@ -325,46 +353,4 @@ func (g *serverGroup) stop(ctx context.Context) {
 	for range g.servers {
 		<-done
 	}
-}
-
-// browserURL is where a browser on this machine reaches the server.
-func browserURL(address string) string {
-	if host, port, err := net.SplitHostPort(address); err == nil && (host == "::" || host == "0.0.0.0") {
-		return "http://localhost:" + port
-	}
-	return "http://" + address
-}
-
-// welcome tells a new user what to type. It never prints the key.
-func welcome(out io.Writer, cfg *config.Config, dir *dataDir, url, ticket string) {
-	key := "$(cat " + shellWord(dir.file("admin.key")) + ")"
-	if cfg.AdminKey != "" {
-		key = "$FEEDD_ADMIN_KEY"
-	}
-	fmt.Fprintf(out, `feedd is ready: %[1]s
-
-  watch     open %[1]s/ in a browser, or:
-            curl -N %[1]s/feeds/main
-  publish   curl -H "Authorization: Bearer %[2]s" -d 'hello' %[1]s/feeds/main
-  admin     %[1]s/admin#ticket=%[3]s
-            (good once, within ten minutes; feedd link prints another)
-
-`, url, key, ticket)
-	if cfg.Forerunner.FeedPublish == config.Anyone && cfg.Forerunner.Feed != "" {
-		fmt.Fprintf(out, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Forerunner.Feed)
-	}
-	if cfg.Forerunner.ChatPublish == config.Anyone && cfg.Forerunner.Chat != "" {
-		fmt.Fprintf(out, "  Everybody may speak in %s/chat (feed %s).\n", url, cfg.Forerunner.Chat)
-	}
-}
-
-// shellWord quotes a word for a shell where it needs it.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return strings.ContainsRune("/._-+:@%", r) || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	}
-	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -131,7 +131,7 @@ func (s *Server) readable(r *http.Request, sel stream.Selection) (stream.Selecti
 	if !s.Auth.MayReadAny(p, sel) {
 		return stream.Selection{}, refuse(p, "reading "+sel.String())
 	}
-	return sel.Allowing(p.Name(), func(feed string) bool { return s.Auth.MayRead(p, feed) }), nil
+	return sel.Allowing(s.Auth.Scope(p), func(feed string) bool { return s.Auth.MayRead(p, feed) }), nil
 }
 
 // feedName returns the path's feed name.

@@ -73,8 +73,8 @@ type Options struct {
 	// comes from base. FormatRetention is its reverse.
 	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
 	FormatRetention func(r stream.Retention) []byte
-	// Config is the settings in force, as YAML.
-	Config []byte
+	// Config returns the settings in force, as YAML.
+	Config func() []byte
 	// BaseRetention is the configured retention of a feed.
 	BaseRetention func(feed string) stream.Retention
 }

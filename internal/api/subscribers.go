@@ -210,6 +210,17 @@ func (ls *loops) cut(id string) bool {
 	return false
 }
 
+// cutThose cuts all whose row, as at the beginning, says so.
+func (ls *loops) cutThose(which func(row *subscriberRow) bool) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.open {
+		if which(&l.row) {
+			l.end()
+		}
+	}
+}
+
 // getConfig answers GET /config: the settings in force, as YAML, and what the
 // acknowledgement of a publish means under them.
 func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
@@ -220,6 +231,6 @@ func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", contentTypes[".yaml"])
 	h.Set("Feedd-Durability", s.Engine.Durability())
 	h.Set("Cache-Control", "no-store")
-	w.Write(s.Config)
+	w.Write(s.Config())
 	return nil
 }

@@ -6,6 +6,8 @@ package auth
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"strconv"
+	"sync/atomic"
 
 	"feedd/internal/stream"
 )
@@ -37,19 +39,41 @@ type Rules struct {
 	ReadAny func(sel stream.Selection) bool
 }
 
-// Authority knows the credentials and the rules. It is immutable.
-type Authority struct {
-	admin [sha256.Size]byte
-	rules Rules
+// Authority knows the credentials and the rules.
+type Authority struct{ now atomic.Pointer[order] }
+
+// order is what is in force until the next Change. It is immutable.
+type order struct {
+	admin  [sha256.Size]byte
+	rules  Rules
+	number int // of the change
 }
 
 // New returns an authority whose one credential is the admin key, which must
 // not be empty.
 func New(adminKey string, rules Rules) *Authority {
+	a := &Authority{}
+	a.Change(adminKey, rules)
+	return a
+}
+
+// Change puts another key and other rules in force: for who asks from now on,
+// not for what was allowed already. Changes must not overlap.
+func (a *Authority) Change(adminKey string, rules Rules) {
 	if adminKey == "" {
 		panic("auth: the admin key is empty")
 	}
-	return &Authority{admin: sha256.Sum256([]byte(adminKey)), rules: rules}
+	next := &order{admin: sha256.Sum256([]byte(adminKey)), rules: rules}
+	if old := a.now.Load(); old != nil {
+		next.number = old.number + 1
+	}
+	a.now.Store(next)
+}
+
+// Scope is the same for principals that may do the same. It is another one
+// after a change.
+func (a *Authority) Scope(p Principal) string {
+	return p.Name() + "/" + strconv.Itoa(a.now.Load().number)
 }
 
 // Administrator returns the principal that may do everything, for a caller
@@ -60,7 +84,7 @@ func (a *Authority) Administrator() Principal { return Principal{admin: true} }
 func (a *Authority) Identify(key string) (Principal, bool) {
 	// Digests are of one length, so that the comparison tells nothing.
 	sum := sha256.Sum256([]byte(key))
-	if subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
+	if subtle.ConstantTimeCompare(sum[:], a.now.Load().admin[:]) == 1 {
 		return Principal{admin: true}, true
 	}
 	return Principal{}, false
@@ -69,17 +93,17 @@ func (a *Authority) Identify(key string) (Principal, bool) {
 // MayRead reports whether the principal may read the feed, whether it exists
 // or not.
 func (a *Authority) MayRead(p Principal, feed string) bool {
-	return p.admin || !stream.Internal(feed) && a.rules.Read(feed)
+	return p.admin || !stream.Internal(feed) && a.now.Load().rules.Read(feed)
 }
 
 // MayReadAny reports whether there can be a feed in the selection that the
 // principal may read.
 func (a *Authority) MayReadAny(p Principal, sel stream.Selection) bool {
-	return p.admin || a.rules.ReadAny(sel)
+	return p.admin || a.now.Load().rules.ReadAny(sel)
 }
 
 // MayPublish reports whether the principal may publish to the feed. Feeds of
 // feedd's own are nobody's to publish to.
 func (a *Authority) MayPublish(p Principal, feed string) bool {
-	return !stream.Internal(feed) && (p.admin || a.rules.Publish(feed))
+	return !stream.Internal(feed) && (p.admin || a.now.Load().rules.Publish(feed))
 }

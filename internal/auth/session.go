@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,10 +33,9 @@ const (
 // depend on the admin key: with another key all sessions have ended. All
 // methods may be called from any goroutine.
 type Sessions struct {
-	key   []byte
-	name  string
 	store SessionStore
 	now   func() time.Time
+	seal  atomic.Pointer[seal]
 
 	mu      sync.Mutex // guards the rest, and the store
 	open    map[digest]lease
@@ -48,6 +48,19 @@ type lease struct {
 	// life ends with a session, whatever ends it; nil for a ticket.
 	life context.Context
 	end  context.CancelFunc
+}
+
+// seal is what comes of an admin key.
+type seal struct {
+	key  []byte
+	name string
+}
+
+func newSeal(adminKey string) *seal {
+	s := &seal{key: []byte(adminKey)}
+	d := s.digest("name", "")
+	s.name = "feedd_" + hex.EncodeToString(d[:4])
+	return s
 }
 
 type digest [sha256.Size]byte
@@ -64,11 +77,10 @@ type SessionStore interface {
 // long as the process. What it holds and cannot be read is left out.
 func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 	s := &Sessions{
-		key: []byte(adminKey), store: store, now: time.Now,
+		store: store, now: time.Now,
 		open: make(map[digest]lease), tickets: make(map[digest]lease),
 	}
-	d := s.digest("name", "")
-	s.name = "feedd_" + hex.EncodeToString(d[:4])
+	s.seal.Store(newSeal(adminKey))
 	if store == nil {
 		return s, nil
 	}
@@ -86,8 +98,25 @@ func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 	return s, nil
 }
 
+// ChangeKey ends all sessions and tickets, because they were made with another
+// admin key. When it fails, they have ended as long as the process lives, and
+// after that as well.
+func (s *Sessions) ChangeKey(adminKey string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seal.Store(newSeal(adminKey))
+	for _, leases := range []map[digest]lease{s.open, s.tickets} {
+		for d := range leases {
+			drop(leases, d)
+		}
+	}
+	return s.saveLocked()
+}
+
+func (s *Sessions) digest(kind, secret string) digest { return s.seal.Load().digest(kind, secret) }
+
 // digest depends on what is digested, and on the key.
-func (s *Sessions) digest(kind, secret string) digest {
+func (s *seal) digest(kind, secret string) digest {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(kind + "\x00" + secret))
 	return digest(mac.Sum(nil))
@@ -96,7 +125,7 @@ func (s *Sessions) digest(kind, secret string) digest {
 // Name returns a word that is the same for all sessions of an admin key, and
 // another one for another key: a browser holds one cookie of a name for a host,
 // whatever the port.
-func (s *Sessions) Name() string { return s.name }
+func (s *Sessions) Name() string { return s.seal.Load().name }
 
 // Begin begins a session and returns its token, and when it ends. With an error
 // it is not stored, and lasts as long as the process: whoever comes to a full
@@ -114,9 +143,9 @@ func (s *Sessions) Begin() (token string, end time.Time, err error) {
 // Holds reports whether the token is that of a session. What the session alone
 // allows must end with its life, whose deadline is when it runs out.
 func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
-	d := s.digest("session", token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d := s.digest("session", token)
 	l, ok := s.open[d]
 	// After the clock was set back the life may be over before that time.
 	return l.life, ok && l.life.Err() == nil && s.now().Before(l.until)
@@ -125,9 +154,9 @@ func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
 // End ends a session. When it fails, the session has ended as long as the
 // process lives.
 func (s *Sessions) End(token string) error {
-	d := s.digest("session", token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d := s.digest("session", token)
 	if _, ok := s.open[d]; !ok {
 		return nil
 	}
@@ -148,9 +177,9 @@ func (s *Sessions) Ticket() (ticket string, end time.Time) {
 
 // Redeem reports whether the ticket is good. It is not any more after that.
 func (s *Sessions) Redeem(ticket string) bool {
-	d := s.digest("ticket", ticket)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d := s.digest("ticket", ticket)
 	l, ok := s.tickets[d]
 	drop(s.tickets, d)
 	return ok && s.now().Before(l.until)

@@ -24,6 +24,7 @@ func (l *loader) checkAll() {
 	for i, host := range c.Hosts {
 		l.checkWith(fmt.Sprintf("hosts[%d]", i), checkHost(host))
 	}
+	l.checkWith("public_url", checkPublicURL(c.PublicURL))
 	if c.Data == "" || strings.ContainsRune(c.Data, 0) {
 		l.add(l.origin("data"), "%q is no directory", c.Data)
 	}
@@ -59,6 +60,7 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_anonymous_rate", m.MaxAnonymousRate, 0, 1_000_000)
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
+	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*KiB, GiB)
 }
 
 // checkRetention checks bounds that are not those of base: these were checked.

@@ -16,6 +16,10 @@ type Config struct {
 	// Hosts are further names, lower case and without a port, that a server on
 	// a loopback address answers to.
 	Hosts []string `yaml:"hosts"`
+	// PublicURL is where browsers reach the server, http or https, perhaps with a
+	// path, without a slash at the end; empty: where it listens. Load puts its
+	// host among Hosts.
+	PublicURL string `yaml:"public_url"`
 	// Data is the directory of the store. Store memory does not use it.
 	Data string `yaml:"data"`
 	// Store is the engine that keeps the items.
@@ -127,6 +131,9 @@ type Log struct {
 	Level Level `yaml:"level"`
 	// Format is how a record is written.
 	Format Format `yaml:"format"`
+	// MaxQueueBytes is how much may wait for whoever reads the log, 64KiB to
+	// 1GiB. What has no room is dropped and counted.
+	MaxQueueBytes Size `yaml:"max_queue_bytes"`
 }
 
 // Default returns the settings of a server that was told nothing. The file
@@ -160,7 +167,7 @@ func Default() Config {
 		},
 		Forerunner:      Forerunner{Feed: "main", FeedPublish: Token, Chat: "chat", ChatPublish: Token},
 		ShutdownTimeout: Duration(20 * time.Second),
-		Log:             Log{Level: LevelInfo, Format: Text},
+		Log:             Log{Level: LevelInfo, Format: Text, MaxQueueBytes: MiB},
 	}
 }
 

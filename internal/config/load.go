@@ -75,10 +75,12 @@ func (l *loader) finish(environ []string, flags map[string]string) (Config, erro
 	for i, host := range l.cfg.Hosts {
 		l.cfg.Hosts[i] = strings.ToLower(host)
 	}
+	l.cfg.PublicURL = strings.TrimRight(l.cfg.PublicURL, "/")
 	l.checkAll()
 	if err := l.join(); err != nil {
 		return Config{}, err
 	}
+	l.cfg.addPublicHost()
 	return l.cfg, nil
 }
 

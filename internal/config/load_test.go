@@ -56,7 +56,7 @@ heartbeat: 1m30s
 limits:
   max_item_bytes: 512
   max_subscribers: 20000
-log: {level: debug, format: json}
+log: {level: debug, format: json, max_queue_bytes: 2MiB}
 `, nil, nil)
 	want := config.Default()
 	want.Listen = ":0"
@@ -66,7 +66,7 @@ log: {level: debug, format: json}
 	want.Heartbeat = config.Duration(90 * time.Second)
 	want.Limits.MaxItemBytes = 512
 	want.Limits.MaxSubscribers = 20000
-	want.Log = config.Log{Level: config.LevelDebug, Format: config.JSON}
+	want.Log = config.Log{Level: config.LevelDebug, Format: config.JSON, MaxQueueBytes: 2 * config.MiB}
 	if d := cmp.Diff(want, got, same); d != "" {
 		t.Error(d)
 	}

@@ -30,6 +30,7 @@ func TestYAML_IsWhatLoadReads(t *testing.T) {
 		"defaults": "",
 		"changed": `
 hosts: [a.example, "b.example"]
+public_url: https://feeds.example/x/
 retention: {max_items: 0, max_bytes: 100MB, max_age: 90m}
 feeds:
   - {match: "chat,a.*", retention: {max_items: 5}, publish: anyone}

@@ -85,7 +85,7 @@ func TestAReaderThatStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: make(chan struct{})}
 		q := logqueue.New(&s, 1000, note) // a hundred lines
-		write(q, lines(0, 1)) // what the writer stands with
+		write(q, lines(0, 1))             // what the writer stands with
 		synctest.Wait()
 		write(q, lines(1, 300))
 		if q.Dropped() != 200 || q.Bytes() != 1000 {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"feedd/internal/api"
+	"feedd/internal/auth"
+	"feedd/internal/config"
+)
+
+// stackBytes is how much SIGQUIT logs of what the goroutines do. It must fit the
+// least queue that a log may have, 64 KiB, as a text in quotes.
+const stackBytes = 32 << 10
+
+// reloader reads again what can be read again while the server runs. But for
+// shown all of it belongs to one goroutine, that of serve.
+type reloader struct {
+	load     func() (config.Config, error)
+	file     string // "" for none
+	dir      *dataDir
+	voice    *voice
+	auth     *auth.Authority
+	sessions *auth.Sessions
+	server   *api.Server
+
+	start   *config.Config // what the server was made with
+	inForce config.Config
+	key     string
+	shown   atomic.Pointer[[]byte] // what GET /config answers
+}
+
+func newReloader(cfg *config.Config, key string) *reloader {
+	r := &reloader{start: cfg, inForce: *cfg, key: key}
+	r.show(nil)
+	return r
+}
+
+// rulesOf returns what the settings say of who may do what.
+func rulesOf(cfg *config.Config) auth.Rules {
+	return auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}
+}
+
+// heard does what a signal asks for, and reports whether the server goes on.
+func (r *reloader) heard(s os.Signal) bool {
+	switch s {
+	case syscall.SIGHUP:
+		r.reload()
+	case syscall.SIGQUIT:
+		stacks := make([]byte, stackBytes)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		r.voice.log.Warn("stopping, because of SIGQUIT", "goroutines", string(stacks))
+		return false
+	default:
+		r.voice.log.Info("a signal was ignored: SIGHUP reads the settings again, SIGTERM stops", "signal", s.String())
+	}
+	return true
+}
+
+// reload reads the settings and the admin key again. What cannot be read, or
+// needs a restart, stays as it is; the log says which.
+func (r *reloader) reload() {
+	log := r.voice.log
+	next, err := r.read()
+	if err != nil {
+		log.Error("the settings cannot be read again, so those in force stay", "err", err)
+		next = r.inForce
+	}
+	var changed, later []string
+	for _, path := range r.inForce.Changes(&next) {
+		switch path {
+		case "log.level":
+			r.voice.level.Set(next.Log.Level.Slog())
+			r.inForce.Log.Level = next.Log.Level
+			changed = append(changed, path)
+		case "feeds":
+			changed = append(changed, "feeds.read", "feeds.publish")
+		case "feeds.retention": // as it was at the start, below
+		default:
+			later = append(later, path)
+		}
+	}
+	if slices.Contains(r.start.Changes(&next), "feeds.retention") {
+		later = append(later, "feeds.retention")
+	}
+	r.inForce.Feeds = next.Feeds
+	key, err := r.readKey()
+	if err != nil {
+		log.Error("the admin key cannot be read again, so the old one stays", "err", err)
+		key = r.key
+	}
+	if key != r.key {
+		changed = append(changed, "admin key")
+	}
+	r.permit(key, changed)
+	r.show(later)
+	level := slog.LevelInfo
+	if len(later) > 0 {
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, "the settings were read again", "changed", list(changed), "need_restart", list(later))
+}
+
+// read returns the settings as they are now.
+func (r *reloader) read() (config.Config, error) {
+	if r.file != "" {
+		// A pipe, as of --config <(...), gives its content once, and then holds up
+		// whoever opens it.
+		if info, err := os.Stat(r.file); err == nil && !info.Mode().IsRegular() {
+			return config.Config{}, fmt.Errorf("%s is no file, and can be read only once", r.file)
+		}
+	}
+	return r.load()
+}
+
+func (r *reloader) readKey() (string, error) {
+	if key := string(r.start.AdminKey); key != "" {
+		return key, nil
+	}
+	return r.dir.adminKey(r.voice.log)
+}
+
+// permit puts a key and the rules in force, and ends what an old key or rule
+// allowed.
+func (r *reloader) permit(key string, changed []string) {
+	old := r.key
+	if key == old && !slices.Contains(changed, "feeds.read") {
+		return
+	}
+	r.key = key
+	rules := r.inForce // of their own: it changes
+	r.auth.Change(key, rulesOf(&rules))
+	if key != old {
+		if err := r.sessions.ChangeKey(key); err != nil {
+			r.voice.log.Warn("the end of all sessions is not stored; with the new key they are over all the same", "err", err)
+		}
+	}
+	r.server.Recheck()
+}
+
+// show keeps the settings in force for GET /config.
+func (r *reloader) show(later []string) {
+	var b bytes.Buffer
+	if len(later) > 0 {
+		fmt.Fprintf(&b, "# Changed since the start, and in force after a restart: %s\n", strings.Join(later, ", "))
+	}
+	b.Write(r.inForce.YAML())
+	yaml := b.Bytes()
+	r.shown.Store(&yaml)
+}
+
+func (r *reloader) yaml() []byte { return *r.shown.Load() }
+
+func list(paths []string) string {
+	if len(paths) == 0 {
+		return "nothing"
+	}
+	return strings.Join(paths, " ")
+}
