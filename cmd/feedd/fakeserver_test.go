@@ -148,7 +148,11 @@ func (s *fakeServer) read(w http.ResponseWriter, r *http.Request) {
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"type":"/problems/x","title":%q,"detail":%q}`, http.StatusText(status), detail)
+	kind := "/problems/x"
+	if status == http.StatusBadRequest {
+		kind = "bad-json"
+	}
+	fmt.Fprintf(w, `{"type":"`+kind+`","title":%q,"detail":%q}`, http.StatusText(status), detail)
 }
 
 // add commits an item without a request.

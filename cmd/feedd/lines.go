@@ -4,11 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os/signal"
+	"slices"
+	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +25,10 @@ const (
 	maxBatchBytes = 256 << 10
 	// linger is how long a line waits for others to share its batch.
 	linger = 100 * time.Millisecond
+	// maxLine bounds a line, in bytes: this much is held in memory, some three
+	// times over. It is what a server takes for a whole body, unless it is told
+	// otherwise.
+	maxLine = 16 << 20
 	// grace is how long an interrupted publish may take to be answered.
 	grace = 5 * time.Second
 )
@@ -28,7 +37,8 @@ const (
 type inputLine struct {
 	number int // from 1
 	data   []byte
-	size   int // in the input, in bytes
+	size   int   // in the input, in bytes
+	bad    error // why it cannot be published, whatever is in it
 	err    error
 }
 
@@ -41,7 +51,10 @@ type lineError struct {
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.number, e.err) }
 func (e *lineError) Unwrap() error { return e.err }
 
-var errInterrupted = errors.New("interrupted")
+var (
+	errInterrupted = errors.New("interrupted")
+	errLineTooLong = fmt.Errorf("it has more than %d MiB", maxLine>>20)
+)
 
 // linePublisher publishes lines in batches. All of it belongs to the goroutine
 // of the command.
@@ -53,6 +66,7 @@ type linePublisher struct {
 	most     int        // lines of a batch: less after the server found one too large
 	held     *inputLine // read, but in no batch yet
 	items    int        // published
+	losses   losses
 }
 
 // publishLines publishes every line of the input. It has one goroutine, which
@@ -64,6 +78,9 @@ func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error
 	stderr := cmd.ErrOrStderr()
 	bar := newProgress(stderr, cmd.InOrStdin())
 	defer bar.clear()
+	// Whoever reads the notes may go: the lines are what counts.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
 	c, err := p.target.client(func(err error, wait time.Duration) {
 		bar.clear()
 		fmt.Fprintf(stderr, "publishing again in %s: %v\n", seconds(wait), err)
@@ -79,12 +96,16 @@ func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error
 	go readLines(reading, cmd.InOrStdin(), in)
 
 	lp := &linePublisher{publishing: p, client: c, in: in, progress: bar, most: maxBatchLines}
+	lp.losses = newLosses(func(note string) {
+		bar.clear()
+		fmt.Fprintln(stderr, note)
+	})
 	err = lp.run(ctx)
 	bar.clear()
 	if err != nil {
-		return fmt.Errorf("%w; %s before", err, count(lp.items))
+		return fmt.Errorf("%w; %s before%s", err, count(lp.items), lp.losses.after("; "))
 	}
-	fmt.Fprintln(stderr, summary(lp.items, time.Since(begin)))
+	fmt.Fprintf(stderr, "%s%s\n", summary(lp.items, time.Since(begin)), lp.losses.after("\n"))
 	return nil
 }
 
@@ -93,10 +114,17 @@ func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
 	defer close(out)
 	br := bufio.NewReaderSize(r, 64<<10)
 	for number := 1; ; number++ {
-		data, err := readLine(br)
-		if len(bytes.TrimSpace(data)) > 0 {
+		data, size, err := readLine(br)
+		if number == 1 {
+			data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
+		}
+		line := inputLine{number: number, data: trimNewline(data), size: size}
+		if size > maxLine {
+			line.bad = errLineTooLong
+		}
+		if line.bad != nil || len(bytes.TrimSpace(data)) > 0 {
 			select {
-			case out <- inputLine{number: number, data: trimNewline(data), size: len(data)}:
+			case out <- line:
 			case <-ctx.Done():
 				return
 			}
@@ -114,17 +142,18 @@ func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
 	}
 }
 
-// readLine reads a line with its end.
-func readLine(br *bufio.Reader) ([]byte, error) {
-	var line []byte
+// readLine reads a line with its end, and returns its size. Of one that is
+// larger than maxLine it returns nothing else.
+func readLine(br *bufio.Reader) (line []byte, size int, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
-		if len(line)+len(part) > maxInput {
-			return nil, errInputTooLarge
+		if size += len(part); size <= maxLine {
+			line = append(line, part...)
+		} else {
+			line = nil
 		}
-		line = append(line, part...)
 		if err != bufio.ErrBufferFull {
-			return line, err
+			return line, size, err
 		}
 	}
 }
@@ -172,9 +201,13 @@ func (lp *linePublisher) gather(ctx context.Context) ([]numbered, error) {
 			lp.held = &line
 			return batch, nil
 		}
-		d, err := lp.draft(line.data, lp.json || !lp.text && looksJSON(line.data))
-		if err != nil {
+		d, err := lp.draftLine(&line)
+		if err != nil && lp.strict {
 			return batch, &lineError{line.number, err}
+		}
+		if err != nil {
+			lp.losses.leaveOut(line.number, err)
+			continue
 		}
 		batch = append(batch, numbered{d, line.number, line.size})
 		bytes += line.size
@@ -185,6 +218,23 @@ func (lp *linePublisher) gather(ctx context.Context) ([]numbered, error) {
 		}
 	}
 	return batch, nil
+}
+
+// draftLine makes an item of a line. What is not UTF-8 is replaced, but for
+// --strict.
+func (lp *linePublisher) draftLine(line *inputLine) (client.Draft, error) {
+	if line.bad != nil {
+		return client.Draft{}, line.bad
+	}
+	whole := utf8.Valid(line.data)
+	if !whole && !lp.strict {
+		line.data = bytes.ToValidUTF8(line.data, []byte("\ufffd"))
+	}
+	d, err := lp.draft(line.data, lp.json || !lp.text && looksJSON(line.data))
+	if !whole && err == nil {
+		lp.losses.replace(line.number)
+	}
+	return d, err
 }
 
 var errLate = errors.New("the batch has waited long enough")
@@ -214,24 +264,43 @@ func (lp *linePublisher) next(ctx context.Context, late <-chan time.Time) (input
 }
 
 // publish publishes a batch. Where the server refuses it for what is in it, the
-// batch is divided until the line is found; the lines before it are published.
+// batch is divided until the lines are found which it refuses. They are left
+// out; with --strict the first one ends the command.
 func (lp *linePublisher) publish(ctx context.Context, batch []numbered) error {
 	err := lp.send(ctx, batch)
 	var refused *client.Error
-	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest && refused.Status != http.StatusRequestEntityTooLarge {
+	if !errors.As(err, &refused) || !lp.forWhatIsInIt(refused) {
 		return err
 	}
 	if len(batch) == 1 {
-		return &lineError{batch[0].line, err}
+		if lp.strict {
+			return &lineError{batch[0].line, err}
+		}
+		lp.losses.leaveOut(batch[0].line, refused)
+		return nil
 	}
-	half := len(batch) / 2
-	if refused.Status == http.StatusRequestEntityTooLarge {
-		lp.most = half
+	half, before := len(batch)/2, lp.losses.leftOut
+	for _, part := range [][]numbered{batch[:half], batch[half:]} {
+		if err := lp.publish(ctx, part); err != nil {
+			return err
+		}
 	}
-	if err := lp.publish(ctx, batch[:half]); err != nil {
-		return err
+	if refused.Status == http.StatusRequestEntityTooLarge && lp.losses.leftOut == before {
+		lp.most = min(lp.most, half) // not one line, but all together were too much
 	}
-	return lp.publish(ctx, batch[half:])
+	return nil
+}
+
+// forWhatIsInIt reports whether a refusal is for the items, and others may be
+// taken. What is wrong with the request itself would be so with every line.
+func (lp *linePublisher) forWhatIsInIt(e *client.Error) bool {
+	switch e.Status {
+	case http.StatusRequestEntityTooLarge:
+		return true
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return lp.strict || slices.Contains([]string{"bad-json", "bad-text", "empty-item"}, e.Type)
+	}
+	return false
 }
 
 func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
@@ -247,12 +316,32 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	defer unwatch()
-	if _, err := lp.client.PublishBatch(sending, lp.feed, drafts, ""); err != nil {
-		return err
+	key := rand.Text()
+	for wait := (client.Backoff{First: time.Second, Most: 30 * time.Second}); ; {
+		_, err := lp.client.PublishBatch(sending, lp.feed, drafts, key)
+		if err == nil {
+			break
+		}
+		if lp.strict || !mayPass(err) {
+			return err
+		}
+		lp.losses.tell(fmt.Sprintf("publishing again: %v", err))
+		select {
+		case <-time.After(wait.Next(0)):
+		case <-sending.Done():
+			return err
+		}
 	}
 	lp.items += len(batch)
 	lp.progress.add(len(batch), size)
 	return nil
+}
+
+// mayPass reports whether a refusal that the client takes for final may pass
+// when a server or proxy is mended: whoever sends a log waits for that.
+func mayPass(err error) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && !refused.Temporary() && (refused.Status >= 500 || refused.Status == http.StatusRequestTimeout)
 }
 
 func count(items int) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedd/internal/client"
+	"feedd/internal/stream"
 )
 
 // publishing is what the flags of feedd publish say.
@@ -26,6 +27,7 @@ type publishing struct {
 	json    bool
 	text    bool
 	lines   bool
+	strict  bool
 	key     string
 	timeout time.Duration
 }
@@ -38,14 +40,19 @@ func newPublishCmd() *cobra.Command {
 		Long: `Publish one item: the arguments joined by a space, or without arguments the
 whole standard input, less one newline at its end. Its id goes to standard
 output. With --lines every line of the input that is not blank is an item; they
-go in batches, in order, and at the latest 100 ms after they were read.
+go in batches, in order, and at the latest 100 ms after they were read. What is
+not UTF-8 in a line is replaced by U+FFFD. A line that cannot be published
+(over 16 MiB, no JSON with --json, refused by the server) is left out. Standard
+error tells of both, and the exit status is 0; with --strict the first such line
+ends the command with 1.
 
 Arguments are text unless --json is given. Input, or with --lines each line, is
 JSON when it is a JSON value other than a string, else text; --json demands JSON
 (and takes strings too), --text makes everything text.
 
 What fails because the server cannot be reached or is busy is tried again, for
-up to --timeout, so that nothing is lost or stored twice when it restarts.
+up to --timeout (with --lines without an end, unless it is given), so that
+nothing is lost or stored twice when it restarts.
 ` + targetHelp,
 		Example: `  feedd publish --feed news hello, world
   feedd publish --feed news --event goal --json '{"home":1,"away":0}'
@@ -61,6 +68,7 @@ up to --timeout, so that nothing is lost or stored twice when it restarts.
 	f.BoolVar(&p.json, "json", false, "the data is JSON")
 	f.BoolVar(&p.text, "text", false, "the data is text, also where it looks like JSON")
 	f.BoolVar(&p.lines, "lines", false, "publish every line of the input as an item")
+	f.BoolVar(&p.strict, "strict", false, "with --lines: end at the first line that cannot be published as it is")
 	f.StringVar(&p.key, "idempotency-key", "", "a `KEY` with which the same item is stored only once in 24 h")
 	f.DurationVar(&p.timeout, "timeout", time.Minute, "give up on a publish after this `DURATION`, 0 for never")
 	return cmd
@@ -71,6 +79,9 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if p.lines {
+		if !cmd.Flags().Changed("timeout") {
+			p.timeout = 0
+		}
 		return p.publishLines(cmd.Context(), cmd)
 	}
 	return p.publishOne(cmd.Context(), cmd, args)
@@ -87,8 +98,19 @@ func (p *publishing) check(args []string) error {
 		return usagef("--lines reads standard input and takes no arguments")
 	case p.lines && p.key != "":
 		return usagef("--idempotency-key is for one item, not for --lines")
+	case p.strict && !p.lines:
+		return usagef("--strict is for --lines")
 	case p.timeout < 0:
 		return usagef("--timeout is below 0")
+	}
+	// What is wrong with these is wrong with every line.
+	if err := stream.CheckFeed(p.feed); err != nil {
+		return usageError{fmt.Errorf("--feed: %w", err)}
+	}
+	if p.event != "" {
+		if err := stream.CheckEvent(p.event); err != nil {
+			return usageError{fmt.Errorf("--event: %w", err)}
+		}
 	}
 	if p.ttlText != "" {
 		var err error

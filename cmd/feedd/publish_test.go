@@ -79,7 +79,7 @@ func TestPublishRefusesBadData(t *testing.T) {
 func TestPublishUsage(t *testing.T) {
 	newFakeServer(t)
 	for _, args := range []string{
-		"--nonsense", "--ttl soon x", "--ttl 0s x", "--json --text x", "--lines x", "--lines --idempotency-key k",
+		"--nonsense", "--ttl soon x", "--ttl 0s x", "--json --text x", "--lines x", "--lines --idempotency-key k", "--strict x", "--event gap x", "--feed a..b x",
 		"--timeout -1s x", "--timeout soon x", "--server ftp://localhost x", "--server http://a:b@localhost x", "--feed= x",
 	} {
 		_, _, err := execute(t.Context(), newPublishCmd(), strings.NewReader("x"), strings.Fields(args)...)
@@ -199,7 +199,7 @@ func (httpDiscard) Header() http.Header         { return http.Header{} }
 func (httpDiscard) Write(p []byte) (int, error) { return len(p), nil }
 func (httpDiscard) WriteHeader(int)             {}
 
-func TestPublishLinesNamesTheBadLine(t *testing.T) {
+func TestPublishLinesStrictEndsAtTheBadLine(t *testing.T) {
 	for name, tc := range map[string]struct {
 		bad, arg, want string
 	}{
@@ -213,7 +213,7 @@ func TestPublishLinesNamesTheBadLine(t *testing.T) {
 			s := newFakeServer(t)
 			s.maxItem = 4000
 			in := strings.Repeat("1\n", 37) + "\n" + tc.bad + "\n" + strings.Repeat("1\n", 20)
-			_, stderr, err := execute(t.Context(), newPublishCmd(), strings.NewReader(in), "--lines", tc.arg)
+			_, stderr, err := execute(t.Context(), newPublishCmd(), strings.NewReader(in), "--lines", "--strict", tc.arg)
 			if err == nil || errors.As(err, new(usageError)) || stderr != "" {
 				t.Fatalf("%v; stderr %q", err, stderr)
 			}
