@@ -1,0 +1,165 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The signals of ordinary life end nothing, whatever the log goes to.
+func TestServe_SignalsThatEndNothing(t *testing.T) {
+	s := newServe(t)
+	s.start()
+	stream := s.reader("main", "")
+	for _, sig := range []syscall.Signal{
+		syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGPROF,
+		syscall.SIGXFSZ, syscall.SIGXCPU, syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGIO, syscall.SIGTTOU, syscall.SIGHUP,
+	} {
+		if sig == syscall.SIGTTOU { // stops, as it does every process
+			s.signal(sig)
+			s.signal(syscall.SIGCONT)
+			continue
+		}
+		s.signal(sig)
+	}
+	s.logs("the settings were read again")
+	s.logs("a signal was ignored")
+	if status, _ := s.ask("POST", "/feeds/main", s.key(), "hello"); status != http.StatusCreated {
+		t.Errorf("a publish gets %d", status)
+	}
+	s.signal(syscall.SIGTERM)
+	s.signal(syscall.SIGINT) // the same stop, passed on by a parent as well
+	s.signal(syscall.SIGHUP)
+	if all := s.ends(stream); !strings.Contains(all, "event: closing\n") {
+		t.Errorf("the reader had %q", all)
+	}
+	s.endsWell()
+}
+
+// SIGQUIT says what the server was doing, and stops it as SIGTERM does (P9).
+func TestServe_Quit(t *testing.T) {
+	s := newServe(t)
+	s.start()
+	stream := s.reader("main", "")
+	s.signal(syscall.SIGQUIT)
+	if all := s.ends(stream); !strings.Contains(all, "event: closing\n") {
+		t.Errorf("the reader had %q", all)
+	}
+	s.endsWell()
+	if log := s.log.String(); !strings.Contains(log, "SIGQUIT") || !strings.Contains(log, "goroutine 1 [running]") {
+		t.Error("the log does not say what it was doing")
+	}
+}
+
+// SIGHUP puts in force what can be, says what cannot, and keeps what is in force
+// where the file is bad.
+func TestServe_HangupReadsTheSettingsAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "feedd.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("log: {level: warn}\n")
+	s := newServe(t, "--config", file)
+	s.start()
+	key := s.key()
+	if status, _ := s.ask("POST", "/feeds/staff", key, "before"); status != http.StatusCreated {
+		t.Fatal(status)
+	}
+	open, closed, pattern := s.reader("main", ""), s.reader("staff", ""), s.reader("**", "")
+
+	write("log: {level: info}\nfeeds: [{match: staff, read: token}, {match: free, publish: anyone}]\nlimits: {max_feeds: 7}\nheartbeat: 9s\n")
+	s.signal(syscall.SIGHUP)
+	s.logs(`changed="log.level feeds.read feeds.publish" need_restart="heartbeat limits.max_feeds feeds.retention"`)
+	s.ends(closed)
+	s.ends(pattern)
+	select {
+	case all := <-open:
+		t.Errorf("the reader of an open feed was cut: %q", all)
+	default:
+	}
+	if status, _ := s.ask("GET", "/feeds/staff?format=json", "", ""); status != http.StatusUnauthorized {
+		t.Errorf("reading a closed feed: %d", status)
+	}
+	if status, _ := s.ask("POST", "/feeds/free", "", "x"); status != http.StatusCreated {
+		t.Errorf("publishing to an open feed: %d", status)
+	}
+	_, shown := s.ask("GET", "/config", key, "")
+	for _, want := range []string{"after a restart: heartbeat, limits.max_feeds, feeds.retention\n", "level: info\n", "max_feeds: 100000\n", "match: staff\n"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("GET /config does not say %q:\n%s", want, shown)
+		}
+	}
+
+	write("log: {level: loud}\n")
+	s.signal(syscall.SIGHUP)
+	s.logs("the settings cannot be read again, so those in force stay")
+	if status, _ := s.ask("GET", "/feeds/staff?format=json", "", ""); status != http.StatusUnauthorized {
+		t.Errorf("after a bad file the rules are gone: %d", status)
+	}
+	os.Remove(file)
+	s.signal(syscall.SIGHUP)
+	s.logs("no such file")
+	s.signal(syscall.SIGTERM)
+	if all := s.ends(open); !strings.Contains(all, "event: closing\n") {
+		t.Errorf("the reader had %q", all)
+	}
+	s.endsWell()
+}
+
+// Another admin key ends what the old one allowed (P8).
+func TestServe_HangupTakesAnotherKey(t *testing.T) {
+	s := newServe(t)
+	s.start()
+	old := s.key()
+	jar := &http.Client{Timeout: hangs}
+	resp, err := jar.Post("http://"+s.address+"/session", "application/json", strings.NewReader(`{"key":"`+old+`"}`))
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	cookie := resp.Cookies()[0]
+	bySession := func() int {
+		req, _ := http.NewRequest("GET", "http://"+s.address+"/subscribers", nil)
+		req.AddCookie(cookie)
+		resp, err := jar.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := bySession(); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	stats, pattern := s.reader("_stats", old), s.reader("**", old)
+	if err := os.WriteFile(filepath.Join(s.data, "admin.key"), []byte("another-key-of-some-length\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGHUP)
+	s.logs(`changed="admin key"`)
+	s.ends(stats)
+	s.ends(pattern)
+	if status, _ := s.ask("POST", "/feeds/main", old, "x"); status != http.StatusUnauthorized {
+		t.Errorf("the old key: %d", status)
+	}
+	if status, _ := s.ask("POST", "/feeds/main", "another-key-of-some-length", "x"); status != http.StatusCreated {
+		t.Errorf("the new key: %d", status)
+	}
+	if got := bySession(); got == http.StatusOK {
+		t.Error("a session of the old key goes on")
+	}
+	os.WriteFile(filepath.Join(s.data, "admin.key"), nil, 0o600)
+	s.signal(syscall.SIGHUP)
+	s.logs("the admin key cannot be read again, so the old one stays")
+	if status, _ := s.ask("POST", "/feeds/main", "another-key-of-some-length", "x"); status != http.StatusCreated {
+		t.Errorf("the key that stays: %d", status)
+	}
+	s.signal(syscall.SIGTERM)
+	s.endsWell()
+}
