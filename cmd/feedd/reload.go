@@ -68,14 +68,34 @@ func (r *reloader) heard(s os.Signal) bool {
 // reload reads the settings and the admin key again. What cannot be read, or
 // needs a restart, stays as it is; the log says which.
 func (r *reloader) reload() {
-	log := r.voice.log
-	next, err := r.read()
-	if err != nil {
-		log.Error("the settings cannot be read again, so those in force stay", "err", err)
-		next = r.inForce
-	}
+	log, what := r.voice.log, "the settings were read again"
 	var changed, later []string
-	for _, path := range r.inForce.Changes(&next) {
+	if next, err := r.read(); err == nil {
+		changed, later = r.take(&next)
+	} else {
+		log.Error("the settings cannot be read again, so those in force stay", "err", err)
+		what = "the admin key was read again"
+	}
+	key, err := r.readKey()
+	if err != nil {
+		log.Error("the admin key cannot be read again, so the old one stays", "err", err)
+		key = r.key
+	}
+	if key != r.key {
+		changed = append(changed, "admin key")
+	}
+	r.permit(key, changed)
+	level := slog.LevelInfo
+	if len(later) > 0 {
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, what, "changed", list(changed), "need_restart", list(later))
+}
+
+// take puts in force what can be of other settings, but for what permit does. It
+// returns the paths of what is, and of what differs and needs a restart.
+func (r *reloader) take(next *config.Config) (changed, later []string) {
+	for _, path := range r.inForce.Changes(next) {
 		switch path {
 		case "log.level":
 			r.voice.level.Set(next.Log.Level.Slog())
@@ -88,25 +108,12 @@ func (r *reloader) reload() {
 			later = append(later, path)
 		}
 	}
-	if slices.Contains(r.start.Changes(&next), "feeds.retention") {
+	if slices.Contains(r.start.Changes(next), "feeds.retention") {
 		later = append(later, "feeds.retention")
 	}
 	r.inForce.Feeds = next.Feeds
-	key, err := r.readKey()
-	if err != nil {
-		log.Error("the admin key cannot be read again, so the old one stays", "err", err)
-		key = r.key
-	}
-	if key != r.key {
-		changed = append(changed, "admin key")
-	}
-	r.permit(key, changed)
 	r.show(later)
-	level := slog.LevelInfo
-	if len(later) > 0 {
-		level = slog.LevelWarn
-	}
-	log.Log(context.Background(), level, "the settings were read again", "changed", list(changed), "need_restart", list(later))
+	return changed, later
 }
 
 // read returns the settings as they are now.

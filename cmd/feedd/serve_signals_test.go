@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The signals of ordinary life end nothing, whatever the log goes to.
@@ -51,6 +55,37 @@ func TestServe_Quit(t *testing.T) {
 	s.endsWell()
 	if log := s.log.String(); !strings.Contains(log, "SIGQUIT") || !strings.Contains(log, "goroutine 1 [running]") {
 		t.Error("the log does not say what it was doing")
+	}
+}
+
+// Who cannot wait for a clean stop asks again, and the process ends by that
+// signal.
+func TestServe_SecondSignalEndsItAtOnce(t *testing.T) {
+	s := newServe(t)
+	s.cmd.Env = append(os.Environ(), "FEEDD_SHUTDOWN_TIMEOUT=1h")
+	s.start()
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// A publish in flight, which the clean stop waits for.
+	fmt.Fprintf(conn, "POST /feeds/main HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", s.key())
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatal(line, err)
+	}
+	s.signal(syscall.SIGTERM)
+	s.logs("msg=stopping")
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		select {
+		case err := <-s.ended:
+			if err == nil || err.Error() != "signal: terminated" {
+				t.Errorf("it ended with %v", err)
+			}
+			return
+		case <-tick.C:
+			s.cmd.Process.Signal(syscall.SIGTERM)
+		}
 	}
 }
 

@@ -179,3 +179,33 @@ func TestP8_ASessionThatCannotBeStoredEndsWithTheProcess(t *testing.T) {
 	}
 	wantHeld(t, s, token, false)
 }
+
+// P8: what was allowed with a key that is no longer the key ends with it.
+func TestAnotherKeyEndsAllSessionsAndTickets(t *testing.T) {
+	store := &saved{}
+	s := open(t, "old", store)
+	token, _, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, _ := s.Ticket()
+	life, _ := s.Holds(token)
+	name := s.Name()
+	if err := s.ChangeKey("new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.Holds(token); ok || life.Err() == nil || s.Redeem(ticket) || s.Name() == name || len(store.b) > 0 {
+		t.Error("something of the old key is still good")
+	}
+	token, _, _ = s.Begin()
+	if _, ok := open(t, "new", store).Holds(token); !ok {
+		t.Error("a session of the new key is not kept")
+	}
+	store.fail = errors.New("disk full")
+	if err := s.ChangeKey("third"); err == nil {
+		t.Error("the error is not told")
+	}
+	if _, ok := open(t, "third", store).Holds(token); ok {
+		t.Error("what could not be stored lets somebody in later")
+	}
+}
