@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"feedd/internal/client"
@@ -135,9 +136,9 @@ func TestPublishLinesEndsWhereNoLineWouldBeTaken(t *testing.T) {
 // A fault inside the server passes, and nothing is stored twice meanwhile.
 func TestPublishLinesWaitsForAServerThatFails(t *testing.T) {
 	s := newFakeServer(t)
-	n := 0
+	var n atomic.Int32
 	s.before = func(w http.ResponseWriter, r *http.Request) bool {
-		if n++; n == 1 {
+		if n.Add(1) == 1 {
 			s.publish(httpDiscard{}, r)
 			problem(w, 500, "a fault")
 			return false

@@ -37,7 +37,7 @@ func (l *losses) note(text string) {
 	told := false
 	l.seldom.Do(func() {
 		if told = true; l.untold > 0 {
-			text += fmt.Sprintf(" (%s before it)", more(l.untold))
+			text += fmt.Sprintf(" (and %d more before it)", l.untold)
 		}
 		l.untold = 0
 		l.tell(text)
@@ -64,11 +64,4 @@ func linesWere(n int) string {
 		return "1 line was"
 	}
 	return fmt.Sprintf("%d lines were", n)
-}
-
-func more(n int) string {
-	if n == 1 {
-		return "1 more"
-	}
-	return fmt.Sprintf("%d more", n)
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"feedd/internal/client"
@@ -171,9 +172,9 @@ func TestPublishLinesIsLive(t *testing.T) {
 // nothing.
 func TestPublishLinesThroughFailures(t *testing.T) {
 	s := newFakeServer(t)
-	n := 0
+	var n atomic.Int32 // the requests are on different connections
 	s.before = func(w http.ResponseWriter, r *http.Request) bool {
-		switch n++; n {
+		switch n.Add(1) {
 		case 1, 4:
 			panic(http.ErrAbortHandler)
 		case 2, 5:
