@@ -11,7 +11,8 @@ import (
 // time.
 type Budget struct {
 	total int64
-	share int64 // of one address; 0: there is no such bound
+	share int64   // of one address; 0: there is no such bound
+	whole *Budget // what this is a part of; nil: of none
 
 	mu     sync.Mutex // guards the rest
 	used   int64
@@ -28,19 +29,32 @@ func New(total, share int64) *Budget {
 	return b
 }
 
+// Part returns a budget of total bytes that is a part of b: what is taken from
+// it is taken from b as well, and so given back.
+func (b *Budget) Part(total, share int64) *Budget {
+	part := New(total, share)
+	part.whole = b
+	return part
+}
+
 // Take takes n bytes for a client at addr, all of them or none. It returns
-// false where that would be more than the budget or the address's share. The
-// zero Addr (a unix socket has no address) has no share to keep to.
+// false where that would be more than the budget, what it is a part of, or the
+// address's share. The zero Addr (a unix socket has no address) has no share to
+// keep to.
 func (b *Budget) Take(addr netip.Addr, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.total > 0 && b.used+n > b.total {
 		return false
 	}
-	if b.byAddr != nil && addr.IsValid() {
-		if b.byAddr[addr]+n > b.share {
-			return false
-		}
+	shared := b.byAddr != nil && addr.IsValid()
+	if shared && b.byAddr[addr]+n > b.share {
+		return false
+	}
+	if b.whole != nil && !b.whole.Take(addr, n) {
+		return false
+	}
+	if shared {
 		b.byAddr[addr] += n
 	}
 	b.used += n
@@ -49,6 +63,16 @@ func (b *Budget) Take(addr netip.Addr, n int64) bool {
 
 // Give gives back n bytes that were taken for addr.
 func (b *Budget) Give(addr netip.Addr, n int64) {
+	b.Leave(addr, n)
+	if b.whole != nil {
+		b.whole.Give(addr, n)
+	}
+}
+
+// Leave gives n bytes that were taken for addr back to this part alone: from
+// now on they are taken from what it is a part of, and are to be given back
+// there.
+func (b *Budget) Leave(addr netip.Addr, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used -= n

@@ -55,3 +55,46 @@ func TestBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestPart states what must hold of a part and its whole: what the part has is
+// taken from both or from neither, and what leaves the part stays with the whole.
+func TestPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total, most := rapid.Int64Range(1, 100).Draw(t, "total"), rapid.Int64Range(1, 100).Draw(t, "part")
+		whole := budget.New(total, 0)
+		part := whole.Part(most, 0)
+		var inPart, beside int64 // what the part has, and what the whole has beside it
+		for range rapid.IntRange(0, 50).Draw(t, "steps") {
+			n := rapid.Int64Range(0, 40).Draw(t, "n")
+			switch rapid.SampledFrom([]string{"take", "take from the whole", "give", "give to the whole", "leave"}).Draw(t, "step") {
+			case "take":
+				fits := inPart+n <= most && inPart+beside+n <= total
+				if got := part.Take(netip.Addr{}, n); got != fits {
+					t.Fatalf("Take(%d) with %d in the part of %d and %d beside it, of %d: got %v", n, inPart, most, beside, total, got)
+				}
+				if fits {
+					inPart += n
+				}
+			case "take from the whole":
+				if whole.Take(netip.Addr{}, n) {
+					beside += n
+				}
+			case "give":
+				n = min(n, inPart)
+				part.Give(netip.Addr{}, n)
+				inPart -= n
+			case "give to the whole":
+				n = min(n, beside)
+				whole.Give(netip.Addr{}, n)
+				beside -= n
+			case "leave":
+				n = min(n, inPart)
+				part.Leave(netip.Addr{}, n)
+				inPart, beside = inPart-n, beside+n
+			}
+			if part.Used() != inPart || whole.Used() != inPart+beside {
+				t.Fatalf("the part has %d and the whole %d, want %d and %d", part.Used(), whole.Used(), inPart, inPart+beside)
+			}
+		}
+	})
+}
