@@ -34,7 +34,7 @@ func (l *Log) do(ctx context.Context, run func()) error {
 	case <-t.finished:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return &stream.UnfinishedError{Err: ctx.Err(), Done: t.finished}
 	}
 }
 

@@ -99,7 +99,7 @@ func (l *Log) do(ctx context.Context, o *op) error {
 	case <-o.done:
 		return o.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return &stream.UnfinishedError{Err: ctx.Err(), Done: o.done}
 	}
 }
 

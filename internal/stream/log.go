@@ -35,6 +35,19 @@ var (
 	ErrClosed = errors.New("the store is closed")
 )
 
+// UnfinishedError is that a caller's wait for a log ended before the log was
+// done: what it was given is still held, and what was asked may still happen.
+type UnfinishedError struct {
+	Err error // that of the context
+	// Done is closed once the log holds nothing more of it.
+	Done <-chan struct{}
+}
+
+func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the context's error.
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
 // Log is an ordered, durable sequence of items over many feeds. It is all that
 // a Hub needs of an engine; package streamtest holds the suite that every Log
 // must pass. All methods may be called from any goroutine.
@@ -52,8 +65,9 @@ type Log interface {
 	// commit of its drafts: both are there afterwards, or neither. Without
 	// drafts nobody is told of it, and its receipt counts no items.
 	//
-	// When ctx ends, Append stops waiting and returns its error; the batch may
-	// still be committed.
+	// When ctx ends, Append stops waiting and returns its error, as an
+	// UnfinishedError where the log still holds the batch; then it may still be
+	// committed.
 	Append(ctx context.Context, b Batch) (Receipt, error)
 
 	// SourceAt returns what the last committed batch with a Source of this name

@@ -153,7 +153,8 @@ func testP2OutcomeUnknown(t *testing.T, s Subject) {
 
 // A cancelled request ends its wait, also while its own batch is being
 // committed. The batch is then stored once or not at all; a retry with its key
-// settles it.
+// settles it. Until the log has done with it, it says so: what the batch holds is
+// not free before.
 func testP2ContextEndsWait(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	h := st.holdNext(t)
@@ -167,9 +168,24 @@ func testP2ContextEndsWait(t *testing.T, s Subject) {
 		}
 	}
 	cancel()
+	var held []<-chan struct{}
 	for i, c := range waits {
-		if ans := within(t, "a cancelled Append returns while the commit is held", c); !errors.Is(ans.err, context.Canceled) {
+		ans := within(t, "a cancelled Append returns while the commit is held", c)
+		if !errors.Is(ans.err, context.Canceled) {
 			t.Errorf("cancelled Append %d: got %+v and error %v, want context.Canceled", i, ans.receipt, ans.err)
+		}
+		// A log that takes one batch at a time holds none of the others.
+		if e := new(stream.UnfinishedError); errors.As(ans.err, &e) {
+			held = append(held, e.Done)
+		} else if i == 0 {
+			t.Errorf("Append of the batch that is being committed: error %v, want an UnfinishedError", ans.err)
+		}
+	}
+	for _, done := range held {
+		select {
+		case <-done:
+			t.Error("the log says to hold nothing of a batch while its commit is held")
+		default:
 		}
 	}
 	short, stop := context.WithTimeout(context.Background(), time.Millisecond)
@@ -179,6 +195,9 @@ func testP2ContextEndsWait(t *testing.T, s Subject) {
 	}
 	st.heal()
 	h.open()
+	for _, done := range held {
+		within(t, "the log has done with a cancelled batch", done)
+	}
 	for _, b := range batches {
 		st.publish(b)
 	}
