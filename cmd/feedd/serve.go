@@ -287,7 +287,15 @@ func newServer(p *parts) (*api.Server, error) {
 		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
 		MaxSubscribers:   p.files.subscribers(cfg.Limits.MaxSubscribers, p.log),
 		MaxConnections:   p.files.connections(),
+		MaxBodiesBytes:   int64(cfg.Limits.MaxBodiesBytes),
+		BodyTimeout:      time.Duration(cfg.Limits.BodyTimeout),
 		MaxAnonymousRate: cfg.Limits.MaxAnonymousRate,
+
+		MaxAnonymousItems:      cfg.Limits.MaxAnonymousItems,
+		MaxAnonymousBytes:      int64(cfg.Limits.MaxAnonymousBytes),
+		MaxAnonymousItemBytes:  int64(cfg.Limits.MaxAnonymousItemBytes),
+		MaxAnonymousBatchItems: cfg.Limits.MaxAnonymousBatchItems,
+
 		Forerunner: api.Forerunner{
 			Feed: cfg.Forerunner.Feed, FeedOpen: cfg.Forerunner.FeedPublish == config.Anyone,
 			Chat: cfg.Forerunner.Chat, ChatOpen: cfg.Forerunner.ChatPublish == config.Anyone,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"feedd/internal/clip"
 	"feedd/internal/config"
 	"feedd/internal/logqueue"
 )
@@ -43,7 +44,7 @@ func newVoice(cfg *config.Config, stdout, stderr io.Writer) *voice {
 }
 
 func (v *voice) handler(w io.Writer) slog.Handler {
-	opts := &slog.HandlerOptions{Level: &v.level}
+	opts := &slog.HandlerOptions{Level: &v.level, ReplaceAttr: clip.Attr}
 	if v.json {
 		return slog.NewJSONHandler(w, opts)
 	}

@@ -143,7 +143,7 @@ func feedName(r *http.Request) (string, error) {
 	if err != nil {
 		return "", badFeed.because(err)
 	}
-	return name, nil
+	return strings.Clone(name), nil // it is kept, and not all that stood beside it
 }
 
 // pathParam returns a part of the path, percent-decoded once. Where a path has

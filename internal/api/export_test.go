@@ -18,9 +18,8 @@ func (s *Server) PageRoutes() []string { return slices.Collect(maps.Keys(s.pages
 // PublishTypes returns the content types that may be published, sorted.
 func PublishTypes() []string { return typeNames() }
 
-// LeaveStrangers leaves so many bytes of memory for the unfinished messages of
-// those without a credential.
-func (s *Server) LeaveStrangers(bytes int64) { s.strangers.Store(strangersBytes - bytes) }
+// Bodies returns how many bytes of memory the publishes under way count.
+func (s *Server) Bodies() int64 { return s.bodies.all.Used() }
 
 // Unread returns how many bytes of large answers wait for their readers.
 func (s *Server) Unread() int64 { return s.unread.Load() }

@@ -271,7 +271,9 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	body, err := readBody(w, r, settingsBytes, "")
+	h := s.hold(r)
+	defer h.give()
+	body, err := s.readBody(w, r, &h, settingsBytes, "")
 	if err != nil {
 		return err
 	}

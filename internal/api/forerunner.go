@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -60,25 +61,42 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 	if kind.batch {
 		return badType.with("one item is sent at a time: a form, or a JSON object")
 	}
-	body, err := readBody(w, r, s.MaxItemBytes, "max_item_bytes")
+	limit, setting := s.largest(r)
+	h := s.hold(r)
+	defer h.give()
+	body, err := s.readBody(w, r, &h, limit, setting)
 	if err != nil {
 		return err
 	}
-	drafts, err := kind.parse(s, body)
+	drafts, err := h.parse(&kind, body, 1)
 	if err != nil {
 		return err
 	}
 	if d := drafts[0]; !d.JSON || d.Data[0] != '{' {
 		return badRequest.with("an item is a form, or a JSON object")
 	}
-	if _, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: s.Forerunner.Feed, Drafts: drafts}); err != nil {
+	if err := s.tooMuch(r, 1, len(body)); err != nil {
 		return err
 	}
-	var item struct{ Type any }
-	if json.Unmarshal(drafts[0].Data, &item) == nil {
-		s.Log.Info("push", "feed", s.Forerunner.Feed, "type", item.Type)
+	if _, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: s.Forerunner.Feed, Drafts: drafts}, &h); err != nil {
+		return err
 	}
+	s.Log.Info("push", "feed", s.Forerunner.Feed, "type", typeOf(drafts[0].Data))
 	return s.writeJSON(w, http.StatusOK, struct{}{})
+}
+
+// typeOf returns the type that an item says it has, for the log: the text of a
+// string, else its JSON, else "".
+func typeOf(item []byte) string {
+	var says struct{ Type json.RawMessage }
+	if json.Unmarshal(item, &says) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(says.Type, &text) != nil {
+		text = string(says.Type)
+	}
+	return clip.Text(text)
 }
 
 // realTimeFeed answers GET /real_time_feed: the items that are newer than

@@ -81,6 +81,12 @@ func newMetrics(s *Server) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_max_subscribers_per_ip", Help: "How many of them may come from one address, 0 for any number.",
 		}, func() float64 { return float64(s.MaxSubscribersPerIP) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "feedd_bodies_bytes", Help: "Memory in use for publishes that are being read or committed.",
+		}, func() float64 { return float64(s.bodies.all.Used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "feedd_max_bodies_bytes", Help: "How much of it there may be.",
+		}, func() float64 { return float64(s.bodies.all.Total()) }),
 		usage("feedd_store_feeds", "Feeds in the store.", func(u stream.Usage) float64 { return float64(u.Feeds) }),
 		usage("feedd_store_items", "Items retained.", func(u stream.Usage) float64 { return float64(u.Items) }),
 		usage("feedd_store_idempotency_keys", "Idempotency-Keys remembered.", func(u stream.Usage) float64 { return float64(u.Keys) }),

@@ -27,9 +27,12 @@ type problem struct {
 	Offset *int64 `json:"offset,omitempty"`
 	Line   int    `json:"line,omitempty"`
 
-	retryAfter int    // seconds, 0 for no such header
-	limit      string // the setting that was hit, for the metrics
-	header     http.Header
+	// RetryAfter is when to come back, in seconds, as the header says: a frame
+	// has none. 0: nothing is said.
+	RetryAfter int `json:"retry_after,omitempty"`
+
+	limit  string // the setting that was hit, for the metrics
+	header http.Header
 }
 
 func (p *problem) Error() string { return p.Title + ": " + p.Detail }
@@ -80,13 +83,14 @@ var (
 	tooManyPublishes = problem{Status: 429, Type: "too-many-publishes", Title: "You publish too fast"}
 	keyReused        = problem{Status: 422, Type: "idempotency-key-reused", Title: "The Idempotency-Key was used for something else"}
 	internal         = problem{Status: 500, Type: "internal", Title: "Something went wrong inside feedd"}
-	unavailable      = problem{Status: 503, Type: "unavailable", Title: "The store does not work at the moment", retryAfter: 5}
-	storeFull        = problem{Status: 503, Type: "store-full", Title: "The store is full", retryAfter: 60}
-	tooManyFeeds     = problem{Status: 503, Type: "too-many-feeds", Title: "There are as many feeds as there may be", retryAfter: 60}
-	outcome          = problem{Status: 503, Type: "outcome-unknown", Title: "The store failed in the middle of the commit: the item may be stored or not. Repeat with the same Idempotency-Key to settle it", retryAfter: 1}
-	draining         = problem{Status: 503, Type: "draining", Title: "The server is going down", retryAfter: 2}
-	tooManyAnswers   = problem{Status: 503, Type: "too-many-answers", Title: "Too many answers are not read yet", retryAfter: 5}
-	tooManySubs      = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", retryAfter: 5}
+	unavailable      = problem{Status: 503, Type: "unavailable", Title: "The store does not work at the moment", RetryAfter: 5}
+	storeFull        = problem{Status: 503, Type: "store-full", Title: "The store is full", RetryAfter: 60}
+	tooManyFeeds     = problem{Status: 503, Type: "too-many-feeds", Title: "There are as many feeds as there may be", RetryAfter: 60}
+	outcome          = problem{Status: 503, Type: "outcome-unknown", Title: "The store failed in the middle of the commit: the item may be stored or not. Repeat with the same Idempotency-Key to settle it", RetryAfter: 1}
+	draining         = problem{Status: 503, Type: "draining", Title: "The server is going down", RetryAfter: 2}
+	tooManyBodies    = problem{Status: 503, Type: "too-many-bodies", Title: "Too much is being published at the moment", RetryAfter: 2}
+	tooManyAnswers   = problem{Status: 503, Type: "too-many-answers", Title: "Too many answers are not read yet", RetryAfter: 5}
+	tooManySubs      = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", RetryAfter: 5}
 )
 
 // refusedBody is how long the rest of a body that was refused may take.
@@ -135,9 +139,7 @@ func problemOf(err error) *problem {
 // silence for a 200.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.limit != "" {
-		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
-	}
+	s.countHit(p)
 	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil && s.warned.first(p.Type, time.Now()) {
 		s.Log.LogAttrs(r.Context(), slog.LevelWarn, "request failed; more like it are not logged for a minute",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("type", p.Type), slog.Any("err", err))
@@ -150,8 +152,8 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	for k, v := range p.header {
 		h[k] = v
 	}
-	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="feedd"`)
@@ -164,6 +166,13 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 		body = []byte(`{"type":"internal"}`)
 	}
 	w.Write(append(body, '\n'))
+}
+
+// countHit counts a problem that is a limit's.
+func (s *Server) countHit(p *problem) {
+	if p.limit != "" {
+		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
+	}
 }
 
 // warned remembers which problems were logged lately, so that one that many

@@ -1,14 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,41 +15,36 @@ import (
 	"feedd/internal/wire"
 )
 
-const (
-	// bodyTimeout is how long a publisher may take to send a body.
-	bodyTimeout = time.Minute
-	// commitTimeout is how long a publish waits for its commit.
-	commitTimeout = 30 * time.Second
-)
+// commitTimeout is how long a publish waits for its commit.
+const commitTimeout = 30 * time.Second
 
 // bodyKind is how the body of a publish is read.
 type bodyKind struct {
 	batch bool
 	text  bool // what is wrong with it is not JSON
-	parse func(s *Server, body []byte) ([]stream.Draft, error)
+	parse func(body []byte, maxItems int) ([]stream.Draft, error)
+	cost  func(body []byte, maxItems int) int64 // of parse, in bytes of memory
 }
 
-func one(text bool, parse func([]byte) (stream.Draft, error)) bodyKind {
-	return bodyKind{text: text, parse: func(_ *Server, body []byte) ([]stream.Draft, error) {
-		d, err := parse(body)
-		return []stream.Draft{d}, err
-	}}
-}
-
-func many(parse func([]byte, int) ([]stream.Draft, error)) bodyKind {
-	return bodyKind{batch: true, parse: func(s *Server, body []byte) ([]stream.Draft, error) {
-		return parse(body, s.MaxBatchItems)
-	}}
+func one(text bool, parse func([]byte) (stream.Draft, error), cost func([]byte) int64) bodyKind {
+	return bodyKind{
+		text: text,
+		parse: func(body []byte, _ int) ([]stream.Draft, error) {
+			d, err := parse(body)
+			return []stream.Draft{d}, err
+		},
+		cost: func(body []byte, _ int) int64 { return cost(body) },
+	}
 }
 
 // bodyKinds are the content types that may be published.
 var bodyKinds = map[string]bodyKind{
-	"":                                  one(true, wire.ParseText),
-	"text/plain":                        one(true, wire.ParseText),
-	"application/json":                  one(false, wire.ParseJSON),
-	"application/x-www-form-urlencoded": one(true, wire.ParseForm),
-	"application/x-ndjson":              many(wire.ParseLines),
-	"application/vnd.feedd+ndjson":      many(wire.ParseEnvelopes),
+	"":                                  one(true, wire.ParseText, wire.TextCost),
+	"text/plain":                        one(true, wire.ParseText, wire.TextCost),
+	"application/json":                  one(false, wire.ParseJSON, wire.TextCost),
+	"application/x-www-form-urlencoded": one(true, wire.ParseForm, wire.FormCost),
+	"application/x-ndjson":              {batch: true, parse: wire.ParseLines, cost: wire.LinesCost},
+	"application/vnd.feedd+ndjson":      {batch: true, parse: wire.ParseEnvelopes, cost: wire.EnvelopesCost},
 }
 
 // publish answers POST /feeds/{feed}.
@@ -81,15 +74,20 @@ func (s *Server) publishTo(w http.ResponseWriter, r *http.Request, feed, event s
 	if err != nil {
 		return err
 	}
-	limit, setting := s.MaxItemBytes, "max_item_bytes"
+	limit, setting := s.largest(r)
 	if kind.batch {
+		if err := s.mayBatch(r, feed); err != nil {
+			return err
+		}
 		limit, setting = s.MaxBodyBytes, "max_body_bytes"
 	}
-	body, err := readBody(w, r, limit, setting)
+	h := s.hold(r)
+	defer h.give()
+	body, err := s.readBody(w, r, &h, limit, setting)
 	if err != nil {
 		return err
 	}
-	drafts, err := kind.parse(s, body)
+	drafts, err := h.parse(&kind, body, s.batchItems(r))
 	if syntax := new(wire.SyntaxError); kind.text && errors.As(err, &syntax) {
 		return badText.at(syntax)
 	} else if err != nil {
@@ -99,19 +97,23 @@ func (s *Server) publishTo(w http.ResponseWriter, r *http.Request, feed, event s
 		params.event = event
 	}
 	params.complete(drafts)
-	receipt, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key})
+	if err := s.tooMuch(r, len(drafts), len(body)); err != nil {
+		return err
+	}
+	receipt, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: feed, Drafts: drafts, Key: params.key}, &h)
 	if err != nil {
 		return err
 	}
 	return s.writeReceipt(w, receipt, kind.batch)
 }
 
-// commit publishes a batch for whoever sent the request, if that one may.
-func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b stream.Batch) (stream.Receipt, error) {
+// commit publishes a batch for whoever sent the request, if that one may. What
+// the batch holds of the bodies' memory is its own as long as the store has it.
+func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b stream.Batch, h *hold) (stream.Receipt, error) {
 	if err := s.mayPublish(r, b.Feed); err != nil {
 		return stream.Receipt{}, err
 	}
-	if err := s.checkSizes(b.Drafts); err != nil {
+	if err := s.checkSizes(r, b.Drafts); err != nil {
 		return stream.Receipt{}, err
 	}
 	// A publisher that has ended its sending half still waits for the answer,
@@ -119,6 +121,9 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	receipt, err := s.Hub.Publish(ctx, b)
+	if u := new(stream.UnfinishedError); err != nil && errors.As(err, &u) {
+		h.until(u.Done)
+	}
 	if errors.Is(err, context.DeadlineExceeded) { // that ended the wait, not the commit
 		err = outcome.with("the commit takes longer than %s", commitTimeout)
 	}
@@ -172,7 +177,7 @@ func publishParams(r *http.Request) (p params, err error) {
 		}
 	}
 	if query.Has("event") {
-		p.event = query.Get("event")
+		p.event = strings.Clone(query.Get("event")) // it is kept, and not all that stood beside it
 		if err := stream.CheckEvent(p.event); err != nil {
 			return p, badQuery.because(err)
 		}
@@ -236,42 +241,6 @@ func typeNames() []string {
 	return names
 }
 
-// readBody reads the body, no more of it than the limit, which is that of the
-// setting ("" for a fixed one): a body that says to be larger is refused
-// without being read.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, setting string) ([]byte, error) {
-	large := func() *problem {
-		if setting == "" {
-			return tooLarge.with("the limit is %d bytes", limit)
-		}
-		hit := tooLarge.hit(setting)
-		return hit.with("%s allows %d bytes", setting, limit)
-	}
-	if r.ContentLength > limit {
-		return nil, large()
-	}
-	// A slow body must not hold the connection for ever. The deadline is taken
-	// back for what follows on the connection.
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	// What is declared is believed up to a point: a client that declares much
-	// and sends nothing must not get the memory for it.
-	var buf bytes.Buffer
-	buf.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	rc.SetReadDeadline(time.Time{})
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, large()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, timeout.with("after %s", bodyTimeout)
-	case err != nil:
-		return nil, badRequest.with("the body broke off: %s", err)
-	}
-	return buf.Bytes(), nil
-}
-
 // complete gives the drafts what the query says.
 func (p *params) complete(drafts []stream.Draft) {
 	for i := range drafts {
@@ -285,13 +254,32 @@ func (p *params) complete(drafts []stream.Draft) {
 	}
 }
 
-func (s *Server) checkSizes(drafts []stream.Draft) error {
+func (s *Server) checkSizes(r *http.Request, drafts []stream.Draft) error {
+	most, setting := s.largest(r)
 	for i := range drafts {
-		if n := int64(len(drafts[i].Data)); n > s.MaxItemBytes {
-			return tooLarge.hit("max_item_bytes").with("item %d has %d bytes, more than max_item_bytes allows: %d", i+1, n, s.MaxItemBytes)
+		if n := int64(len(drafts[i].Data)); n > most {
+			return tooLarge.hit(setting).with("item %d has %d bytes, more than %s allows: %d", i+1, n, setting, most)
 		}
 	}
 	return nil
+}
+
+// mayBatch says why whoever sent the request must not publish a batch.
+func (s *Server) mayBatch(r *http.Request, feed string) error {
+	if p := principal(r); p.Anonymous() && s.MaxAnonymousBatchItems <= 1 {
+		p := unauthorized.hit("max_anonymous_batch_items")
+		return p.with("publishing more than one item at a time to %s needs an Authorization header: Bearer and the key", feed)
+	}
+	return nil
+}
+
+// batchItems returns how many items whoever sent the request may publish at a
+// time.
+func (s *Server) batchItems(r *http.Request) int {
+	if principal(r).Anonymous() {
+		return min(s.MaxAnonymousBatchItems, s.MaxBatchItems)
+	}
+	return s.MaxBatchItems
 }
 
 // writeReceipt answers a publish.

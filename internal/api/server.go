@@ -58,9 +58,23 @@ type Options struct {
 	// bound.
 	MaxSubscribersPerIP int
 
-	// MaxAnonymousRate is how many publishes a second one address may send
-	// without a credential, ten times as many at once; 0: no bound.
-	MaxAnonymousRate int
+	// MaxBodiesBytes is the memory for all that is being published, in bytes; 0:
+	// no bound. Those without a credential may have a quarter of it.
+	MaxBodiesBytes int64
+	// BodyTimeout is how long a body may pause.
+	BodyTimeout time.Duration
+
+	// What one address may publish without a credential, where that is allowed
+	// at all. MaxAnonymousRate is publishes a second, MaxAnonymousItems items and
+	// MaxAnonymousBytes bytes of bodies; of each five times as much at once; 0:
+	// no bound.
+	MaxAnonymousRate  int
+	MaxAnonymousItems int
+	MaxAnonymousBytes int64
+	// MaxAnonymousItemBytes is the largest item, 0: as of others;
+	// MaxAnonymousBatchItems the largest batch, up to 1: none.
+	MaxAnonymousItemBytes  int64
+	MaxAnonymousBatchItems int
 
 	// Forerunner is for the pages of the two servers that feedd replaces.
 	Forerunner Forerunner
@@ -93,7 +107,7 @@ type Server struct {
 	returned    *returned // nil: nobody takes connections back
 	connections connections
 	sockets     sockets
-	strangers   atomic.Int64 // bytes, see strangersBytes
+	bodies      *bodies
 	looped      loops
 	unread      atomic.Int64 // bytes, see unreadBytes
 	lingering   atomic.Int64 // answers, see maxLingering
@@ -104,6 +118,7 @@ type Server struct {
 func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
 	s.guests.server = s
+	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
 	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)

@@ -26,7 +26,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return badType.with("a sign-in is application/json")
 	}
-	body, err := readBody(w, r, sessionBytes, "")
+	h := s.hold(r)
+	defer h.give()
+	body, err := s.readBody(w, r, &h, sessionBytes, "")
 	if err != nil {
 		return err
 	}

@@ -17,83 +17,130 @@ import (
 	"feedd/internal/wire"
 )
 
-const (
-	// frameOverhead is what a client's frame may have beyond the item's data.
-	frameOverhead = 4 << 10
-	// strangersBytes is how much memory the unfinished messages may have, all
-	// together, of those who gave no credential: whether they may publish is
-	// known when a message is whole. What is not longer than frameOverhead does
-	// not count.
-	strangersBytes = 64 << 20
-)
-
-// errManyStrangers is that there is no memory for a message.
-var errManyStrangers = errors.New("too many long messages without a credential")
+// frameOverhead is what a client's frame may have beyond the item's data.
+const frameOverhead = 4 << 10
 
 // readFrames reads what the client sends, publishes it and answers, one frame
 // after the other: who sends faster than that finds its connection full. It
 // returns what to tell the client, the zero farewell when it is gone.
 func (s *Server) readFrames(r *http.Request, o *socket, sel stream.Selection) farewell {
-	o.conn.SetReadLimit(s.MaxItemBytes + frameOverhead)
+	largest, _ := s.largest(r)
+	most := largest + frameOverhead
+	o.conn.SetReadLimit(most)
 	for {
-		kind, b, err := s.readMessage(o, principal(r).Anonymous())
-		switch {
-		case errors.Is(err, errManyStrangers):
-			return farewell{websocket.StatusTryAgainLater, err.Error()}
-		case err != nil && (websocket.CloseStatus(err) != -1 || isBroken(err)):
-			return farewell{}
-		case err != nil: // the library has told the client what is wrong, but not always
-			return farewell{websocket.StatusProtocolError, "a frame is not as RFC 6455 has it"}
-		case kind != websocket.MessageText:
-			return farewell{websocket.StatusUnsupportedData, "frames are text: JSON objects"}
-		case !utf8.Valid(b): // the library does not look
-			return farewell{websocket.StatusInvalidFramePayloadData, "a text frame is not UTF-8"}
-		}
-		select {
-		case o.turn <- struct{}{}:
-		case <-o.life.Done():
-			return farewell{}
-		}
-		ok := o.send(s.publishFrame(o.life, r, sel, b))
-		o.raw.heard.Add(1)
-		<-o.turn
-		if !ok {
-			return farewell{}
+		if bye, ok := s.readFrame(r, o, sel, int(most)); !ok {
+			return bye
 		}
 	}
 }
 
-// readMessage reads a message, which may take as long as a body.
-func (s *Server) readMessage(o *socket, stranger bool) (websocket.MessageType, []byte, error) {
-	kind, in, err := o.conn.Reader(o.life)
+// readFrame is readFrames for one frame. It returns false where that was the
+// last.
+func (s *Server) readFrame(r *http.Request, o *socket, sel stream.Selection, most int) (bye farewell, more bool) {
+	h := s.hold(r)
+	defer h.give()
+	kind, b, err := s.readMessage(o, &h, most)
+	refused := new(problem)
+	if errors.As(err, &refused) {
+		// Whether a stranger may publish is known when the message is whole. Who
+		// has a key keeps its connection, and the answer has no ref: that of the
+		// message was not read.
+		s.countHit(refused)
+		if principal(r).Anonymous() {
+			return farewell{websocket.StatusTryAgainLater, "too many long messages without a credential"}, false
+		}
+		return farewell{}, o.answer(func() []byte { return refusal("", refused) })
+	}
+	switch {
+	case err != nil && (websocket.CloseStatus(err) != -1 || isBroken(err)):
+		return farewell{}, false
+	case err != nil: // the library has told the client what is wrong, but not always
+		return farewell{websocket.StatusProtocolError, "a frame is not as RFC 6455 has it"}, false
+	case kind != websocket.MessageText:
+		return farewell{websocket.StatusUnsupportedData, "frames are text: JSON objects"}, false
+	case !utf8.Valid(b): // the library does not look
+		return farewell{websocket.StatusInvalidFramePayloadData, "a text frame is not UTF-8"}, false
+	}
+	return farewell{}, o.answer(func() []byte { return s.publishFrame(o.life, r, sel, b, &h) })
+}
+
+// answer sends what a client's frame is answered with, in its turn. It returns
+// false where the client is gone.
+func (o *socket) answer(message func() []byte) bool {
+	select {
+	case o.turn <- struct{}{}:
+	case <-o.life.Done():
+		return false
+	}
+	ok := o.send(message())
+	o.raw.heard.Add(1)
+	<-o.turn
+	return ok
+}
+
+// readMessage reads a message of at most so many bytes. Where there is no memory
+// for it the error is a problem; whoever has a credential is read on then, to
+// the end of the message.
+func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageType, []byte, error) {
+	kind, message, err := o.conn.Reader(o.life)
 	if err != nil {
 		return 0, nil, err
 	}
-	defer time.AfterFunc(bodyTimeout, o.raw.cut).Stop()
-	held := int64(0)
-	defer func() { s.strangers.Add(-held) }()
-	b := make([]byte, 0, 512)
+	in := &slowReader{from: message, conn: o.raw, pace: pace{pause: s.BodyTimeout}}
+	defer in.stop()
+	b := make([]byte, 0, leastRead)
 	for {
 		if len(b) == cap(b) {
-			if stranger && cap(b) >= frameOverhead {
-				held += int64(cap(b))
-				if s.strangers.Add(int64(cap(b))) > strangersBytes {
-					return 0, nil, errManyStrangers
+			var p *problem
+			if b, p = h.grow(b, min(2*cap(b), most+leastRead)); p != nil {
+				if h.from == h.bodies.all {
+					_, err = io.Copy(io.Discard, in)
 				}
+				if err == nil {
+					err = p
+				}
+				return 0, nil, err
 			}
-			b = append(make([]byte, 0, 2*cap(b)), b...)
 		}
 		n, err := in.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
-			if o.raw.ended.Load() { // the library takes the end of the connection for that of the message
-				return 0, nil, io.ErrUnexpectedEOF
-			}
 			return kind, b, nil
 		}
 		if err != nil {
 			return 0, nil, err
 		}
+	}
+}
+
+// slowReader reads a message, which may come as slowly as a body: else the
+// connection is cut.
+type slowReader struct {
+	from io.Reader
+	conn *takenConn
+	pace pace
+	got  int
+	cut  *time.Timer // nil before the first Read
+}
+
+// Read implements io.Reader.
+func (r *slowReader) Read(b []byte) (int, error) {
+	if at, changed := r.pace.deadline(time.Now(), r.got); changed && r.cut == nil {
+		r.cut = time.AfterFunc(time.Until(at), r.conn.cut)
+	} else if changed {
+		r.cut.Reset(time.Until(at))
+	}
+	n, err := r.from.Read(b)
+	r.got += n
+	if err == io.EOF && r.conn.ended.Load() { // the library takes the end of the connection for that of the message
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (r *slowReader) stop() {
+	if r.cut != nil {
+		r.cut.Stop()
 	}
 }
 
@@ -106,24 +153,30 @@ func isBroken(err error) bool {
 }
 
 // publishFrame publishes what a client's frame says, and returns the answer.
-func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte) []byte {
-	f, id, err := s.tryFrame(ctx, r, sel, b)
+func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte, h *hold) []byte {
+	f, id, err := s.tryFrame(ctx, r, sel, b, h)
 	if err == nil {
 		return wire.AppendAnswer(nil, f.Ref, id)
 	}
 	p := problemOf(err)
-	if p.limit != "" {
-		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
-	}
+	s.countHit(p)
+	return refusal(f.Ref, p)
+}
+
+func refusal(ref string, p *problem) []byte {
 	text, err := json.Marshal(p)
 	if err != nil {
 		text = []byte(`{"type":"internal"}`)
 	}
-	return wire.AppendRefusal(nil, f.Ref, text)
+	return wire.AppendRefusal(nil, ref, text)
 }
 
-func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte) (f wire.ClientFrame, id stream.ID, err error) {
+func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte, h *hold) (f wire.ClientFrame, id stream.ID, err error) {
 	begin := time.Now()
+	fixed := publishCost + int64(cap(b))
+	if p := h.whole(fixed + wire.EnvelopesCost(b, 1)); p != nil {
+		return f, 0, p
+	}
 	if f, err = wire.ParseClientFrame(b); err != nil {
 		if syntax := new(wire.SyntaxError); errors.As(err, &syntax) {
 			return f, 0, badFrame.at(syntax)
@@ -140,7 +193,12 @@ func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selec
 	if err := s.tooFast(r); err != nil {
 		return f, 0, err
 	}
-	receipt, err := s.commit(ctx, r, begin, stream.Batch{Feed: f.Feed, Drafts: []stream.Draft{f.Draft}, Key: f.Key})
+	if err := s.tooMuch(r, 1, len(b)); err != nil {
+		return f, 0, err
+	}
+	drafts := []stream.Draft{f.Draft}
+	h.shrink(fixed + wire.DraftsCost(drafts))
+	receipt, err := s.commit(ctx, r, begin, stream.Batch{Feed: f.Feed, Drafts: drafts, Key: f.Key}, h)
 	if err != nil {
 		return f, 0, fmt.Errorf("publish by a frame: %w", err)
 	}

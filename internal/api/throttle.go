@@ -1,68 +1,174 @@
 package api
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// throttle bounds how fast those publish who have no credential, each address
-// for itself.
-type throttle struct {
-	mu     sync.Mutex // guards byAddr
-	byAddr map[netip.Addr]*rate.Limiter
-}
-
 const (
-	// throttleBurst is how many seconds' worth may come at once.
-	throttleBurst = 10
+	// throttleBurst is how many seconds' worth may come at once. Enough for a
+	// room of a hundred behind one proxy who come back together, and for one
+	// page's resent messages; little enough that with the default rate an address
+	// that does its worst for three seconds leaves 40 of a chat's 200 messages.
+	throttleBurst = 5
 	// throttledAddresses is how many addresses are remembered before those are
 	// forgotten that have their whole burst again.
 	throttledAddresses = 10_000
 )
 
+// throttle bounds how much those publish who have no credential.
+type throttle struct {
+	mu     sync.Mutex // guards byAddr
+	byAddr map[netip.Addr]*allowance
+}
+
+// allowance is what an address may publish; nil where there is no bound.
+type allowance struct {
+	publishes, items, bytes *rate.Limiter
+}
+
+func newAllowance(o *Options) *allowance {
+	limiter := func(aSecond, least int64) *rate.Limiter {
+		if aSecond <= 0 {
+			return nil
+		}
+		burst := min(max(aSecond*throttleBurst, least), math.MaxInt32)
+		return rate.NewLimiter(rate.Limit(aSecond), int(burst))
+	}
+	return &allowance{
+		publishes: limiter(int64(o.MaxAnonymousRate), 1),
+		items:     limiter(int64(o.MaxAnonymousItems), 1),
+		bytes:     limiter(o.MaxAnonymousBytes, o.MaxAnonymousItemBytes), // or a large one could never pass
+	}
+}
+
+// full reports whether nothing of it was used lately.
+func (a *allowance) full(now time.Time) bool {
+	for _, l := range []*rate.Limiter{a.publishes, a.items, a.bytes} {
+		if l != nil && l.TokensAt(now) < float64(l.Burst()) {
+			return false
+		}
+	}
+	return true
+}
+
 // tooFast says that whoever sent the request must wait before it publishes, if
-// it must.
+// it must. It is asked before the body is read.
 func (s *Server) tooFast(r *http.Request) error {
 	if s.MaxAnonymousRate <= 0 || !principal(r).Anonymous() {
 		return nil
 	}
-	burst := s.MaxAnonymousRate * throttleBurst
 	t := &s.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	addr := addressOf(r)
-	l := t.byAddr[addr]
-	if l == nil {
-		t.forget(burst)
-		l = rate.NewLimiter(rate.Limit(s.MaxAnonymousRate), burst)
-		t.byAddr[addr] = l
+	now := time.Now()
+	if wait := lacks(t.of(addressOf(r), &s.Options, now).publishes, now, 1); wait > 0 {
+		return throttled("max_anonymous_rate", wait, fmt.Sprintf("%d publishes", s.MaxAnonymousRate))
 	}
-	if l.Allow() {
+	return nil
+}
+
+// tooMuch is tooFast for what the body turned out to be, which is counted when
+// all of it is allowed.
+func (s *Server) tooMuch(r *http.Request, items, bytes int) error {
+	if !principal(r).Anonymous() {
 		return nil
 	}
-	p := tooManyPublishes.hit("max_anonymous_rate").with("%d a second from one address are allowed without a credential", s.MaxAnonymousRate)
-	p.retryAfter = 1 // there is one a second at least
+	t := &s.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	a := t.of(addressOf(r), &s.Options, now)
+	for _, c := range []struct {
+		setting string
+		limiter *rate.Limiter
+		n       int
+		aSecond string
+	}{
+		{"max_anonymous_items", a.items, items, fmt.Sprintf("%d items", s.MaxAnonymousItems)},
+		{"max_anonymous_bytes", a.bytes, bytes, fmt.Sprintf("%d bytes", s.MaxAnonymousBytes)},
+	} {
+		if c.limiter != nil && c.n > c.limiter.Burst() {
+			p := tooLarge.hit(c.setting)
+			return p.with("%s allows %s a second, and %d at once, without a credential", c.setting, c.aSecond, c.limiter.Burst())
+		}
+		if wait := short(c.limiter, now, c.n); wait > 0 {
+			return throttled(c.setting, wait, c.aSecond)
+		}
+	}
+	lacks(a.items, now, items)
+	lacks(a.bytes, now, bytes)
+	return nil
+}
+
+// short returns how long it takes until there is enough for n.
+func short(l *rate.Limiter, now time.Time, n int) time.Duration {
+	if l == nil {
+		return 0
+	}
+	missing := float64(n) - l.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return time.Duration(math.Ceil(missing / float64(l.Limit()) * float64(time.Second)))
+}
+
+// lacks is short, and takes n where there is enough.
+func lacks(l *rate.Limiter, now time.Time, n int) time.Duration {
+	wait := short(l, now, n)
+	if wait == 0 && l != nil {
+		l.AllowN(now, n)
+	}
+	return wait
+}
+
+func throttled(setting string, wait time.Duration, aSecond string) *problem {
+	p := tooManyPublishes.hit(setting).with("%s a second from one address are allowed without a credential", aSecond)
+	p.RetryAfter = int(math.Ceil(wait.Seconds()))
 	return p
+}
+
+// of returns what an address may publish.
+func (t *throttle) of(addr netip.Addr, o *Options, now time.Time) *allowance {
+	a := t.byAddr[addr]
+	if a == nil {
+		t.forget(now)
+		a = newAllowance(o)
+		t.byAddr[addr] = a
+	}
+	return a
 }
 
 // forget makes room. When all are in use those who publish the most begin anew
 // with everybody else, which is no worse than another address.
-func (t *throttle) forget(burst int) {
+func (t *throttle) forget(now time.Time) {
 	if t.byAddr == nil {
-		t.byAddr = make(map[netip.Addr]*rate.Limiter)
+		t.byAddr = make(map[netip.Addr]*allowance)
 	}
 	if len(t.byAddr) < throttledAddresses {
 		return
 	}
-	for addr, l := range t.byAddr {
-		if l.Tokens() >= float64(burst) {
+	for addr, a := range t.byAddr {
+		if a.full(now) {
 			delete(t.byAddr, addr)
 		}
 	}
 	if len(t.byAddr) >= throttledAddresses {
 		clear(t.byAddr)
 	}
+}
+
+// largest returns the largest item that whoever sent the request may publish,
+// and the setting that says so.
+func (s *Server) largest(r *http.Request) (limit int64, setting string) {
+	if most := s.MaxAnonymousItemBytes; most > 0 && most < s.MaxItemBytes && principal(r).Anonymous() {
+		return most, "max_anonymous_item_bytes"
+	}
+	return s.MaxItemBytes, "max_item_bytes"
 }

@@ -57,9 +57,16 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
 	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
 	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)
+	within(l, "limits.max_bodies_bytes", m.MaxBodiesBytes, 16*MiB, anySize)
+	within(l, "limits.body_timeout", m.BodyTimeout, second, Duration(time.Minute))
 	within(l, "limits.max_anonymous_rate", m.MaxAnonymousRate, 0, 1_000_000)
+	within(l, "limits.max_anonymous_items", m.MaxAnonymousItems, 0, 1_000_000)
+	within(l, "limits.max_anonymous_bytes", m.MaxAnonymousBytes, 0, GiB)
+	within(l, "limits.max_anonymous_item_bytes", m.MaxAnonymousItemBytes, 1, anySize)
+	within(l, "limits.max_anonymous_batch_items", m.MaxAnonymousBatchItems, 1, 1_000_000)
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
+	l.fitBodies()
 	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*KiB, GiB)
 }
 
@@ -92,6 +99,27 @@ func (l *loader) checkItemFitsBody() {
 	} else {
 		l.add(l.origin(body), "%s is less than %s (%s)", m.MaxBodyBytes, item, m.MaxItemBytes)
 	}
+}
+
+// fitBodies makes room for the largest body in max_bodies_bytes, or reports that
+// there is none where that was said.
+func (l *loader) fitBodies() {
+	const path = "limits.max_bodies_bytes"
+	m := &l.cfg.Limits
+	if l.bad[path] || l.bad["limits.max_body_bytes"] || l.bad["limits.max_batch_items"] {
+		return
+	}
+	// A batch of envelopes is there three times while it is parsed, and of each
+	// item what wire.DraftsCost counts; and something is the publish's own.
+	need := 3*m.MaxBodyBytes + 128*min(Size(m.MaxBatchItems), m.MaxBodyBytes) + 64*KiB
+	if m.MaxBodiesBytes >= need {
+		return
+	}
+	if _, said := l.origins[path]; said {
+		l.add(l.origin(path), "%s is less than one body may take: %s, by max_body_bytes and max_batch_items", m.MaxBodiesBytes, need)
+		return
+	}
+	m.MaxBodiesBytes = need
 }
 
 // within reports a value that is not between least and most.

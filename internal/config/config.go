@@ -102,10 +102,27 @@ type Limits struct {
 	// MaxSubscribersPerIP is how many of them may come from one IPv4 address or
 	// IPv6 /64. 0: as many as there may be.
 	MaxSubscribersPerIP int `yaml:"max_subscribers_per_ip"`
+	// MaxBodiesBytes is the memory for all bodies that are being published
+	// together, from their first byte to the answer; at least what the largest
+	// one takes, to which it is raised where it is not set. Those without a
+	// credential may have a quarter of it.
+	MaxBodiesBytes Size `yaml:"max_bodies_bytes"`
+	// BodyTimeout is how long a body may pause while it comes, 1s to 1m.
+	BodyTimeout Duration `yaml:"body_timeout"`
 	// MaxAnonymousRate is how many publishes a second one IPv4 address or IPv6
-	// /64 may send without a credential, where that is allowed at all; ten times
+	// /64 may send without a credential, where that is allowed at all; five times
 	// as many at once. 0: no bound.
 	MaxAnonymousRate int `yaml:"max_anonymous_rate"`
+	// MaxAnonymousItems and MaxAnonymousBytes bound, likewise, the items and the
+	// bytes of the bodies of these publishes.
+	MaxAnonymousItems int  `yaml:"max_anonymous_items"`
+	MaxAnonymousBytes Size `yaml:"max_anonymous_bytes"`
+	// MaxAnonymousItemBytes is the largest item that may be published without a
+	// credential, at least 1; MaxItemBytes bounds it too.
+	MaxAnonymousItemBytes Size `yaml:"max_anonymous_item_bytes"`
+	// MaxAnonymousBatchItems is how many items one publish without a credential
+	// may bring, 1 to 1,000,000. 1: no batches.
+	MaxAnonymousBatchItems int `yaml:"max_anonymous_batch_items"`
 	// StallTimeout is how long a subscriber may take nothing of what waits for
 	// it before it is cut, 1s to 1h.
 	StallTimeout Duration `yaml:"stall_timeout"`
@@ -162,8 +179,16 @@ func Default() Config {
 			MaxStoreBytes:    16 * GiB,
 			DiskReserve:      16 * MiB,
 			MaxWindowBytes:   64 * MiB,
-			MaxAnonymousRate: 20,
-			StallTimeout:     Duration(30 * time.Second),
+			// Two of the largest bodies, or six batches of 10 MB: more than a
+			// transaction of the store takes, so a larger one would not be faster.
+			MaxBodiesBytes:         128 * MiB,
+			BodyTimeout:            Duration(10 * time.Second),
+			MaxAnonymousRate:       20,
+			MaxAnonymousItems:      20,
+			MaxAnonymousBytes:      64 * KiB,
+			MaxAnonymousItemBytes:  64 * KiB,
+			MaxAnonymousBatchItems: 1,
+			StallTimeout:           Duration(30 * time.Second),
 		},
 		Forerunner:      Forerunner{Feed: "main", FeedPublish: Token, Chat: "chat", ChatPublish: Token},
 		ShutdownTimeout: Duration(20 * time.Second),

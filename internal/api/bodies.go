@@ -1,0 +1,157 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+
+	"feedd/internal/budget"
+	"feedd/internal/stream"
+	"feedd/internal/wire"
+)
+
+const (
+	// strangersPart is the part of the bodies' memory, one of so many, that those
+	// without a credential may have: enough for hundreds of their small items, and
+	// publishers with a key have three quarters whatever strangers do.
+	strangersPart = 4
+	// unfinishedPart is the part of that for bodies that have not come whole. A
+	// stranger can make these last; the rest is for those that are only waiting
+	// for their commit, so that who holds bodies back silences nobody.
+	unfinishedPart = 2
+	// smallBody is how much of a body is not counted while it comes: the
+	// connection that it comes on takes more than that anyhow.
+	smallBody = 4 << 10
+	// publishCost is what a publish takes beside its body and drafts from then on:
+	// its goroutine, its request, its place in the store's queue. The client may
+	// have closed the connection by then, which then bounds nothing.
+	publishCost = 16 << 10
+	// tidyAfter is how much memory, one part of so many of the whole, must have
+	// been in use that the operating system gets it back at once.
+	tidyAfter = 4
+)
+
+// bodies is the memory for what is published, from the first byte of each body
+// until its commit has been answered, by HTTP and by WebSocket.
+type bodies struct {
+	all        *budget.Budget
+	strangers  *budget.Budget // a part of all
+	unfinished *budget.Budget // a part of strangers
+	busy       atomic.Bool    // much was in use, and was not tidied up yet
+}
+
+func newBodies(total int64) *bodies {
+	b := &bodies{all: budget.New(total, 0)}
+	b.strangers = b.all.Part(total/strangersPart, 0)
+	b.unfinished = b.strangers.Part(total/strangersPart/unfinishedPart, 0)
+	return b
+}
+
+// hold is what one body has of that memory. Its zero value holds nothing.
+type hold struct {
+	bodies *bodies
+	from   *budget.Budget
+	n      int64
+}
+
+// hold returns the hold of a body that whoever sent the request sends.
+func (s *Server) hold(r *http.Request) hold {
+	if principal(r).Anonymous() {
+		return hold{bodies: s.bodies, from: s.bodies.unfinished}
+	}
+	return hold{bodies: s.bodies, from: s.bodies.all}
+}
+
+// need makes the hold n bytes, if it is less.
+func (h *hold) need(n int64) *problem {
+	more := n - h.n
+	if more <= 0 {
+		return nil
+	}
+	if !h.from.Take(netip.Addr{}, more) {
+		if most := h.from.Total(); n > most { // to come back would not help
+			p := tooLarge.hit("max_bodies_bytes")
+			return p.with("it takes %d bytes of memory, of which there may be %d", n, most)
+		}
+		p := tooManyBodies.hit("max_bodies_bytes")
+		return p.with("other publishes have the memory for it")
+	}
+	h.n = n
+	if all := h.bodies.all; more > smallBody && all.Used() > all.Total()/tidyAfter {
+		h.bodies.busy.Store(true)
+	}
+	return nil
+}
+
+// grow returns b with a capacity of size bytes.
+func (h *hold) grow(b []byte, size int) ([]byte, *problem) {
+	if size > smallBody {
+		if p := h.need(int64(size)); p != nil {
+			return nil, p
+		}
+	}
+	return append(make([]byte, 0, size), b...), nil
+}
+
+// parse makes the drafts of a body that came whole. It takes what that costs
+// before it does so, and then gives back what it did not need.
+func (h *hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft, error) {
+	// The body is not used any more afterwards, but it counts until the publish
+	// is answered: the collector needs about as much beside what is in use.
+	fixed := publishCost + int64(cap(body))
+	if p := h.whole(fixed + kind.cost(body, maxItems)); p != nil {
+		return nil, p
+	}
+	drafts, err := kind.parse(body, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	h.shrink(fixed + wire.DraftsCost(drafts))
+	return drafts, nil
+}
+
+// whole is need, for a body that has come.
+func (h *hold) whole(n int64) *problem {
+	if h.from == h.bodies.unfinished {
+		h.bodies.unfinished.Leave(netip.Addr{}, h.n)
+		h.from = h.bodies.strangers
+	}
+	return h.need(n)
+}
+
+// shrink gives back what is more than n bytes.
+func (h *hold) shrink(n int64) {
+	if less := h.n - n; less > 0 {
+		h.n = n
+		h.from.Give(netip.Addr{}, less)
+	}
+}
+
+// give gives everything back.
+func (h *hold) give() {
+	large := h.n > smallBody+publishCost
+	h.shrink(0)
+	if large {
+		h.bodies.tidy()
+	}
+}
+
+// until gives everything back when done is closed. The hold is empty at once.
+func (h *hold) until(done <-chan struct{}) {
+	rest := *h
+	h.n = 0
+	go func() {
+		<-done
+		rest.give()
+	}()
+}
+
+// tidy gives the memory of a storm of large bodies back to the operating system
+// when it is over. The runtime would do so minutes later: it collects by what is
+// allocated, and nothing is then.
+func (b *bodies) tidy() {
+	if b.busy.Load() && b.all.Used() <= b.all.Total()/tidyAfter/tidyAfter && b.busy.CompareAndSwap(true, false) {
+		go debug.FreeOSMemory()
+	}
+}

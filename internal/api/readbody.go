@@ -1,0 +1,127 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// bodyTimeout is how long a body may take to come, beside what bodyRate
+	// allows for what came of it.
+	bodyTimeout = time.Minute
+	// bodyRate is how many bytes a second a body must bring after that: less than
+	// any connection has that large bodies are sent over.
+	bodyRate = 16 << 10
+	// firstPart is how much of its length a body is believed before any of it
+	// came: who declares much and sends nothing must not get the memory for it.
+	firstPart = 64 << 10
+	// leastRead is the least room that a body of unknown length is read into.
+	leastRead = 512
+)
+
+// pace is how slowly a body may come: no pause may be longer than the one that
+// is allowed, and all of it must come with some rate, so that nobody holds
+// memory for long by sending little.
+type pace struct {
+	pause time.Duration
+	begin time.Time
+	set   time.Time // when deadline was asked for last
+}
+
+// deadline returns until when the next bytes must come after got bytes have, or
+// false where there is no need to change what it returned before: it is up to a
+// tenth of the pause too early then.
+func (p *pace) deadline(now time.Time, got int) (time.Time, bool) {
+	if p.begin.IsZero() {
+		p.begin = now
+	} else if now.Sub(p.set) < p.pause/10 {
+		return time.Time{}, false
+	}
+	p.set = now
+	end := p.begin.Add(bodyTimeout + time.Duration(got)*time.Second/bodyRate)
+	if next := now.Add(p.pause); next.Before(end) {
+		return next, true
+	}
+	return end, true
+}
+
+// readBody reads the body, no more of it than the limit, which is that of the
+// setting ("" for a fixed one): a body that says to be larger is refused
+// without being read, and so is one for which there is no memory.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit int64, setting string) ([]byte, error) {
+	large := func() *problem {
+		if setting == "" {
+			return tooLarge.with("the limit is %d bytes", limit)
+		}
+		hit := tooLarge.hit(setting)
+		return hit.with("%s allows %d bytes", setting, limit)
+	}
+	if r.ContentLength > limit {
+		return nil, large()
+	}
+	if r.ContentLength > smallBody {
+		// With what it is parsed into. Nothing is kept of that: it counts as it
+		// comes.
+		if p := h.need(2 * r.ContentLength); p != nil {
+			return nil, passOver(w, r, h, limit, p)
+		}
+		h.shrink(0)
+	}
+	b, p := h.grow(nil, 1+int(min(max(r.ContentLength, leastRead), firstPart, limit)))
+	if p != nil {
+		return nil, passOver(w, r, h, limit, p)
+	}
+	rc := http.NewResponseController(w)
+	// It is taken back for what follows on the connection.
+	defer rc.SetReadDeadline(time.Time{})
+	in := http.MaxBytesReader(w, r.Body, limit)
+	pace := pace{pause: s.BodyTimeout}
+	for {
+		if len(b) == cap(b) {
+			size := min(2*len(b), int(limit)+1)
+			if n := int(r.ContentLength); n > 0 { // less to copy, and to collect
+				size = min(4*len(b), n+1)
+			}
+			if b, p = h.grow(b, size); p != nil {
+				return nil, passOver(w, r, h, limit, p)
+			}
+		}
+		if at, changed := pace.deadline(time.Now(), len(b)); changed {
+			rc.SetReadDeadline(at)
+		}
+		n, err := in.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		var over *http.MaxBytesError
+		switch {
+		case err == nil:
+		case err == io.EOF:
+			return b, nil
+		case errors.As(err, &over):
+			return nil, large()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, s.tooSlow()
+		default:
+			return nil, badRequest.with("the body broke off: %s", err)
+		}
+	}
+}
+
+// passOver reads what is left of a body for which there is no memory: most
+// clients look for an answer only when they have sent everything. It returns
+// why.
+func passOver(w http.ResponseWriter, r *http.Request, h *hold, limit int64, why *problem) error {
+	h.shrink(0)
+	if r.Header.Get("Expect") == "" { // else the client waits for the answer
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody))
+		io.CopyN(io.Discard, r.Body, limit)
+	}
+	return why
+}
+
+func (s *Server) tooSlow() *problem {
+	p := timeout.hit("body_timeout")
+	return p.with("it may pause for %s, and must come with %d KiB/s after a minute", s.BodyTimeout, bodyRate>>10)
+}
