@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -32,3 +33,25 @@ func (s *Server) Linger(r *http.Request) (context.Context, context.CancelFunc) {
 
 // MaxLingering is maxLingering.
 const MaxLingering = maxLingering
+
+// NewPace returns the pace of a body that may pause for so long.
+func NewPace(pause time.Duration) *Pace { return &Pace{pace{pause: pause}} }
+
+// Pace is pace.
+type Pace struct{ pace pace }
+
+// Deadline is deadline.
+func (p *Pace) Deadline(now time.Time, got int) (time.Time, bool) { return p.pace.deadline(now, got) }
+
+// TooFast is tooFast and then tooMuch: how many seconds to wait, 0 where it is
+// allowed.
+func (s *Server) TooFast(r *http.Request, items, bytes int) (wait int) {
+	err := s.tooFast(r)
+	if err == nil {
+		err = s.tooMuch(r, items, bytes)
+	}
+	if err == nil {
+		return 0
+	}
+	return problemOf(err).RetryAfter
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -161,7 +162,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Log.Info("feed purged", "feed", feed, "items", n)
+	s.Log.Info("feed purged", "feed", clip.Text(feed), "items", n)
 	return s.writeJSON(w, http.StatusOK, struct {
 		Feed   string `json:"feed"`
 		Purged int    `json:"purged"`
@@ -284,7 +285,7 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Engine.SetRetention(r.Context(), feed, &retention); err != nil {
 		return err
 	}
-	s.Log.Info("settings changed", "feed", feed, "settings", string(s.FormatRetention(retention)))
+	s.Log.Info("settings changed", "feed", clip.Text(feed), "settings", string(s.FormatRetention(retention)))
 	return s.writeSettings(w, r, feed)
 }
 

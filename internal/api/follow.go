@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 )
 
@@ -98,7 +99,7 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 			if ctx.Err() != nil {
 				return stream.EndGone
 			}
-			s.Log.Warn("stream ended", "selector", l.sub.sel.String(), "err", err)
+			s.Log.Warn("stream ended", "selector", clip.Text(l.sub.sel.String()), "err", err)
 			return stream.EndFailed // the client comes back with its position
 		}
 		if d.Gap != nil || len(d.Entries) > 0 {

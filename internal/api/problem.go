@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -142,7 +143,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	s.countHit(p)
 	if p.Status >= 500 && p.Type != draining.Type && r.Context().Err() == nil && s.warned.first(p.Type, time.Now()) {
 		s.Log.LogAttrs(r.Context(), slog.LevelWarn, "request failed; more like it are not logged for a minute",
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("type", p.Type), slog.Any("err", err))
+			slog.String("method", clip.Text(r.Method)), slog.String("path", clip.Text(r.URL.Path)), slog.String("type", p.Type), slog.Any("err", err))
 	}
 	if r.ContentLength != 0 {
 		// The rest of the body is read only to keep the connection.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 )
 
@@ -74,7 +75,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	}
 	if err := s.subscribe(w, r, sub, g); err != nil {
 		if r.Context().Err() == nil { // else it went before it could begin
-			s.Log.Warn("stream refused", "selector", sel.String(), "err", err)
+			s.Log.Warn("stream refused", "selector", clip.Text(sel.String()), "err", err)
 		}
 		return s.refuseStream(w, r, sub, problemOf(err))
 	}

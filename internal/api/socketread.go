@@ -86,7 +86,10 @@ func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageTyp
 	if err != nil {
 		return 0, nil, err
 	}
-	in := &slowReader{from: message, conn: o.raw, pace: pace{pause: s.BodyTimeout}}
+	in := &slowReader{from: message, conn: o.raw, pace: pace{pause: s.BodyTimeout}, late: func() {
+		s.countHit(s.tooSlow())
+		o.raw.cut()
+	}}
 	defer in.stop()
 	b := make([]byte, 0, leastRead)
 	for {
@@ -113,20 +116,20 @@ func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageTyp
 	}
 }
 
-// slowReader reads a message, which may come as slowly as a body: else the
-// connection is cut.
+// slowReader reads a message, which may come as slowly as a body.
 type slowReader struct {
 	from io.Reader
 	conn *takenConn
 	pace pace
 	got  int
-	cut  *time.Timer // nil before the first Read
+	late func()      // called where it comes too slowly
+	cut  *time.Timer // calls it; nil before the first Read
 }
 
 // Read implements io.Reader.
 func (r *slowReader) Read(b []byte) (int, error) {
 	if at, changed := r.pace.deadline(time.Now(), r.got); changed && r.cut == nil {
-		r.cut = time.AfterFunc(time.Until(at), r.conn.cut)
+		r.cut = time.AfterFunc(time.Until(at), r.late)
 	} else if changed {
 		r.cut.Reset(time.Until(at))
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 )
 
@@ -95,7 +96,7 @@ func (s *Server) cutSubscriber(w http.ResponseWriter, r *http.Request) error {
 	if !s.Shards.Cut(id) && !s.looped.cut(id) {
 		return notFound.with("there is no subscriber %q any more", id)
 	}
-	s.Log.Info("subscriber cut", "id", id)
+	s.Log.Info("subscriber cut", "id", clip.Text(id))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

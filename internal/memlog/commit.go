@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 )
 
@@ -135,4 +136,6 @@ func (l *Log) sweep() {
 }
 
 // failed wraps what went wrong in an Append.
-func failed(feed string, err error) error { return fmt.Errorf("append to %s: %w", feed, err) }
+func failed(feed string, err error) error {
+	return fmt.Errorf("append to %s: %w", clip.Text(feed), err)
+}

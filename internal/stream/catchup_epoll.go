@@ -6,6 +6,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"feedd/internal/clip"
 )
 
 // catchUpBounds is how much a member gets before the next one has its turn.
@@ -228,6 +230,6 @@ func (p *pool) finish(m *member, e *Entry) fate {
 // failed tells of an error of the log.
 func (p *pool) failed(m *member, err error) {
 	if p.shards.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-		p.shards.opts.Log.Warn("stream ended", "selector", m.cursor.Selection().String(), "err", err)
+		p.shards.opts.Log.Warn("stream ended", "selector", clip.Text(m.cursor.Selection().String()), "err", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"feedd/internal/clip"
 )
 
 // Hub brings what is committed to a Log to its readers. It holds the newest
@@ -75,7 +77,7 @@ func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	}
 	r, err := h.log.Append(ctx, b)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("publish %s: %w", b.Feed, err)
+		return Receipt{}, fmt.Errorf("publish %s: %w", clip.Text(b.Feed), err)
 	}
 	return r, nil
 }
@@ -115,7 +117,7 @@ func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
 		Select: c.on.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, Told: c.told,
 	})
 	if err != nil {
-		return Delivery{}, fmt.Errorf("read %s after %s: %w", c.on.sel, c.after, err)
+		return Delivery{}, fmt.Errorf("read %s after %s: %w", clip.Text(c.on.sel.String()), c.after, err)
 	}
 	d := Delivery{Through: page.Through, More: page.More, Entries: wrap(page.Items), atHead: !page.More}
 	if c.foreign != nil {
@@ -142,7 +144,7 @@ func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap
 	}
 	page, err := h.log.Read(ctx, Query{Select: c.on.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
 	if err != nil {
-		return nil, fmt.Errorf("read %s after %s: %w", c.on.sel, c.after, err)
+		return nil, fmt.Errorf("read %s after %s: %w", clip.Text(c.on.sel.String()), c.after, err)
 	}
 	if len(page.Items) > 0 {
 		g.Oldest = page.Items[0].ID
@@ -158,7 +160,7 @@ func (h *Hub) Before(ctx context.Context, sel Selection, before ID, b Bounds) (i
 	at = h.Head()
 	if before > 0 && before <= at {
 		if at, err = h.floor(ctx, before-1, at); err != nil {
-			return nil, false, 0, fmt.Errorf("read %s before %s: %w", sel, before, err)
+			return nil, false, 0, fmt.Errorf("read %s before %s: %w", clip.Text(sel.String()), before, err)
 		}
 	}
 	var pages [][]Item
@@ -172,7 +174,7 @@ func (h *Hub) Before(ctx context.Context, sel Selection, before ID, b Bounds) (i
 		return found < b.Items && bytes < b.Bytes
 	})
 	if err != nil {
-		return nil, false, 0, fmt.Errorf("read %s before %s: %w", sel, before, err)
+		return nil, false, 0, fmt.Errorf("read %s before %s: %w", clip.Text(sel.String()), before, err)
 	}
 	for i := len(pages) - 1; i >= 0; i-- {
 		items = append(items, wrap(pages[i])...)
@@ -242,7 +244,7 @@ func (h *Hub) again(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
 	}
 	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})
 	if err != nil {
-		return nil, fmt.Errorf("read %s at %s: %w", c.on.sel, id, err)
+		return nil, fmt.Errorf("read %s at %s: %w", clip.Text(c.on.sel.String()), id, err)
 	}
 	if len(page.Items) == 0 {
 		return nil, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"feedd/internal/clip"
 )
 
 // Start says where a reader begins. The zero Start is live: with what comes
@@ -71,7 +73,7 @@ func (h *Hub) Open(ctx context.Context, sel Selection, start Start) (*Cursor, er
 		err = h.openLast(ctx, c, head, start.n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", sel, err)
+		return nil, fmt.Errorf("open %s: %w", clip.Text(sel.String()), err)
 	}
 	return c, nil
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"feedd/internal/client"
+	"feedd/internal/clip"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -11,7 +12,7 @@ func (f *follower) draft(e client.Event) *stream.Draft {
 	switch {
 	case e.Gap != nil:
 		f.stats.gaps.Add(1)
-		f.log.Warn("the upstream lost items before they could be taken over", "reason", e.Gap.Reason, "after", e.Gap.After, "through", e.Gap.Through)
+		f.log.Warn("the upstream lost items before they could be taken over", "reason", clip.Text(e.Gap.Reason), "after", clip.Text(e.Gap.After), "through", clip.Text(e.Gap.Through))
 		return nil
 	case e.TooLarge:
 		f.pass("it has more data than max_item_bytes allows", e.ID)
@@ -40,6 +41,6 @@ func (f *follower) draft(e client.Event) *stream.Draft {
 func (f *follower) pass(why, id string) {
 	n := f.stats.skipped.Add(1)
 	if f.seldom.now() {
-		f.log.Warn("an event of the upstream was passed over", "why", why, "id", id, "so_far", n)
+		f.log.Warn("an event of the upstream was passed over", "why", why, "id", clip.Text(id), "so_far", n)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"feedd/internal/clip"
 )
 
 // MaxTTL is the longest ttl of an item: 100 years.
@@ -63,5 +65,5 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 func errDuration(s string) error {
-	return fmt.Errorf("bad duration %q: it must be such as 90s, 15m, 1h30m, 7d or 1d12h", s)
+	return fmt.Errorf("bad duration %q: it must be such as 90s, 15m, 1h30m, 7d or 1d12h", clip.Text(s))
 }

@@ -1,0 +1,276 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+	"feedd/internal/stream"
+)
+
+// heap returns how much memory is in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what finalizers and pools let go
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// lines returns a batch of n items with so many bytes of data each.
+func lines(n, size int) string {
+	return strings.Repeat(`"`+strings.Repeat("x", size-2)+"\"\n", n)
+}
+
+// P6: what is being published has no more memory than it may, however many
+// publish while a commit takes long. Who comes too much is told when to come
+// back, and the memory is given back with the answers. Not parallel: it looks at
+// the memory of the whole process.
+func TestP6_BodiesInFlightAreBounded(t *testing.T) {
+	const publishers, room = 40, 16 << 20
+	for _, e := range engines {
+		for _, c := range []struct {
+			name string
+			body string
+		}{
+			{"large items", lines(10, 200<<10)},
+			{"tiny items", lines(10_000, 3)},
+		} {
+			t.Run(e.name+"/"+c.name, func(t *testing.T) {
+				appends := new(counted)
+				s := start(t, deployment{
+					memory: e.memory, options: api.Options{MaxBodiesBytes: room},
+					wrap: func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
+				})
+				before := heap()
+				_, release := s.holdCommit(t)
+				answers := make(chan answer, publishers)
+				for range publishers {
+					go func() { answers <- s.do("POST", "/feeds/f", c.body, "Content-Type: "+linesType) }()
+				}
+				refused := 0
+				eventually(t, "each waits for its commit or is refused", func() bool {
+					if used := s.api.Bodies(); used > room {
+						t.Fatalf("%d bytes are in use, of %d", used, room)
+					}
+					for len(answers) > 0 {
+						a := <-answers
+						a.mustProblem(t, http.StatusServiceUnavailable, "too-many-bodies")
+						if !strings.Contains(a.body, `"retry_after":`+a.header.Get("Retry-After")) {
+							t.Errorf("the answer is %s, with Retry-After %s", a.body, a.header.Get("Retry-After"))
+						}
+						refused++
+					}
+					return refused+int(appends.n.Load()) == publishers
+				})
+				if refused == 0 || refused == publishers {
+					t.Errorf("%d of %d are refused", refused, publishers)
+				}
+				// The clients of this test are in the same process.
+				clients := int64(publishers) * 256 << 10
+				if used := heap() - before; used > room+clients {
+					t.Errorf("%d bytes of memory are in use, where %d are allowed", used, room)
+				}
+				if n := s.metric("feedd_bodies_bytes"); int64(n) <= 0 || int64(n) > room {
+					t.Errorf("the metric says %v", n)
+				}
+				release()
+				for range publishers - refused {
+					(<-answers).mustStatus(t, http.StatusCreated)
+				}
+				if n := s.metric(`feedd_limit_hits_total{limit="max_bodies_bytes"}`); int(n) != refused {
+					t.Errorf("%v of %d are counted", n, refused)
+				}
+				eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+				s.do("POST", "/feeds/f", c.body, "Content-Type: "+linesType).mustStatus(t, http.StatusCreated)
+			})
+		}
+	}
+}
+
+// counted is an engine that counts what is to be committed.
+type counted struct {
+	stream.Engine
+	n atomic.Int64
+}
+
+func (e *counted) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
+	e.n.Add(1)
+	return e.Engine.Append(ctx, b)
+}
+
+// impatient is an engine whose callers wait for no commit longer than a moment.
+type impatient struct{ stream.Engine }
+
+func (e impatient) Append(ctx context.Context, b stream.Batch) (stream.Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	return e.Engine.Append(ctx, b)
+}
+
+// P6: whose publisher was told that the outcome is unknown has its memory as
+// long as the store has the batch; else the store's queue would have no bound.
+func TestP6_BodiesCountUntilTheStoreHasDone(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{options: api.Options{MaxBodiesBytes: 16 << 20}, wrap: func(e stream.Engine) stream.Engine { return impatient{e} }})
+	_, release := s.holdCommit(t)
+	large, accepted := strings.Repeat("x", 1<<20), 0
+	for {
+		a := s.do("POST", "/feeds/f", large, "Content-Type: text/plain")
+		if a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "too-many-bodies") {
+			break
+		}
+		a.mustProblem(t, http.StatusServiceUnavailable, "outcome-unknown")
+		if accepted++; accepted > 16 {
+			t.Fatal("the queue takes what it likes")
+		}
+	}
+	if held := s.api.Bodies(); held < int64(accepted)<<20 {
+		t.Errorf("%d batches of a MiB are in the queue, and %d bytes count", accepted, held)
+	}
+	release()
+	eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+}
+
+// P6, P8: strangers who send their bodies but for the last byte take no more
+// than their part: who has a key publishes, and so does who sends a whole small
+// item without one.
+func TestP6_BodiesHeldBackByStrangers(t *testing.T) {
+	t.Parallel()
+	const room, size, n = 16 << 20, 64 << 10, 100
+	s := start(t, deployment{
+		memory: true, publishers: func(feed string) bool { return feed == "open" },
+		options: api.Options{MaxBodiesBytes: room, MaxAnonymousItemBytes: size},
+	})
+	var held []func()
+	for range n {
+		c := s.dial(0)
+		fmt.Fprintf(c, "POST /feeds/open HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", s.addr, size, strings.Repeat("x", size-1))
+		held = append(held, func() { c.Close() })
+	}
+	eventually(t, "some are refused", func() bool { return s.metric(`feedd_limit_hits_total{limit="max_bodies_bytes"}`) > n/2 })
+	if used := s.api.Bodies(); used > room/8 {
+		t.Errorf("strangers have %d bytes, of %d", used, room)
+	}
+	s.do("POST", "/feeds/open", strings.Repeat("x", 1<<20), "Content-Type: text/plain").mustStatus(t, http.StatusCreated)
+	s.do("POST", "/feeds/open", "x", "Authorization:").mustStatus(t, http.StatusCreated)
+	ws := s.openRaw("open", 0, "")
+	ws.say(rawFrame(fin|text, `{"ref":"a","data":"x"}`), closeFrame(1000))
+	if said, code := ws.texts(); code != 1000 || !strings.Contains(strings.Join(said, ""), `{"ref":"a","id":`) {
+		t.Errorf("a stranger's message is answered %q, %d", said, code)
+	}
+	// It is refused before any of it is read, and without memory.
+	s.do("POST", "/feeds/open", strings.Repeat("x", size), "Authorization:", "Content-Type: text/plain").
+		mustProblem(t, http.StatusServiceUnavailable, "too-many-bodies")
+	for _, end := range held {
+		end()
+	}
+	eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+}
+
+// Who has a key and sends a message for which there is no memory is told so in
+// its turn, and keeps its connection.
+func TestP6_FrameWithoutMemory(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	s := start(t, deployment{memory: true, options: api.Options{MaxBodiesBytes: 16 << 20}})
+	_, release := s.holdCommit(t)
+	var publishing sync.WaitGroup
+	for range 10 {
+		publishing.Go(func() { s.do("POST", "/feeds/f", strings.Repeat("x", size), "Content-Type: text/plain") })
+	}
+	eventually(t, "the memory is in use", func() bool { return s.api.Bodies() > 14<<20 })
+	ws := s.openRaw("other", 0, withKey)
+	ws.say(rawFrame(fin|text, `{"ref":"large","data":"`+strings.Repeat("x", size)+`"}`))
+	for {
+		_, said, err := ws.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(said, `"error"`) {
+			if !strings.HasPrefix(said, `{"error":{"status":503,"type":"too-many-bodies"`) || !strings.Contains(said, `"retry_after":`) {
+				t.Errorf("it is told %s", said)
+			}
+			break
+		}
+	}
+	release()
+	publishing.Wait()
+	ws.say(rawFrame(fin|text, `{"ref":"small","data":"x"}`), closeFrame(1000))
+	if said, code := ws.texts(); code != 1000 || !strings.Contains(strings.Join(said, ""), `{"ref":"small","id":`) {
+		t.Errorf("then it is told %q, %d", said, code)
+	}
+}
+
+// A body may come slowly, but not stand still.
+func TestP6_BodyThatStandsStill(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, options: api.Options{BodyTimeout: 50 * time.Millisecond}})
+	c := s.dial(0)
+	fmt.Fprintf(c, "POST /feeds/f HTTP/1.1\r\nHost: %s\r\n%sContent-Length: 10\r\n\r\nxxx", s.addr, withKey)
+	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("the answer is %v %+v", err, resp)
+	}
+	ws := s.openRaw("f", 0, withKey)
+	ws.say(frameHead(fin|text, 100))
+	if _, code := ws.texts(); code != 0 {
+		t.Errorf("a message that stands still is closed with %d", code)
+	}
+	if n := s.metric(`feedd_limit_hits_total{limit="body_timeout"}`); n != 2 {
+		t.Errorf("%v are counted", n)
+	}
+}
+
+// What came of a body decides how long the rest may take.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	begin := time.Unix(1_000_000, 0)
+	p := api.NewPace(10 * time.Second)
+	for _, c := range []struct {
+		after, want time.Duration // since the beginning; want 0: as before
+		got         int
+	}{
+		{0, 10 * time.Second, 0},
+		{500 * time.Millisecond, 0, 1000},
+		{5 * time.Second, 15 * time.Second, 2000},
+		{55 * time.Second, 60 * time.Second, 3000},            // a byte now and then is not enough
+		{58 * time.Second, 68 * time.Second, 160 << 10},       // ten seconds' worth more
+		{300 * time.Second, 310 * time.Second, 16 << 20},      // a large body over a slow line
+		{1080 * time.Second, 1084 * time.Second, 16 << 20},    // which ends as well
+		{1083 * time.Second, 1084 * time.Second, 16<<20 + 12}, // whatever comes
+	} {
+		at, changed := p.Deadline(begin.Add(c.after), c.got)
+		if !changed {
+			at = begin
+		}
+		if got := at.Sub(begin).Truncate(time.Second); got != c.want {
+			t.Errorf("%v after the beginning, with %d bytes, it may last until %v, want %v", c.after, c.got, got, c.want)
+		}
+	}
+}
+
+// P6: an item keeps nothing of the request that brought it: neither does the
+// name of its feed, nor that of its event.
+func TestP6_ItemsKeepNothingOfTheirRequests(t *testing.T) {
+	const n, pad = 200, 60 << 10
+	s := start(t, deployment{memory: true})
+	padding := strings.Repeat("&", pad)
+	s.putQuery("warm", "", "x")
+	before := heap()
+	for i := range n {
+		s.putQuery(fmt.Sprint("f", i), "event=e"+padding, "x")
+	}
+	s.client.CloseIdleConnections()
+	if kept := heap() - before; kept > n*pad/2 {
+		t.Errorf("%d items of a byte keep %d bytes", n, kept)
+	}
+	s.mustStore(n + 1)
+}
