@@ -1,10 +1,12 @@
 package api
 
 import (
+	"math"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"feedd/internal/budget"
 	"feedd/internal/stream"
@@ -27,9 +29,11 @@ const (
 	// its goroutine, its request, its place in the store's queue. The client may
 	// have closed the connection by then, which then bounds nothing.
 	publishCost = 16 << 10
-	// tidyAfter is how much memory, one part of so many of the whole, must have
-	// been in use that the operating system gets it back at once.
-	tidyAfter = 4
+	// tidyPart is how much memory, one part of so many of the whole, must have been
+	// in use that the operating system gets it back soon.
+	tidyPart = 4
+	// tidyAfter is how long it must have been quiet before.
+	tidyAfter = 5 * time.Second
 )
 
 // bodies is the memory for what is published, from the first byte of each body
@@ -78,7 +82,7 @@ func (h *hold) need(n int64) *problem {
 		return p.with("other publishes have the memory for it")
 	}
 	h.n = n
-	if all := h.bodies.all; more > smallBody && all.Used() > all.Total()/tidyAfter {
+	if more > smallBody && h.bodies.all.Used() > h.bodies.much() {
 		h.bodies.busy.Store(true)
 	}
 	return nil
@@ -147,11 +151,28 @@ func (h *hold) until(done <-chan struct{}) {
 	}()
 }
 
-// tidy gives the memory of a storm of large bodies back to the operating system
-// when it is over. The runtime would do so minutes later: it collects by what is
-// allocated, and nothing is then.
-func (b *bodies) tidy() {
-	if b.busy.Load() && b.all.Used() <= b.all.Total()/tidyAfter/tidyAfter && b.busy.CompareAndSwap(true, false) {
-		go debug.FreeOSMemory()
+// much returns more than how many bytes are a storm.
+func (b *bodies) much() int64 {
+	if b.all.Total() <= 0 {
+		return math.MaxInt64
 	}
+	return b.all.Total() / tidyPart
+}
+
+func (b *bodies) quiet() bool { return b.all.Used() <= b.much()/tidyPart }
+
+// tidy gives the memory of a storm of large bodies back to the operating system
+// when that is over. The runtime would do so minutes later: it collects by what
+// is allocated, and nothing is then.
+func (b *bodies) tidy() {
+	if !b.busy.Load() || !b.quiet() || !b.busy.CompareAndSwap(true, false) {
+		return
+	}
+	time.AfterFunc(tidyAfter, func() {
+		if b.quiet() {
+			debug.FreeOSMemory()
+		} else {
+			b.busy.Store(true)
+		}
+	})
 }

@@ -177,6 +177,45 @@ func TestP6_BodiesHeldBackByStrangers(t *testing.T) {
 	eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
 }
 
+// P6, P8: nor do they when their bodies are whole and wait for a slow commit.
+func TestP6_BodiesOfStrangersThatWait(t *testing.T) {
+	t.Parallel()
+	const room, size, n = 16 << 20, 60 << 10, 100
+	appends := new(counted)
+	s := start(t, deployment{
+		publishers: func(feed string) bool { return feed == "open" },
+		options:    api.Options{MaxBodiesBytes: room, MaxAnonymousItemBytes: size},
+		wrap:       func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
+	})
+	_, release := s.holdCommit(t)
+	answers := make(chan answer, n)
+	publish := func(headers ...string) {
+		r := s.request(context.Background(), "POST", "/feeds/open", strings.NewReader(strings.Repeat("x", size)), append(headers, "Content-Type: text/plain")...)
+		go func() { answers <- s.send(r) }()
+	}
+	refused, waiting := 0, 0
+	for range n {
+		publish("Authorization:")
+	}
+	eventually(t, "each waits or is refused", func() bool {
+		for len(answers) > 0 {
+			(<-answers).mustProblem(t, http.StatusServiceUnavailable, "too-many-bodies")
+			refused++
+		}
+		waiting = int(appends.n.Load())
+		return waiting+refused == n
+	})
+	if used := s.api.Bodies(); used > room/4 || refused == 0 {
+		t.Errorf("strangers have %d bytes, of %d, and %d are refused", used, room, refused)
+	}
+	publish() // with the key
+	eventually(t, "who has a key waits for its commit", func() bool { return int(appends.n.Load()) == waiting+1 })
+	release()
+	for range waiting + 1 {
+		(<-answers).mustStatus(t, http.StatusCreated)
+	}
+}
+
 // Who has a key and sends a message for which there is no memory is told so in
 // its turn, and keeps its connection.
 func TestP6_FrameWithoutMemory(t *testing.T) {

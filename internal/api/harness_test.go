@@ -194,6 +194,7 @@ func (s *server) optionsOf(d deployment) api.Options {
 	o.StallTimeout = or(o.StallTimeout, time.Hour)
 	o.MaxItemBytes = or(o.MaxItemBytes, 1<<20)
 	o.MaxBodyBytes = or(o.MaxBodyBytes, 16<<20)
+	o.MaxBodiesBytes = or(o.MaxBodiesBytes, 128<<20)
 	o.BodyTimeout = or(o.BodyTimeout, time.Hour)
 	o.MaxBatchItems = or(o.MaxBatchItems, 10_000)
 	o.MaxSelectorTerms = or(o.MaxSelectorTerms, 256)
