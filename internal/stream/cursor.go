@@ -19,12 +19,26 @@ type target struct {
 	sel   Selection
 	names []string // of a selection without patterns
 	plain bool     // it is one
+
+	// Of one by which waiters are found, see interest.
+	holders int       // guarded by interest.editMu
+	waiters []*Waiter // guarded by interest.mu
 }
 
 func newTarget(sel Selection) *target {
 	t := &target{sel: sel}
 	t.names, t.plain = sel.Names()
 	return t
+}
+
+// eachTerm calls fn for all terms of the target's selection.
+func (t *target) eachTerm(fn func(term string)) {
+	for _, name := range t.sel.names {
+		fn(name)
+	}
+	for _, pattern := range t.sel.patterns {
+		fn(pattern)
+	}
 }
 
 // Position returns where the reader stands: it may resume from here.

@@ -32,10 +32,10 @@ type group struct {
 }
 
 type groupKey struct {
-	selection string
-	enc       *Encoding
-	reply     *Reply // of polls, with the items of an answer
-	items     int
+	on    *target // those who select the same hold the same
+	enc   *Encoding
+	reply *Reply // of polls, with the items of an answer
+	items int
 }
 
 func (g *group) park(m *member) {

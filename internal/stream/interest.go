@@ -1,121 +1,192 @@
 package stream
 
-import "strings"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"feedd/internal/ordered"
+)
 
 // interest finds who waits for a feed, at a cost that does not grow with those
-// who wait for others: feeds by name, patterns by a tree of their tokens.
+// who wait for others: see eachPattern.
+//
+// What it costs to come and go is not paid by deliveries. The tree of terms is
+// immutable and replaced as a whole, so they walk over it without a lock; mu is
+// held for one list of those who wait at a time.
 type interest struct {
-	feeds map[string]waiterSet
-	root  patternNode
+	// terms are all terms of all targets: names and patterns.
+	terms atomic.Pointer[ordered.Map[string, *post]]
+
+	// editMu guards targets and their holders, and is held while a new tree is
+	// made. It comes before the others.
+	editMu  sync.Mutex
+	targets map[SelectionKey]*target
+
+	dropMu  sync.Mutex // guards dropped
+	dropped []*target  // that were held once less; where there are any, a goroutine will see to it
+
+	// mu guards the posts and the waiters of targets. Nothing blocks under it,
+	// and nothing is done for all terms of a selection.
+	mu sync.Mutex
 }
 
-type waiterSet map[*Waiter]struct{}
+// post is where those wait whose selections have a term.
+type post struct{ targets []*target }
 
-// patternNode is where patterns stand that begin with the same tokens.
-type patternNode struct {
-	next map[string]*patternNode // by token, * among them
-	ends waiterSet               // of patterns that end here
-	open waiterSet               // of those that go on with **
+func newInterest() *interest {
+	in := &interest{targets: make(map[SelectionKey]*target)}
+	in.terms.Store(new(ordered.Map[string, *post]))
+	return in
 }
 
-func newInterest() *interest { return &interest{feeds: make(map[string]waiterSet)} }
+// hold returns the target of a selection, which those who select the same share,
+// and by which they are found. drop gives it back.
+func (in *interest) hold(sel Selection) *target {
+	in.editMu.Lock()
+	defer in.editMu.Unlock()
+	key := sel.Key()
+	t := in.targets[key]
+	if t == nil {
+		t = newTarget(sel)
+		in.targets[key] = t
+		in.link(t)
+	}
+	t.holders++
+	return t
+}
 
-// add notes what a waiter selects.
-func (in *interest) add(w *Waiter) {
-	for i := range w.on.sel.terms {
-		t := &w.on.sel.terms[i]
-		if !t.pattern() {
-			if in.feeds[t.text] == nil {
-				in.feeds[t.text] = make(waiterSet, 1)
+// drop takes back a hold. It does not wait: a shard that lets a subscriber go
+// has others to serve, and editMu may be held for a while.
+func (in *interest) drop(t *target) {
+	in.dropMu.Lock()
+	defer in.dropMu.Unlock()
+	in.dropped = append(in.dropped, t)
+	if len(in.dropped) == 1 {
+		go in.dropAll()
+	}
+}
+
+// dropAll does what drop was asked for.
+func (in *interest) dropAll() {
+	in.editMu.Lock()
+	defer in.editMu.Unlock()
+	in.dropMu.Lock()
+	list := in.dropped
+	in.dropped = nil
+	in.dropMu.Unlock()
+	for _, t := range list {
+		if t.holders--; t.holders == 0 {
+			delete(in.targets, t.sel.Key())
+			in.unlink(t)
+		}
+	}
+}
+
+// link puts a target to its terms.
+func (in *interest) link(t *target) {
+	terms := *in.terms.Load()
+	var edit *ordered.Edit[string, *post]
+	t.eachTerm(func(term string) {
+		if p, ok := terms.Get(term); ok {
+			in.mu.Lock()
+			p.targets = append(p.targets, t)
+			in.mu.Unlock()
+			return
+		}
+		if edit == nil {
+			edit = terms.Edit()
+		}
+		edit.Set(term, &post{targets: []*target{t}})
+	})
+	in.replace(edit)
+}
+
+// unlink takes a target from its terms.
+func (in *interest) unlink(t *target) {
+	terms := *in.terms.Load()
+	var edit *ordered.Edit[string, *post]
+	t.eachTerm(func(term string) {
+		p, _ := terms.Get(term)
+		in.mu.Lock()
+		p.targets = without(p.targets, slices.Index(p.targets, t))
+		empty := len(p.targets) == 0
+		in.mu.Unlock()
+		if empty {
+			if edit == nil {
+				edit = terms.Edit()
 			}
-			in.feeds[t.text][w] = struct{}{}
-			continue
+			edit.Delete(term)
 		}
-		node := &in.root
-		for _, token := range t.tokens {
-			child := node.next[token]
-			if child == nil {
-				if node.next == nil {
-					node.next = make(map[string]*patternNode, 1)
-				}
-				child = new(patternNode)
-				node.next[token] = child
-			}
-			node = child
-		}
-		set := node.set(t)
-		if *set == nil {
-			*set = make(waiterSet, 1)
-		}
-		(*set)[w] = struct{}{}
+	})
+	in.replace(edit)
+}
+
+// replace makes the tree that an edit, if there was one, has made the one that
+// walks take.
+func (in *interest) replace(edit *ordered.Edit[string, *post]) {
+	if edit != nil {
+		m := edit.Done()
+		in.terms.Store(&m)
 	}
 }
 
-// remove takes back an add.
-func (in *interest) remove(w *Waiter) {
-	for i := range w.on.sel.terms {
-		t := &w.on.sel.terms[i]
-		if !t.pattern() {
-			delete(in.feeds[t.text], w)
-			if len(in.feeds[t.text]) == 0 {
-				delete(in.feeds, t.text)
-			}
-			continue
-		}
-		in.root.remove(t, t.tokens, w)
+// without takes out an element, into whose place the last one comes. What was
+// much longer once is made anew.
+func without[T any](list []*T, i int) []*T {
+	last := len(list) - 1
+	list[i], list[last] = list[last], nil
+	if list = list[:last]; cap(list) > 4*last {
+		list = slices.Clone(list)
 	}
+	return list
 }
 
-// remove takes a waiter out below the node, whose place is the end of t without
-// the tokens. It reports whether nothing is left there.
-func (n *patternNode) remove(t *term, tokens []string, w *Waiter) (empty bool) {
-	if len(tokens) == 0 {
-		delete(*n.set(t), w)
-	} else if child := n.next[tokens[0]]; child != nil && child.remove(t, tokens[1:], w) {
-		delete(n.next, tokens[0])
-	}
-	return len(n.next) == 0 && len(n.ends) == 0 && len(n.open) == 0
+// attach registers a waiter at its target.
+func (in *interest) attach(w *Waiter) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	w.at = len(w.on.waiters)
+	w.on.waiters = append(w.on.waiters, w)
 }
 
-func (n *patternNode) set(t *term) *waiterSet {
-	if t.open {
-		return &n.open
-	}
-	return &n.ends
+// detach takes back an attach.
+func (in *interest) detach(w *Waiter) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	list := w.on.waiters
+	list[len(list)-1].at = w.at
+	w.on.waiters = without(list, w.at)
 }
 
 // each calls fn for every waiter whose selection has the feed; for one with
-// several terms that match, several times.
+// several terms that match, several times. fn must not block.
 func (in *interest) each(feed string, fn func(*Waiter)) {
-	allowed := func(set waiterSet) {
-		for w := range set {
-			if allow := w.on.sel.allow; allow == nil || allow(feed) {
-				fn(w)
-			}
-		}
-	}
-	allowed(in.feeds[feed])
-	if !Internal(feed) {
-		in.root.each(feed, allowed)
+	in.named(feed, fn)
+	in.patterned(feed, fn)
+}
+
+// named is each for those who have the feed's name among their terms.
+func (in *interest) named(feed string, fn func(*Waiter)) {
+	if p, ok := in.terms.Load().Get(feed); ok {
+		in.tell(p, feed, fn)
 	}
 }
 
-// each calls fn for the patterns below the node that match the rest of a
-// feed's name, which is not empty.
-func (n *patternNode) each(rest string, fn func(waiterSet)) {
-	fn(n.open)
-	if len(n.next) == 0 {
-		return
-	}
-	token, rest, more := strings.Cut(rest, ".")
-	for _, name := range [...]string{token, "*"} {
-		child := n.next[name]
-		switch {
-		case child == nil:
-		case more:
-			child.each(rest, fn)
-		default:
-			fn(child.ends)
+// patterned is each for those who have a pattern that matches.
+func (in *interest) patterned(feed string, fn func(*Waiter)) {
+	eachPattern(*in.terms.Load(), feed, func(p *post) { in.tell(p, feed, fn) })
+}
+
+func (in *interest) tell(p *post, feed string, fn func(*Waiter)) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, t := range p.targets {
+		if t.sel.allow != nil && !t.sel.allow(feed) {
+			continue
+		}
+		for _, w := range t.waiters {
+			fn(w)
 		}
 	}
 }

@@ -3,27 +3,27 @@ package stream
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"sort"
 	"strings"
 )
 
 // Selection is what a reader asks for: feeds, and optionally only items with
 // certain event names. The zero Selection selects nothing. It is immutable.
 type Selection struct {
-	terms  []term
-	mixed  bool            // a term is a pattern
-	events map[string]bool // nil: all; "" stands for items without a name
-	allow  func(feed string) bool
-	scope  string // names allow
-	text   string
+	text string
+	// names and patterns are the terms, parts of text: sorted, each once. Those
+	// that begin alike stand together, so a name is looked for among few.
+	names, patterns []string
+
+	eventKey string   // the event names, joined
+	events   []string // parts of eventKey, sorted; nil: all; "" is for items without a name
+	allow    func(feed string) bool
+	scope    string // names allow
 }
 
-type term struct {
-	text   string
-	tokens []string // nil for a plain feed name
-	open   bool     // ends in **: one or more tokens after tokens
-}
+// SelectionKey is the same for selections that select the same.
+type SelectionKey struct{ text, events, scope string }
 
 // ParseSelector parses a selector: at most maxTerms terms joined by commas,
 // each a feed name or a pattern. In a pattern * stands for exactly one whole
@@ -33,80 +33,67 @@ func ParseSelector(s string, maxTerms int) (Selection, error) {
 	if s == "" {
 		return Selection{}, errors.New("the selector is empty")
 	}
-	if n := strings.Count(s, ",") + 1; n > maxTerms {
+	n := strings.Count(s, ",") + 1
+	if n > maxTerms {
 		return Selection{}, fmt.Errorf("the selector has %d terms, more than %d", n, maxTerms)
 	}
-	s = strings.Clone(s) // a part of a request must not keep the whole
-	sel := Selection{text: s}
-	for text := range strings.SplitSeq(s, ",") {
-		t, err := parseTerm(text)
-		if err != nil {
+	sel := Selection{text: strings.Clone(s)} // a part of a request must not keep the whole
+	terms := make([]string, 0, n)
+	for term := range strings.SplitSeq(sel.text, ",") {
+		if err := checkTerm(term); err != nil {
 			return Selection{}, err
 		}
-		if slices.ContainsFunc(sel.terms, func(o term) bool { return o.text == t.text }) {
-			continue
-		}
-		sel.mixed = sel.mixed || t.pattern()
-		sel.terms = append(sel.terms, t)
+		terms = append(terms, term)
 	}
+	// The names first.
+	slices.SortFunc(terms, func(a, b string) int {
+		if a, b := isPattern(a), isPattern(b); a != b {
+			if b {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	terms = slices.Compact(terms)
+	at := sort.Search(len(terms), func(i int) bool { return isPattern(terms[i]) })
+	sel.names, sel.patterns = terms[:at:at], terms[at:]
 	return sel, nil
 }
 
-func parseTerm(s string) (term, error) {
-	if !strings.Contains(s, "*") {
-		return term{text: s}, CheckFeed(s)
+func isPattern(term string) bool { return strings.IndexByte(term, '*') >= 0 }
+
+func checkTerm(s string) error {
+	if !isPattern(s) {
+		return CheckFeed(s)
 	}
 	if len(s) > MaxFeedName {
-		return term{}, fmt.Errorf("the pattern has %d characters, more than %d", len(s), MaxFeedName)
+		return fmt.Errorf("the pattern has %d characters, more than %d", len(s), MaxFeedName)
 	}
-	t := term{text: s, tokens: strings.Split(s, ".")}
-	if last := len(t.tokens) - 1; t.tokens[last] == "**" {
-		t.tokens, t.open = t.tokens[:last], true
-	}
-	for _, tok := range t.tokens {
-		if tok != "*" && !isToken(tok) {
-			return term{}, fmt.Errorf("bad pattern %q: * stands for one whole token, ** only last", s)
+	for rest, more := s, true; more; {
+		var token string
+		token, rest, more = strings.Cut(rest, ".")
+		if token != "*" && !isToken(token) && (token != "**" || more) {
+			return fmt.Errorf("bad pattern %q: * stands for one whole token, ** only last", s)
 		}
 	}
-	return t, nil
-}
-
-func (t *term) matches(feed string) bool {
-	if !t.pattern() {
-		return t.text == feed
-	}
-	if Internal(feed) {
-		return false
-	}
-	for i, tok := range t.tokens {
-		name, rest, more := strings.Cut(feed, ".")
-		if tok != "*" && tok != name {
-			return false
-		}
-		if last := i == len(t.tokens)-1; last && !more {
-			return !t.open
-		} else if !last && !more {
-			return false
-		}
-		feed = rest
-	}
-	return t.open
+	return nil
 }
 
 // Only returns the selection reduced to items with one of the event names.
 // "message" stands for items without a name too: to a page they are the same.
 // No names: all.
 func (s Selection) Only(events []string) Selection {
-	s.events = nil
-	for _, name := range events {
-		if s.events == nil {
-			s.events = make(map[string]bool)
-		}
-		s.events[name] = true
-		if name == "message" {
-			s.events[""] = true
-		}
+	s.events, s.eventKey = nil, ""
+	if len(events) == 0 {
+		return s
 	}
+	list := slices.Sorted(slices.Values(events))
+	if slices.Contains(list, "message") {
+		list = slices.Insert(list, 0, "")
+	}
+	s.eventKey = strings.Join(slices.Compact(list), ",")
+	s.events = strings.Split(s.eventKey, ",")
 	return s
 }
 
@@ -117,129 +104,105 @@ func (s Selection) Allowing(scope string, allow func(feed string) bool) Selectio
 	return s
 }
 
-// key is the same for selections that select the same.
-func (s Selection) key() string {
-	if s.events == nil && s.allow == nil {
-		return s.text
-	}
-	// No name has a space in it.
-	return s.text + " " + strings.Join(slices.Sorted(maps.Keys(s.events)), ",") + " " + s.scope
+// Key returns what tells the selection from others.
+func (s Selection) Key() SelectionKey { return SelectionKey{s.text, s.eventKey, s.scope} }
+
+// What a term and an event name take beside their text, in bytes: see Cost.
+const (
+	// termCost: 16 in the selection, up to 64 in the tree that finds who waits
+	// for a feed, where an entry is 24 in a leaf that may be half empty, and 48
+	// for who waits there.
+	termCost  = 16 + 64 + 48
+	eventCost = 16
+)
+
+// Cost returns how many bytes of memory the selection takes at most while
+// somebody reads it: its text, and its terms here and in the tree that finds who
+// waits for a feed. Readers who select the same share it.
+func (s Selection) Cost() int64 {
+	n := len(s.text) + len(s.eventKey) + len(s.events)*eventCost + (len(s.names)+len(s.patterns))*termCost
+	return int64(n + n/8) // what is allocated is rounded up
 }
 
 // Has reports whether the selection includes the feed.
 func (s Selection) Has(feed string) bool {
-	for i := range s.terms {
-		if s.terms[i].matches(feed) {
-			return s.allow == nil || s.allow(feed)
+	return (among(s.names, feed) || matchesAny(s.patterns, feed)) && (s.allow == nil || s.allow(feed))
+}
+
+func among(sorted []string, s string) bool {
+	if len(sorted) == 1 {
+		return sorted[0] == s
+	}
+	_, found := slices.BinarySearch(sorted, s)
+	return found
+}
+
+// HasEvent reports whether items with this event name ("" for none) pass.
+func (s Selection) HasEvent(name string) bool { return s.events == nil || among(s.events, name) }
+
+// Filtered reports whether the selection passes only certain event names.
+func (s Selection) Filtered() bool { return s.events != nil }
+
+// Names returns the feeds of a selection that has no pattern, and whether it
+// is one. A feed that is not allowed is left out. The list is not the caller's.
+func (s Selection) Names() ([]string, bool) {
+	if len(s.patterns) > 0 {
+		return nil, false
+	}
+	if s.allow == nil {
+		return s.names, true
+	}
+	var names []string
+	for _, name := range s.names {
+		if s.allow(name) {
+			names = append(names, name)
 		}
 	}
-	return false
+	return names, true
+}
+
+// Patterns returns the patterns of the selection. The list is not the caller's.
+func (s Selection) Patterns() []string { return s.patterns }
+
+// Terms returns the terms: feed names, then patterns.
+func (s Selection) Terms() []string { return slices.Concat(s.names, s.patterns) }
+
+// String returns the selector as it was written.
+func (s Selection) String() string { return s.text }
+
+// Each returns the selection's terms as selections of their own.
+func (s Selection) Each() []Selection {
+	list := make([]Selection, 0, len(s.names)+len(s.patterns))
+	for i, t := range s.names {
+		list = append(list, Selection{text: t, names: s.names[i : i+1]})
+	}
+	for i, t := range s.patterns {
+		list = append(list, Selection{text: t, patterns: s.patterns[i : i+1]})
+	}
+	return list
 }
 
 // Meets reports whether there can be a feed that both selections include.
 func (s Selection) Meets(o Selection) bool {
-	for i := range s.terms {
-		for j := range o.terms {
-			if s.terms[i].meets(&o.terms[j]) {
-				return true
-			}
-		}
-	}
-	return false
+	return anyPair(s, o, meets)
 }
 
 // Covers reports whether every feed of o is one of a single term of s.
 func (s Selection) Covers(o Selection) bool {
-	for j := range o.terms {
-		if !slices.ContainsFunc(s.terms, func(t term) bool { return t.covers(&o.terms[j]) }) {
+	for _, term := range o.Each() {
+		if !anyPair(s, term, covers) {
 			return false
 		}
 	}
 	return true
 }
 
-func (t *term) pattern() bool { return t.tokens != nil }
-
-func (t *term) meets(o *term) bool {
-	switch {
-	case !t.pattern():
-		return o.matches(t.text)
-	case !o.pattern():
-		return t.matches(o.text)
-	}
-	n := min(len(t.tokens), len(o.tokens))
-	for i := range n {
-		if a, b := t.tokens[i], o.tokens[i]; a != "*" && b != "*" && a != b {
-			return false
+// anyPair reports whether a term of s and one of o are such a pair.
+func anyPair(s, o Selection, is func(a, b string) bool) bool {
+	for _, a := range s.Terms() {
+		if slices.ContainsFunc(o.Terms(), func(b string) bool { return is(a, b) }) {
+			return true
 		}
 	}
-	// What is longer needs the shorter one to be open for its other tokens.
-	switch {
-	case len(t.tokens) == len(o.tokens):
-		return t.open == o.open
-	case len(t.tokens) < len(o.tokens):
-		return t.open
-	default:
-		return o.open
-	}
+	return false
 }
-
-func (t *term) covers(o *term) bool {
-	switch {
-	case !o.pattern():
-		return t.matches(o.text)
-	case !t.pattern() || len(t.tokens) > len(o.tokens):
-		return false
-	}
-	for i, tok := range t.tokens {
-		if tok != "*" && tok != o.tokens[i] {
-			return false
-		}
-	}
-	if len(t.tokens) == len(o.tokens) {
-		return t.open == o.open
-	}
-	return t.open
-}
-
-// Each returns the selection's terms as selections of their own.
-func (s Selection) Each() []Selection {
-	list := make([]Selection, len(s.terms))
-	for i, t := range s.terms {
-		list[i] = Selection{terms: []term{t}, mixed: t.pattern(), text: t.text}
-	}
-	return list
-}
-
-// HasEvent reports whether items with this event name ("" for none) pass.
-func (s Selection) HasEvent(name string) bool { return s.events == nil || s.events[name] }
-
-// Filtered reports whether the selection passes only certain event names.
-func (s Selection) Filtered() bool { return s.events != nil }
-
-// Names returns the feeds of a selection that has no pattern, and whether it
-// is one. A feed that is not allowed is left out.
-func (s Selection) Names() ([]string, bool) {
-	if s.mixed {
-		return nil, false
-	}
-	names := make([]string, 0, len(s.terms))
-	for _, t := range s.terms {
-		if s.allow == nil || s.allow(t.text) {
-			names = append(names, t.text)
-		}
-	}
-	return names, true
-}
-
-// Terms returns the terms as they were written.
-func (s Selection) Terms() []string {
-	terms := make([]string, len(s.terms))
-	for i, t := range s.terms {
-		terms[i] = t.text
-	}
-	return terms
-}
-
-// String returns the selector as it was written.
-func (s Selection) String() string { return s.text }

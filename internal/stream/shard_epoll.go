@@ -286,7 +286,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 	g := s.groupOf(m)
 	g.members++
 	g.waiter.readers.Add(1)
-	m.group, m.cursor.on = g, g.on
+	m.group = g
 	m.state = catchingUp // nobody's yet
 	s.await(m)
 	if err := s.poll.add(m.fd, m.slot, m.gen); err != nil {
@@ -299,7 +299,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 
 // groupOf returns the group that a member belongs to.
 func (s *shard) groupOf(m *member) *group {
-	key := groupKey{selection: m.cursor.on.sel.key(), enc: m.enc}
+	key := groupKey{on: m.cursor.on, enc: m.enc}
 	if m.poll != nil {
 		key.reply, key.items = m.poll.Reply, m.poll.Items
 	}
@@ -419,9 +419,11 @@ func (s *shard) leave(m *member, why End) {
 	m.group = nil
 	g.waiter.readers.Add(-1)
 	if g.members--; g.members == 0 {
-		g.waiter.Close()
+		s.all.hub.wakes.detach(g.waiter)
 		delete(s.groups, g.key)
 	}
+	s.all.hub.wakes.drop(g.on)
+	m.cursor.on = nil // of a connection that rests nothing of it is left
 	m.left(why)
 }
 

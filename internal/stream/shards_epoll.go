@@ -86,6 +86,9 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 		m.poll = &polling{Poll: *sub.Poll, conn: conn}
 	}
 	m.begin(s.now())
+	// The terms are put where they are found here, and not in the shard, which
+	// has others to serve.
+	m.cursor.on = s.hub.wakes.hold(m.cursor.on.sel)
 	s.tally.members.Add(1)
 	sh := s.list[int(s.next.Add(1))%len(s.list)]
 	if !sh.come(m) {
@@ -93,6 +96,7 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 			unix.Close(fd)
 		}
 		s.tally.members.Add(-1)
+		s.hub.wakes.drop(m.cursor.on)
 		return ErrClosed
 	}
 	if m.poll == nil {

@@ -1,10 +1,19 @@
 package stream
 
+import "feedd/internal/ordered"
+
 // WatchFirst is Hub.Watch, for a waiter that is told what shards are: an id at
 // or below the first item that came.
 func (h *Hub) WatchFirst(sel Selection, notify func(first ID)) *Waiter {
-	return h.wakes.add(newTarget(sel), notify)
+	return h.wakes.add(h.wakes.hold(sel), notify)
 }
 
 // Wake wakes those who wait for the items of a commit.
 func (h *Hub) Wake(items []Item) { h.wakes.wake(items) }
+
+// ResolveSteps returns how many steps Resolve takes for all that it finds.
+func ResolveSteps[V any](s Selection, feeds ordered.Map[string, V]) int {
+	r := resolving[V]{sel: s, fn: func(V) bool { return true }, at: feeds.All()}
+	r.below("", s.patterns)
+	return r.steps
+}

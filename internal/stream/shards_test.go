@@ -17,6 +17,7 @@ func TestP1_waiters_are_told_the_lowest_item_first(t *testing.T) {
 	hub := stream.NewHub(engine, stream.HubOptions{})
 	defer hub.Close()
 	defer engine.Close()
+	id := stream.ID(100)
 	for _, text := range []string{"a", "c,b,a", "a,b,c,d", "b,d", "*", "**", "a,x.**", "*.b,d"} {
 		sel, err := stream.ParseSelector(text, 8)
 		if err != nil {
@@ -29,7 +30,6 @@ func TestP1_waiters_are_told_the_lowest_item_first(t *testing.T) {
 			told = append(told, first)
 			mu.Unlock()
 		})
-		id := stream.ID(100)
 		for range 50 { // a walk takes the feeds in any order
 			mu.Lock()
 			told = nil

@@ -13,6 +13,7 @@ type Waiter struct {
 	C      <-chan struct{}
 	wakes  *waker
 	on     *target
+	at     int // its place in on.waiters; guarded by interest.mu
 	notify func(first ID)
 	// readers is how many readers wait here.
 	readers atomic.Int32
@@ -21,7 +22,7 @@ type Waiter struct {
 // Watch registers a waiter for the feeds of the selection; Close ends it.
 func (h *Hub) Watch(sel Selection) *Waiter {
 	notice := make(chan struct{}, 1)
-	w := h.wakes.add(newTarget(sel), func(ID) {
+	w := h.wakes.add(h.wakes.hold(sel), func(ID) {
 		select {
 		case notice <- struct{}{}:
 		default: // it has one coming already
@@ -32,18 +33,23 @@ func (h *Hub) Watch(sel Selection) *Waiter {
 	return w
 }
 
+// Selection returns what the waiter was registered for. All who select the same
+// have the same, and so its memory once.
+func (w *Waiter) Selection() Selection { return w.on.sel }
+
 // Close ends the waiter.
-func (w *Waiter) Close() { w.wakes.remove(w) }
+func (w *Waiter) Close() {
+	w.wakes.detach(w)
+	w.wakes.drop(w.on)
+}
 
 // Readers returns how many readers select each of the feeds.
 func (h *Hub) Readers(feeds []string) []int {
 	counts := make([]int, len(feeds))
-	h.wakes.mu.Lock()
-	defer h.wakes.mu.Unlock()
-	seen := make(waiterSet)
+	seen := make(map[*Waiter]struct{})
 	for i, feed := range feeds {
 		clear(seen)
-		h.wakes.interest.each(feed, func(w *Waiter) {
+		h.wakes.each(feed, func(w *Waiter) {
 			if _, again := seen[w]; !again {
 				seen[w] = struct{}{}
 				counts[i] += int(w.readers.Load())
@@ -59,10 +65,7 @@ const upkeepEvery = time.Minute
 // waker wakes waiters in a goroutine of its own, so that a commit does not
 // wait for a walk over all of them (P5).
 type waker struct {
-	// mu guards who waits. It is held for a walk over the waiters of the
-	// touched feeds; nothing blocks meanwhile.
-	mu       sync.Mutex
-	interest *interest
+	*interest // who waits
 
 	// dirtyMu guards the feeds that were touched since the last walk, and the
 	// first item that came to any of them.
@@ -71,6 +74,7 @@ type waker struct {
 	first   ID
 	kick    chan struct{}
 
+	end  sync.Once
 	stop chan struct{}
 	done chan struct{}
 }
@@ -89,31 +93,17 @@ func newWaker(upkeep func()) *waker {
 }
 
 func (k *waker) close() {
-	k.mu.Lock()
-	select {
-	case <-k.stop:
-	default:
-		close(k.stop)
-	}
-	k.mu.Unlock()
+	k.end.Do(func() { close(k.stop) })
 	<-k.done
 }
 
-// add registers a waiter. notify is called in each walk that touches it, with
-// an id at or below that of the first item that came since the walk before.
-// It must not block, nor call the waker.
+// add registers a waiter at a target that is held. notify is called in each walk
+// that touches it, with an id at or below that of the first item that came since
+// the walk before. It must not block, nor call the waker.
 func (k *waker) add(on *target, notify func(first ID)) *Waiter {
 	w := &Waiter{wakes: k, on: on, notify: notify}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.interest.add(w)
+	k.attach(w)
 	return w
-}
-
-func (k *waker) remove(w *Waiter) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.interest.remove(w)
 }
 
 // wake notes the feeds of the items; it does not wait.
@@ -163,11 +153,14 @@ func (k *waker) walkDirty() {
 	k.walk(dirty, first)
 }
 
+// walk tells those first who wait for a feed by its name: patterns may be many.
 func (k *waker) walk(dirty map[string]struct{}, first ID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	// A waiter for several of the feeds is told again, to no harm.
+	tell := func(w *Waiter) { w.notify(first) }
 	for feed := range dirty {
-		// A waiter for several of the feeds is told again, to no harm.
-		k.interest.each(feed, func(w *Waiter) { w.notify(first) })
+		k.named(feed, tell)
+	}
+	for feed := range dirty {
+		k.patterned(feed, tell)
 	}
 }
