@@ -1,6 +1,10 @@
 package stream
 
-import "feedd/internal/ordered"
+import (
+	"sync"
+
+	"feedd/internal/ordered"
+)
 
 // WatchFirst is Hub.Watch, for a waiter that is told what shards are: an id at
 // or below the first item that came.
@@ -16,4 +20,11 @@ func ResolveSteps[V any](s Selection, feeds ordered.Map[string, V]) int {
 	r := resolving[V]{sel: s, fn: func(V) bool { return true }, at: feeds.All()}
 	r.below("", s.patterns)
 	return r.steps
+}
+
+// HoldEdits keeps the tree of terms from being changed, as if somebody did, until
+// release, which may be called again.
+func (h *Hub) HoldEdits() (release func()) {
+	h.wakes.editMu.Lock()
+	return sync.OnceFunc(h.wakes.editMu.Unlock)
 }

@@ -1,14 +1,22 @@
 package stream
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"time"
 )
 
-// scanEntries is how many entries a delivery looks at before it returns what
-// it has: a sparse filter must not hold the lock for the whole window.
-const scanEntries = 4096
+const (
+	// scanEntries is how many entries a delivery looks at before it returns what
+	// it has: a sparse filter must not keep others waiting for the whole window.
+	scanEntries = 4096
+	// glanceEntries is how many entries of all feeds are looked at under the lock
+	// at a time, and as many as one page holds.
+	glanceEntries = 512
+	// rateFeeds is how many feeds are looked at under the lock at a time.
+	rateFeeds = 256
+)
 
 // windows holds the newest items of all feeds: once in the order of ids, for
 // readers of patterns, and once by feed. It is a cache of the backlogs' tails.
@@ -163,18 +171,25 @@ func (w *windows) removeLocked(r Removal) {
 // rates returns how many items a second each feed got between two ids. Where the
 // window does not reach back so far, it is the rate of what is there.
 func (w *windows) rates(feeds []string, from, to ID) []float64 {
-	rates := make([]float64, len(feeds))
+	rates := make([]float64, 0, len(feeds))
+	for some := range slices.Chunk(feeds, rateFeeds) {
+		rates = w.appendRates(rates, some, from, to)
+	}
+	return rates
+}
+
+func (w *windows) appendRates(rates []float64, feeds []string, from, to ID) []float64 {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	for i, feed := range feeds {
-		f := w.feeds[feed]
-		if f == nil {
-			continue
+	for _, feed := range feeds {
+		rate := 0.0
+		if f := w.feeds[feed]; f != nil {
+			since := max(from, f.floor)
+			if took := to.Time().Sub(since.Time()); took > 0 {
+				rate = float64(len(f.entries.above(since))) / took.Seconds()
+			}
 		}
-		since := max(from, f.floor)
-		if took := to.Time().Sub(since.Time()); took > 0 {
-			rates[i] = float64(len(f.entries.above(since))) / took.Seconds()
-		}
+		rates = append(rates, rate)
 	}
 	return rates
 }
@@ -259,6 +274,9 @@ func (w *windows) newest() ID {
 // deliver returns what the cursor has before it, or false where the windows do
 // not reach back far enough and the log must be asked.
 func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
+	if !c.on.plain {
+		return w.deliverAny(c, b, now)
+	}
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	d := Delivery{Through: w.head, atHead: true, windowed: true}
@@ -267,32 +285,88 @@ func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 		return d, true
 	}
 	names := c.on.names
-	switch {
-	case c.on.plain && len(names) == 1:
+	if len(names) == 1 {
 		from, ok := w.feedLocked(names[0], c)
 		if !ok {
 			return Delivery{}, false
 		}
-		take(&d, c, b, now, nil, from)
-	case c.on.plain:
-		lists := make([][]*Entry, 0, len(names))
-		for _, name := range names {
-			from, ok := w.feedLocked(name, c)
-			if !ok {
-				return Delivery{}, false
-			}
-			if len(from) > 0 {
-				lists = append(lists, from)
-			}
-		}
-		take(&d, c, b, now, nil, lists...)
-	default:
-		if c.after < w.base || !c.live && c.after < w.exact {
+		take(&d, c, b, now, from)
+		return d, true
+	}
+	lists := make([][]*Entry, 0, len(names))
+	for _, name := range names {
+		from, ok := w.feedLocked(name, c)
+		if !ok {
 			return Delivery{}, false
 		}
-		take(&d, c, b, now, c.on.sel.Has, w.tail.above(c.after))
+		if len(from) > 0 {
+			lists = append(lists, from)
+		}
 	}
+	take(&d, c, b, now, lists...)
 	return d, true
+}
+
+// deliverAny is deliver for a selection with patterns. Which entries it selects
+// it finds out without the lock, since a commit waits for that, and a selection
+// may have many patterns. What is taken out meanwhile was there when it was
+// looked at.
+func (w *windows) deliverAny(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
+	d := Delivery{Through: c.after, windowed: true}
+	var few [8]*Entry
+	had, bytes := few[:0], 0
+	for scanned := 0; ; scanned += glanceEntries {
+		var through ID
+		var more, ok bool
+		had, through, more, ok = w.glance(had[:0], d.Through, c.live)
+		if !ok {
+			d.More = d.Through > c.after // what follows is gone by now
+			return d, d.More
+		}
+		for _, e := range had {
+			if c.on.sel.Has(e.Feed) && c.on.sel.HasEvent(e.Event) && !e.Expired(now) {
+				if n := len(d.Entries); n == b.Items || n > 0 && bytes+e.Size() > b.Bytes {
+					d.More = true
+					return d, true
+				}
+				bytes += e.Size()
+				d.Entries = append(d.Entries, e)
+			}
+			d.Through = e.ID
+		}
+		d.Through = through
+		if !more || scanned+glanceEntries >= scanEntries {
+			d.More, d.atHead = more, !more
+			return d, true
+		}
+	}
+}
+
+// glance looks at the next entries of all feeds above after. It appends those to
+// list that are not gone, and returns how far it looked, and whether there is
+// more; false where some of them are not here any more.
+func (w *windows) glance(list []*Entry, after ID, live bool) (_ []*Entry, through ID, more, ok bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if after >= w.head {
+		return list, after, false, true
+	}
+	if after < w.base || !live && after < w.exact {
+		return list, after, false, false
+	}
+	next := w.tail.above(after)
+	if more = len(next) > glanceEntries; more {
+		next = next[:glanceEntries]
+	}
+	for _, e := range next {
+		if !e.gone {
+			list = append(list, e)
+		}
+	}
+	if !more {
+		return list, w.head, false, true
+	}
+	return list, next[glanceEntries-1].ID, true, true
 }
 
 // find returns the entry with an id, or nil where that is gone, and false where
@@ -325,7 +399,7 @@ func (w *windows) feedLocked(name string, c *Cursor) ([]*Entry, bool) {
 
 // take merges the lists in the order of ids into the delivery, as far as the
 // bounds allow.
-func take(d *Delivery, c *Cursor, b Bounds, now time.Time, has func(feed string) bool, lists ...[]*Entry) {
+func take(d *Delivery, c *Cursor, b Bounds, now time.Time, lists ...[]*Entry) {
 	bytes, through := 0, c.after
 	for scanned := 0; ; scanned++ {
 		next := -1
@@ -338,7 +412,7 @@ func take(d *Delivery, c *Cursor, b Bounds, now time.Time, has func(feed string)
 			return
 		}
 		e := lists[next][0]
-		skip := e.gone || has != nil && !has(e.Feed) || !c.on.sel.HasEvent(e.Event) || e.Expired(now)
+		skip := e.gone || !c.on.sel.HasEvent(e.Event) || e.Expired(now)
 		n := len(d.Entries)
 		if scanned == scanEntries || !skip && (n == b.Items || n > 0 && bytes+e.Size() > b.Bytes) {
 			d.Through, d.More, d.atHead = through, true, false
