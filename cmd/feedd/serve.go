@@ -285,6 +285,12 @@ func newServer(p *parts) (*api.Server, error) {
 		MaxBodyBytes:     int64(cfg.Limits.MaxBodyBytes),
 		MaxBatchItems:    cfg.Limits.MaxBatchItems,
 		MaxSelectorTerms: cfg.Limits.MaxSelectorTerms,
+
+		MaxAnonymousPatterns:   cfg.Limits.MaxAnonymousPatterns,
+		MaxEventNames:          cfg.Limits.MaxEventNames,
+		MaxSelectionBytes:      int64(cfg.Limits.MaxSelectionBytes),
+		MaxSelectionBytesPerIP: int64(cfg.Limits.MaxSelectionBytesPerIP),
+
 		MaxSubscribers:   p.files.subscribers(cfg.Limits.MaxSubscribers, p.log),
 		MaxConnections:   p.files.connections(),
 		MaxBodiesBytes:   int64(cfg.Limits.MaxBodiesBytes),

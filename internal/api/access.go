@@ -94,16 +94,20 @@ func (s *Server) selector(r *http.Request) (sel stream.Selection, err error) {
 	if err != nil {
 		return sel, badSelector.because(err)
 	}
-	return s.parseSelector(text)
+	return s.parseSelector(r, text)
 }
 
-func (s *Server) parseSelector(text string) (stream.Selection, error) {
+func (s *Server) parseSelector(r *http.Request, text string) (stream.Selection, error) {
 	if n := strings.Count(text, ",") + 1; n > s.MaxSelectorTerms {
 		return stream.Selection{}, badSelector.hit("max_selector_terms").with("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
 	}
 	sel, err := stream.ParseSelector(text, s.MaxSelectorTerms)
 	if err != nil {
 		return sel, badSelector.because(err)
+	}
+	most := s.MaxAnonymousPatterns
+	if n := len(sel.Patterns()); most > 0 && n > most && principal(r).Anonymous() {
+		return sel, badSelector.hit("max_anonymous_patterns").with("it has %d patterns; max_anonymous_patterns allows %d without a credential", n, most)
 	}
 	return sel, nil
 }

@@ -55,7 +55,7 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if match == "" {
 		match = "**"
 	}
-	sel, err := s.parseSelector(match)
+	sel, err := s.parseSelector(r, match)
 	if err != nil {
 		return err
 	}

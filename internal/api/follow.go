@@ -62,12 +62,13 @@ func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 	// The waiter before the cursor: what is committed between the two must wake
 	// it.
 	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: sub.hub.Watch(sub.sel)}
+	l.sub.sel = l.waiter.Selection()
 	var err error
-	if l.cur, err = sub.hub.Open(r.Context(), sub.sel, sub.start); err != nil {
+	if l.cur, err = sub.hub.Open(r.Context(), l.sub.sel, sub.start); err != nil {
 		l.waiter.Close()
 		return nil, err
 	}
-	l.entry = s.looped.enter(r, sub)
+	l.entry = s.looped.enter(r, l.sub)
 	return l, nil
 }
 

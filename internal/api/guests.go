@@ -31,12 +31,47 @@ type guest struct {
 // wait for one.
 const ownPlaces = 16
 
-// admit counts a subscriber of a hub in, or says why it cannot be. Whoever is in
-// leaves by guest.left.
-func (s *Server) admit(r *http.Request, hub *stream.Hub) (*guest, *problem) {
+// admit counts a subscriber of a hub in, and charges it for what it selects, or
+// says why it cannot be. Keeps says that a goroutine will keep its request.
+// Whoever is in leaves by guest.left.
+func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, keeps bool) (*guest, *problem) {
 	if s.draining() {
 		return nil, &draining
 	}
+	request := int64(0)
+	if keeps {
+		request = requestSize(r)
+	}
+	giveBack, ok := s.selections.charge(addressOf(r), sel, request)
+	if !ok {
+		return nil, s.tooDear(sel)
+	}
+	g, p := s.place(r, hub)
+	switch {
+	case giveBack == nil:
+		return g, p
+	case p != nil:
+		giveBack()
+		return nil, p
+	}
+	return &guest{left: func(end stream.End) {
+		giveBack()
+		g.left(end)
+	}}, nil
+}
+
+// tooDear says that there is no room for a selection.
+func (s *Server) tooDear(sel stream.Selection) *problem {
+	b := s.selections.budget
+	limit := "max_selection_bytes_per_ip"
+	if total := b.Total(); total > 0 && b.Used()+sel.Cost() > total {
+		limit = "max_selection_bytes"
+	}
+	return selectionsFull.hit(limit).with("this one takes %d bytes, more than is left of %s; fewer or shorter terms take less", sel.Cost(), limit)
+}
+
+// place counts a subscriber of a hub in.
+func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 	spare := 0
 	if hub == s.Own {
 		spare = ownPlaces

@@ -87,6 +87,9 @@ func newMetrics(s *Server) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_max_bodies_bytes", Help: "How much of it there may be.",
 		}, func() float64 { return float64(s.bodies.all.Total()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "feedd_selection_bytes", Help: "Memory that counts against max_selection_bytes.",
+		}, func() float64 { return float64(s.selections.budget.Used()) }),
 		usage("feedd_store_feeds", "Feeds in the store.", func(u stream.Usage) float64 { return float64(u.Feeds) }),
 		usage("feedd_store_items", "Items retained.", func(u stream.Usage) float64 { return float64(u.Items) }),
 		usage("feedd_store_idempotency_keys", "Idempotency-Keys remembered.", func(u stream.Usage) float64 { return float64(u.Keys) }),

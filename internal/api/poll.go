@@ -68,7 +68,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 	var waiter *stream.Waiter
 	if p.wait > 0 {
 		var refused *problem
-		if g, refused = s.admit(r, p.hub); refused != nil {
+		if g, refused = s.admit(r, p.hub, p.sel, !parks); refused != nil {
 			return page, false, refused
 		}
 		defer func() {
@@ -79,6 +79,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		if !parks {
 			waiter = p.hub.Watch(p.sel)
 			defer waiter.Close()
+			p.sel = waiter.Selection()
 		}
 	}
 	cur, err := p.hub.Open(ctx, p.sel, p.start)

@@ -92,6 +92,7 @@ var (
 	tooManyBodies    = problem{Status: 503, Type: "too-many-bodies", Title: "Too much is being published at the moment", RetryAfter: 2}
 	tooManyAnswers   = problem{Status: 503, Type: "too-many-answers", Title: "Too many answers are not read yet", RetryAfter: 5}
 	tooManySubs      = problem{Status: 503, Type: "too-many-subscribers", Title: "There are as many subscribers as there may be", RetryAfter: 5}
+	selectionsFull   = problem{Status: 503, Type: "selections-full", Title: "What subscribers select takes as much memory as it may", RetryAfter: 5}
 )
 
 // refusedBody is how long the rest of a body that was refused may take.

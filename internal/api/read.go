@@ -37,7 +37,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	events, err := eventsOf(query)
+	events, err := s.eventsOf(query)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		return nil
 	}
 	sub := subscription{hub, sel, start, presentedID(r, query), enc, s.leaseOf(r, sel)}
-	g, p := s.admit(r, hub)
+	g, p := s.admit(r, hub, sel, !s.handsOver(r, sub))
 	if p != nil {
 		return s.refuseStream(w, r, sub, p)
 	}

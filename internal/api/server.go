@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"feedd/internal/auth"
+	"feedd/internal/budget"
 	"feedd/internal/clip"
 	"feedd/internal/stream"
 )
@@ -54,7 +55,16 @@ type Options struct {
 	MaxBodyBytes     int64
 	MaxBatchItems    int
 	MaxSelectorTerms int
-	MaxSubscribers   int
+	// MaxAnonymousPatterns is how many patterns a selector may have without a
+	// credential, and MaxEventNames how many event names one may ask for; 0: no
+	// bound.
+	MaxAnonymousPatterns int
+	MaxEventNames        int
+	// MaxSelectionBytes bounds the memory for what subscribers select, and
+	// MaxSelectionBytesPerIP that for those of one address; 0: no bound.
+	MaxSelectionBytes      int64
+	MaxSelectionBytesPerIP int64
+	MaxSubscribers         int
 	// MaxSubscribersPerIP bounds those from one IPv4 address or IPv6 /64; 0: no
 	// bound.
 	MaxSubscribersPerIP int
@@ -104,6 +114,7 @@ type Server struct {
 	handler http.Handler
 
 	guests      guests
+	selections  selections
 	replies     replies
 	returned    *returned // nil: nobody takes connections back
 	connections connections
@@ -120,6 +131,8 @@ func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
 	s.guests.server = s
 	s.bodies = newBodies(opts.MaxBodiesBytes)
+	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
+	s.selections.held = make(map[stream.SelectionKey]*heldSelection)
 	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
 	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)

@@ -85,8 +85,15 @@ func parseSince(s string, now time.Time) (stream.Start, error) {
 }
 
 // eventsOf returns the event names to pass; none: all.
-func eventsOf(query url.Values) ([]string, error) {
+func (s *Server) eventsOf(query url.Values) ([]string, error) {
 	var names []string
+	n := 0
+	for _, v := range query["event"] {
+		n += strings.Count(v, ",") + 1
+	}
+	if most := s.MaxEventNames; most > 0 && n > most {
+		return nil, badQuery.hit("max_event_names").with("event names %d events; max_event_names allows %d", n, most)
+	}
 	for _, v := range query["event"] {
 		for name := range strings.SplitSeq(v, ",") {
 			if name != "message" {

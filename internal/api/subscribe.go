@@ -30,10 +30,15 @@ type subscription struct {
 // HTTP/2, a unix socket, a platform without epoll, what ends with a session)
 // runs a loop in it.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	if sub.hub == s.Hub && sub.lease == nil && r.ProtoMajor == 1 && s.Shards.Takes(connOf(r)) {
+	if s.handsOver(r, sub) {
 		return s.handOver(w, r, sub, g)
 	}
 	return s.follow(w, r, sub, g)
+}
+
+// handsOver reports whether the connection of a stream goes to the shards.
+func (s *Server) handsOver(r *http.Request, sub subscription) bool {
+	return sub.hub == s.Hub && sub.lease == nil && r.ProtoMajor == 1 && s.Shards.Takes(connOf(r))
 }
 
 type connKey struct{}

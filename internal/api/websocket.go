@@ -50,7 +50,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if err != nil {
 		return err
 	}
-	g, p := s.admit(r, hub)
+	g, p := s.admit(r, hub, sel, true)
 	if p != nil {
 		return p
 	}

@@ -39,6 +39,10 @@ func TestBounds(t *testing.T) {
 			"http://localhost https://feeds.example.com https://feeds.example.com/ http://10.0.0.1:8080/feeds/ https://[::1]:8443/a/b",
 			"feeds.example.com ftp://a //a https:// https://:80 https://a?b=c https://a/#b https://u@a https://u:p@a https://a_b! https://a:b https://*.example.com",
 		},
+		"limits.max_anonymous_patterns":     {"0 1 10000", "-1 10001"},
+		"limits.max_event_names":            {"0 1 10000", "-1 10001"},
+		"limits.max_selection_bytes":        {"0 1 1TiB", "-1"},
+		"limits.max_selection_bytes_per_ip": {"0 1 1TiB", "-1"},
 		"listen": {
 			"127.0.0.1:8001 :8001 :0 localhost:80 [::1]:80 [::]:80 [fe80::1%eth0]:80 feeds.example.com:443 0.0.0.0:65535",
 			"8001 127.0.0.1 :65536 :-1 :http unix:/run/feedd.sock /run/feedd.sock ::1:80 a_b!:80 127.1:80 256.0.0.1:80 http://localhost:80 :",

@@ -84,6 +84,17 @@ type Limits struct {
 	MaxBatchItems int `yaml:"max_batch_items"`
 	// MaxSelectorTerms is how many terms a selector may have, 1 to 10,000.
 	MaxSelectorTerms int `yaml:"max_selector_terms"`
+	// MaxAnonymousPatterns is how many of them may be patterns for a reader
+	// without a credential, up to 10,000. 0: as many as terms.
+	MaxAnonymousPatterns int `yaml:"max_anonymous_patterns"`
+	// MaxEventNames is how many event names a reader may ask for, up to 10,000.
+	// 0: no bound.
+	MaxEventNames int `yaml:"max_event_names"`
+	// MaxSelectionBytes is the memory for what all subscribers select, beyond
+	// the first KiB of each, and MaxSelectionBytesPerIP for those of one IPv4
+	// address or IPv6 /64. 0: no bound.
+	MaxSelectionBytes      Size `yaml:"max_selection_bytes"`
+	MaxSelectionBytesPerIP Size `yaml:"max_selection_bytes_per_ip"`
 	// MaxFeeds is how many feeds the store may have, at least 1.
 	MaxFeeds int `yaml:"max_feeds"`
 	// MaxStoreBytes is how large the store may grow, on disk or, with store
@@ -175,6 +186,12 @@ func Default() Config {
 			MaxBodyBytes:     16 * MiB,
 			MaxBatchItems:    10_000,
 			MaxSelectorTerms: 256,
+
+			MaxAnonymousPatterns:   16,
+			MaxEventNames:          64,
+			MaxSelectionBytes:      64 * MiB,
+			MaxSelectionBytesPerIP: 16 * MiB,
+
 			MaxFeeds:         100_000,
 			MaxStoreBytes:    16 * GiB,
 			DiskReserve:      16 * MiB,

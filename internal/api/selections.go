@@ -1,0 +1,103 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+
+	"feedd/internal/budget"
+	"feedd/internal/stream"
+)
+
+// What a subscriber may take without being charged for it, in bytes: that much
+// max_subscribers bounds already, and so nobody with an ordinary selection is
+// refused for what others take.
+const (
+	// freeSelection is for some feeds with names of ordinary length.
+	freeSelection = 1 << 10
+	// freeRequest is for a request that a goroutine keeps: an ordinary address,
+	// and headers with some cookies.
+	freeRequest = 8 << 10
+)
+
+// selections charge subscribers for the memory that they take, before anything
+// is built for them.
+type selections struct {
+	budget *budget.Budget
+
+	mu   sync.Mutex // guards held
+	held map[stream.SelectionKey]*heldSelection
+}
+
+// heldSelection is a selection that costs more than freeSelection. Those who
+// select the same share its memory. Its first reader is charged for it, until
+// the last one leaves.
+type heldSelection struct {
+	addr    netip.Addr
+	cost    int64
+	readers int
+}
+
+// charge takes from the budget what a subscriber needs; request is what it keeps
+// beside its selection. It returns nil for one that costs nothing, or what gives
+// it back.
+func (ss *selections) charge(addr netip.Addr, sel stream.Selection, request int64) (giveBack func(), ok bool) {
+	cost := sel.Cost() - freeSelection
+	request = max(0, request-freeRequest)
+	if cost <= 0 && request == 0 {
+		return nil, true
+	}
+	if request > 0 && !ss.budget.Take(addr, request) {
+		return nil, false
+	}
+	key := sel.Key()
+	if cost > 0 && !ss.hold(addr, key, cost) {
+		ss.budget.Give(addr, request)
+		return nil, false
+	}
+	return func() {
+		if cost > 0 {
+			ss.drop(key)
+		}
+		if request > 0 {
+			ss.budget.Give(addr, request)
+		}
+	}, true
+}
+
+func (ss *selections) hold(addr netip.Addr, key stream.SelectionKey, cost int64) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[key]
+	if h == nil {
+		if !ss.budget.Take(addr, cost) {
+			return false
+		}
+		h = &heldSelection{addr: addr, cost: cost}
+		ss.held[key] = h
+	}
+	h.readers++
+	return true
+}
+
+func (ss *selections) drop(key stream.SelectionKey) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[key]
+	if h.readers--; h.readers == 0 {
+		delete(ss.held, key)
+		ss.budget.Give(h.addr, h.cost)
+	}
+}
+
+// requestSize is about how many bytes a request takes as long as its handler
+// runs: its address, in parts and as parsed, and its headers.
+func requestSize(r *http.Request) int64 {
+	n := 3 * len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return int64(n)
+}

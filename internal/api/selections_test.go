@@ -1,0 +1,135 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+// terms joins n terms of a form with a number.
+func terms(n int, form string) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(form, i)
+	}
+	return strings.Join(list, ",")
+}
+
+// P6: what subscribers select is charged before they are in, in all and by
+// address, and given back when they go. Ordinary ones are never refused for it,
+// and those who select the same are charged once.
+func TestP6_selections_have_a_budget(t *testing.T) {
+	const total, share = 14_000, 11_000 // one of 40 terms takes some 5,000
+	for _, way := range []string{"", "?format=ndjson", "?format=json&wait=30s"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, deployment{memory: true, options: api.Options{MaxSelectionBytes: total, MaxSelectionBytesPerIP: share}})
+			used := func() float64 { return s.metric("feedd_selection_bytes") }
+			open := func(from, selector string) net.Conn {
+				t.Helper()
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+				c, err := d.DialContext(t.Context(), "tcp", s.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { c.Close() })
+				c.SetDeadline(time.Now().Add(patience))
+				fmt.Fprintf(c, "GET /feeds/%s%s HTTP/1.1\r\nHost: localhost\r\n\r\n", selector, way)
+				return c
+			}
+			full := func(from, selector, limit string) {
+				t.Helper()
+				before := s.metric(`feedd_limit_hits_total{limit="` + limit + `"}`)
+				res, err := http.ReadResponse(bufio.NewReader(open(from, selector)), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+					t.Errorf("%.20s from %s: %s, want 503 with Retry-After", selector, from, res.Status)
+				}
+				if hits := s.metric(`feedd_limit_hits_total{limit="` + limit + `"}`); hits != before+1 {
+					t.Errorf("%s was hit %v times more, not once", limit, hits-before)
+				}
+			}
+			first := open("127.0.0.1", terms(40, "a%d.x"))
+			open("127.0.0.1", terms(40, "a%d.x")) // the same
+			s.subscribers(2)
+			one := used()
+			if one < 40*100 || one > 10_000 {
+				t.Fatalf("two who select the same take %v bytes", one)
+			}
+			open("127.0.0.1", terms(20, "b%d.x"))
+			s.subscribers(3)
+			full("127.0.0.1", terms(40, "c%d.x"), "max_selection_bytes_per_ip")
+			other := open("127.0.0.2", terms(40, "c%d.x"))
+			s.subscribers(4)
+			full("127.0.0.3", terms(40, "d%d.x"), "max_selection_bytes")
+			for _, ordinary := range []string{"news", "news,chat,sports.**", "team.*"} {
+				open("127.0.0.1", ordinary)
+			}
+			s.subscribers(7)
+			before := used()
+			first.Close()
+			s.subscribers(6)
+			if used() != before {
+				t.Errorf("one of two who select the same left: %v bytes, before %v", used(), before)
+			}
+			other.Close()
+			s.subscribers(5)
+			if left := before - used(); left < 0.9*one || left > 1.1*one {
+				t.Errorf("%v bytes were given back, want about %v", left, one)
+			}
+			open("127.0.0.3", terms(40, "d%d.x"))
+			s.subscribers(6)
+		})
+	}
+}
+
+// An EventSource that is refused for want of memory is told in a stream that ends.
+func TestP6_an_EventSource_is_told_that_selections_are_full(t *testing.T) {
+	s := start(t, deployment{memory: true, options: api.Options{MaxSelectionBytes: 100}})
+	res := s.do("GET", "/feeds/"+terms(60, "a%d"), "", "Accept: text/event-stream")
+	if text := res.body; res.status != 200 || !strings.Contains(text, "event: closing") || !strings.Contains(text, "selections-full") {
+		t.Errorf("%d %s", res.status, text)
+	}
+}
+
+// P6: event names, and patterns of those without a credential, are few.
+func TestP6_few_events_and_patterns(t *testing.T) {
+	s := start(t, deployment{memory: true, options: api.Options{MaxEventNames: 3, MaxAnonymousPatterns: 2}})
+	for _, tt := range []struct {
+		path, limit string // "": it is allowed
+		admin       bool
+	}{
+		{"/feeds/a?event=x,y&event=z&last=1&format=json", "", false},
+		{"/feeds/a?event=x,y&event=z,x&last=1&format=json", "max_event_names", false},
+		{"/feeds/a?event=x,y&event=z,x&last=1&format=json", "max_event_names", true},
+		{"/feeds/a?event=" + terms(15_000, "e%d"), "max_event_names", false},
+		{"/feeds/a,b,c,d,*.x,y.**?last=1&format=json", "", false},
+		{"/feeds/a,b,c,d,*.x,y.**,z.*?last=1&format=json", "max_anonymous_patterns", false},
+		{"/feeds/a,b,c,d,*.x,y.**,z.*?last=1&format=json", "", true},
+		{"/feeds?match=*.x,y.**,z.*", "max_anonymous_patterns", false},
+		{"/feeds?match=*.x,y.**,z.*", "", true},
+	} {
+		var headers []string
+		if !tt.admin {
+			headers = []string{"Authorization:"}
+		}
+		res := s.do("GET", tt.path, "", headers...)
+		if tt.limit == "" {
+			if res.status != 200 {
+				t.Errorf("%.60s: %d %s", tt.path, res.status, res.body)
+			}
+			continue
+		}
+		if res.status != 400 || !strings.Contains(res.body, tt.limit) || s.metric(`feedd_limit_hits_total{limit="`+tt.limit+`"}`) == 0 {
+			t.Errorf("%.60s: %d %s", tt.path, res.status, res.body)
+		}
+	}
+}
