@@ -30,7 +30,8 @@ func TestP4_a_feed_forgotten_before_the_snapshot_is_told(t *testing.T) {
 	}
 	forget := &op{do: func(tx *tx) error {
 		tx.now = tx.now.Add(2 * time.Hour)
-		return tx.forget(1)
+		_, err := tx.sweep(1, 1)
+		return err
 	}}
 	if err := l.queue.put(forget); err != nil {
 		t.Fatal(err)

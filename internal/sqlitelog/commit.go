@@ -18,6 +18,8 @@ type writer struct {
 	// is not given again, since the failure may have come after the write.
 	last     stream.ID
 	nextNo   int64 // the highest number of a feed
+	feeds    map[string]*feed
+	byNo     map[int64]*feed
 	pageSize int64
 	upkeep   upkeep
 	room     room
@@ -327,32 +329,36 @@ func (t *tx) rollback() error {
 
 // announce tells readers what losses they may find from now on: see choose.
 func (t *tx) announce() {
-	t.l.mu.Lock()
-	defer t.l.mu.Unlock()
 	for f, s := range t.states {
-		f.mayLost = max(f.mayLost, s.lost)
+		t.l.mayLost.raise(s.lost)
+		f.mayLost.raise(s.lost)
 	}
 }
 
 // publish makes the committed state the registry's, and tells the watcher.
 func (t *tx) publish() {
 	l := t.l
-	l.mu.Lock()
+	registry := l.registry.Load().edit()
 	for _, f := range t.fresh {
-		l.feeds[f.name], l.byNo[f.no] = f, f
+		l.w.feeds[f.name], l.w.byNo[f.no] = f, f
+		registry.add(f)
 	}
+	l.mu.Lock()
 	for f, s := range t.states {
-		f.state = *s
+		registry.lose(f.committed.Load().lost, s.lost)
+		f.committed.Store(s)
 		if over(f.retention(s), s, t.now) {
 			l.w.upkeep.over[f] = true
 		}
 	}
 	for f := range t.gone {
-		delete(l.feeds, f.name)
-		delete(l.byNo, f.no)
+		delete(l.w.feeds, f.name)
+		delete(l.w.byNo, f.no)
+		registry.remove(f)
 		delete(l.w.upkeep.over, f)
 	}
-	l.forgotten = max(l.forgotten, t.forgotten)
+	l.forgotten.raise(t.forgotten)
+	l.registry.Store(registry.done())
 	watch := l.watch
 	l.mu.Unlock()
 	l.usage.items.Add(t.items)
@@ -367,7 +373,7 @@ func (t *tx) publish() {
 func (t *tx) feed(name string) (*feed, *state) {
 	f := t.fresh[name]
 	if f == nil {
-		if f = t.l.feeds[name]; f == nil || t.gone[f] {
+		if f = t.w.feeds[name]; f == nil || t.gone[f] {
 			return nil, nil
 		}
 	}
@@ -377,7 +383,7 @@ func (t *tx) feed(name string) (*feed, *state) {
 func (t *tx) state(f *feed) *state {
 	s := t.states[f]
 	if s == nil {
-		c := f.state
+		c := *f.committed.Load()
 		s = &c
 		t.states[f] = s
 	}
@@ -390,17 +396,18 @@ func (t *tx) needFeed(name string) (*feed, *state, error) {
 	if f, s := t.feed(name); f != nil {
 		return f, s, nil
 	}
-	if most := t.l.opts.Feeds; most > 0 && len(t.l.feeds)+len(t.fresh)-len(t.gone) >= most {
+	if most := t.l.opts.Feeds; most > 0 && len(t.w.feeds)+len(t.fresh)-len(t.gone) >= most {
 		return nil, nil, refusal{fmt.Errorf("%w: %d", stream.ErrTooManyFeeds, most)}
 	}
 	t.w.nextNo++
-	f := &feed{no: t.w.nextNo, name: name}
+	var s state
+	// It may be one that was forgotten: its loss is in the mark.
+	if s.lost = max(t.l.forgotten.get(), t.forgotten); s.lost > 0 {
+		s.reason = stream.Trimmed
+	}
+	f := newFeed(t.w.nextNo, name, s)
 	if r := t.l.opts.Retention; r != nil {
 		f.configured = r(name)
-	}
-	// It may be one that was forgotten: its loss is in the mark.
-	if f.lost = max(t.l.forgotten, t.forgotten); f.lost > 0 {
-		f.reason = stream.Trimmed
 	}
 	t.w.putFeed.BindInt64(1, f.no)
 	t.w.putFeed.BindText(2, f.name)

@@ -98,9 +98,9 @@ func connectHeld(path string) (*sqlite.Conn, error) {
 // openHeld tries to commit the opening of a store that is held. The committer
 // calls it once in upkeepEvery.
 func (l *Log) openHeld() {
-	l.mu.RLock()
+	l.mu.Lock()
 	watch := l.watch
-	l.mu.RUnlock()
+	l.mu.Unlock()
 	if watch == nil {
 		return // nobody could be told of it
 	}

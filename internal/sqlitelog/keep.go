@@ -18,17 +18,14 @@ func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedI
 		return nil, stream.ErrClosed
 	}
 	var list []stream.FeedInfo
-	l.mu.RLock()
-	for _, f := range l.feeds {
-		if !match.Has(f.name) {
-			continue
-		}
+	stream.Resolve(match, l.registry.Load().names, func(f *feed) bool {
+		s := f.committed.Load()
 		list = append(list, stream.FeedInfo{
-			Name: f.name, Items: f.items, Bytes: f.bytes, Oldest: f.oldest, Newest: f.newest, Lost: f.lost,
-			Retention: f.retention(&f.state), Own: f.own != nil,
+			Name: f.name, Items: s.items, Bytes: s.bytes, Oldest: s.oldest, Newest: s.newest, Lost: s.lost,
+			Retention: f.retention(s), Own: s.own != nil,
 		})
-	}
-	l.mu.RUnlock()
+		return true
+	})
 	slices.SortFunc(list, func(a, b stream.FeedInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
 }
@@ -47,12 +44,10 @@ func (l *Log) Delete(ctx context.Context, feed string, id stream.ID) (bool, erro
 // oldest first, each with its loss: a reader meanwhile sees what a trimmed
 // feed would show it. When ctx ends, the rest stays.
 func (l *Log) Purge(ctx context.Context, name string) (int, error) {
-	l.mu.RLock()
 	var through stream.ID
-	if f := l.feeds[name]; f != nil {
-		through = f.newest
+	if f, ok := l.registry.Load().names.Get(name); ok {
+		through = f.committed.Load().newest
 	}
-	l.mu.RUnlock()
 	for total := 0; ; {
 		var took taken
 		err := l.do(ctx, &op{frees: true, do: func(t *tx) (err error) {

@@ -18,40 +18,46 @@ const maxOpenings = 10_000
 
 // load reads the feeds, openings and marks, before anybody else asks for them.
 func (l *Log) load(conn *sqlite.Conn) error {
-	clear(l.feeds)
-	clear(l.byNo)
-	l.openings, l.forgotten = nil, 0
+	l.openings = nil // a store that cannot be written is loaded twice
 	var items, bytes int64
+	l.w.feeds, l.w.byNo = make(map[string]*feed), make(map[int64]*feed)
+	edit := new(registry).edit()
 	err := query(conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
-		f := &feed{no: s.ColumnInt64(0), name: s.ColumnText(1), state: state{
+		row := state{
 			items:  s.ColumnInt(2),
 			bytes:  s.ColumnInt64(3),
 			oldest: stream.ID(s.ColumnInt64(4)),
 			newest: stream.ID(s.ColumnInt64(5)),
 			lost:   stream.ID(s.ColumnInt64(6)),
 			reason: stream.Reason(s.ColumnText(7)),
-		}}
+		}
+		no, name := s.ColumnInt64(0), s.ColumnText(1)
+		var configured stream.Retention
 		if l.opts.Retention != nil {
-			f.configured = l.opts.Retention(f.name)
+			configured = l.opts.Retention(name)
 		}
 		if !s.ColumnIsNull(8) {
 			own, err := decodeRetention(s.ColumnText(8))
 			if err != nil {
-				return fmt.Errorf("feed %s: %w", f.name, err)
+				return fmt.Errorf("feed %s: %w", name, err)
 			}
-			f.own = own
+			row.own = own
 		}
-		f.mayLost = f.lost
-		items += int64(f.items)
-		bytes += f.bytes
-		l.feeds[f.name], l.byNo[f.no] = f, f
-		l.w.last = max(l.w.last, f.newest)
-		l.w.nextNo = max(l.w.nextNo, f.no)
+		f := newFeed(no, name, row)
+		f.configured = configured
+		l.mayLost.raise(row.lost)
+		items += int64(row.items)
+		bytes += row.bytes
+		l.w.feeds[name], l.w.byNo[no] = f, f
+		edit.add(f)
+		l.w.last = max(l.w.last, row.newest)
+		l.w.nextNo = max(l.w.nextNo, no)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	l.registry.Store(edit.done())
 	err = query(conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
 		o := stream.Opening{Time: stream.ID(s.ColumnInt64(0)), Last: stream.ID(s.ColumnInt64(1))}
 		l.openings = append(l.openings, o)
@@ -67,7 +73,7 @@ func (l *Log) load(conn *sqlite.Conn) error {
 		case markLast:
 			l.w.last = max(l.w.last, id)
 		case markForgotten:
-			l.forgotten = id
+			l.forgotten.raise(id)
 		}
 		return nil
 	})

@@ -34,15 +34,20 @@ type Log struct {
 	// committer while it moves the WAL into the database.
 	gate sync.RWMutex
 
-	// mu guards openings, feeds, byNo, every feed's state, and the marks. The
-	// committer alone writes them, after a commit; it never holds mu during one.
-	// The openings in the list do not change.
-	mu        sync.RWMutex
-	openings  []stream.Opening
-	feeds     map[string]*feed
-	byNo      map[int64]*feed
-	forgotten stream.ID // highest loss of a forgotten feed
+	// registry is what readers know of the feeds. The committer replaces it,
+	// after a commit.
+	registry atomic.Pointer[registry]
+	// mayLost is at least every feed's mayLost.
+	mayLost lossMark
+	// forgotten is the highest loss of a feed that was forgotten.
+	forgotten lossMark
 
+	// mu guards openings and watch, and is held while a commit is made known.
+	// Nobody holds it for longer.
+	mu sync.Mutex
+	// openings are in the order of their times. The list is replaced, never
+	// changed.
+	openings []stream.Opening
 	// watch is set once, before the first Append.
 	watch func(stream.Commit)
 
@@ -57,27 +62,6 @@ type Log struct {
 }
 
 var _ stream.Engine = (*Log)(nil)
-
-// feed is one feed's row, cached.
-type feed struct {
-	no         int64
-	name       string
-	configured stream.Retention
-	state      // guarded by Log.mu
-	// mayLost is at least lost in every snapshot that anybody can read: it is
-	// raised before the commit that raises lost. Guarded by Log.mu.
-	mayLost stream.ID
-}
-
-type state struct {
-	items  int
-	bytes  int64
-	oldest stream.ID // of the retained items, 0 for none
-	newest stream.ID // ever given, 0 for none
-	lost   stream.ID
-	reason stream.Reason
-	own    *stream.Retention
-}
 
 // usage is what Usage returns, and the committer keeps.
 type usage struct {
@@ -94,10 +78,9 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 		path:    path,
 		opts:    opts,
 		readers: make(chan *reader, readers),
-		feeds:   make(map[string]*feed),
-		byNo:    make(map[int64]*feed),
 		done:    make(chan struct{}),
 	}
+	l.registry.Store(new(registry))
 	l.queue.more = make(chan struct{}, 1)
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
@@ -224,8 +207,8 @@ func explain(err error) error {
 
 // Openings implements stream.Log.
 func (l *Log) Openings() []stream.Opening {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.openings
 }
 
@@ -244,19 +227,16 @@ func (l *Log) Watch(fn func(stream.Commit)) stream.ID {
 // the latest opening.
 func (l *Log) newestLocked() stream.ID {
 	newest := l.openings[len(l.openings)-1].Time
-	for _, f := range l.feeds {
-		newest = max(newest, f.newest)
+	for c := l.registry.Load().names.All(); c.Valid(); c.Next() {
+		newest = max(newest, c.Value().committed.Load().newest)
 	}
 	return newest
 }
 
 // Usage implements stream.Keeper.
 func (l *Log) Usage() stream.Usage {
-	l.mu.RLock()
-	feeds := len(l.feeds)
-	l.mu.RUnlock()
 	return stream.Usage{
-		Feeds: feeds,
+		Feeds: l.registry.Load().names.Len(),
 		Items: int(l.usage.items.Load()),
 		Keys:  int(l.usage.keys.Load()),
 		Bytes: l.usage.bytes.Load(),
@@ -293,24 +273,19 @@ func (l *Log) closeWriter() error {
 
 // Floor implements stream.Log.
 func (l *Log) Floor(ctx context.Context, id stream.ID) (stream.ID, error) {
-	l.mu.RLock()
-	floor := l.openings[0].Time
-	for _, o := range l.openings {
+	openings := l.Openings()
+	floor := openings[0].Time
+	for _, o := range openings {
 		if o.Time <= id {
 			floor = max(floor, o.Time)
 		}
 	}
-	for _, f := range l.feeds {
-		for _, p := range [...]stream.ID{f.newest, f.lost} {
-			if p <= id {
-				floor = max(floor, p)
-			}
-		}
+	if lost, ok := l.registry.Load().losses.Last(id); ok {
+		floor = max(floor, lost)
 	}
-	if l.forgotten <= id {
-		floor = max(floor, l.forgotten)
+	if lost := l.forgotten.get(); lost <= id {
+		floor = max(floor, lost)
 	}
-	l.mu.RUnlock()
 	err := l.page(ctx, func(r *reader) error {
 		r.floor.BindInt64(1, int64(id))
 		n, err := number(r.floor)

@@ -27,11 +27,12 @@ type reader struct {
 	// broken is why there is no connection, nil where there is one.
 	broken error
 
-	begin, end                     *sqlite.Stmt
-	feedUp, feedDown               *sqlite.Stmt // items of one feed
-	allUp, allDown                 *sqlite.Stmt // items of all feeds
-	idsUp, idsDown                 *sqlite.Stmt // ids of one feed
-	item, lost, mark, floor, first *sqlite.Stmt
+	begin, end          *sqlite.Stmt
+	feedUp, feedDown    *sqlite.Stmt // items of one feed
+	allUp, allDown      *sqlite.Stmt // items of all feeds
+	idsUp, idsDown      *sqlite.Stmt // ids of one feed
+	item, lost, allLost *sqlite.Stmt
+	mark, floor, first  *sqlite.Stmt
 }
 
 // readerPragmas are for a connection that reads.
@@ -55,6 +56,7 @@ func newReader(conn *sqlite.Conn) (_ *reader, err error) {
 		{&r.idsDown, "SELECT id FROM item INDEXED BY item_feed WHERE id > ?1 AND id <= ?2 AND feed = ?3 ORDER BY id DESC LIMIT ?4"},
 		{&r.item, cols + "WHERE id = ?"},
 		{&r.lost, "SELECT lost, reason FROM feed WHERE no = ?"},
+		{&r.allLost, "SELECT lost, reason, no FROM feed WHERE lost > ?"},
 		{&r.mark, "SELECT value FROM mark WHERE name = ?"},
 		{&r.first, "SELECT id FROM item INDEXED BY item_feed WHERE id > ?1 AND feed = ?2 AND (expires IS NULL OR expires > ?3) ORDER BY id LIMIT 1"},
 		{&r.floor, "SELECT max(id) FROM item WHERE id <= ?"},
@@ -127,13 +129,14 @@ type scan struct {
 	q   stream.Query
 	now time.Time
 
-	// feeds are all that may hold something in the range, and suspects those
-	// that may have lost something.
-	feeds    []source
-	merge    bool // read feeds one by one, merged; else scan all items
-	names    map[int64]string
-	suspects []source
-	due      bool // one of them may have lost something that the reader was not told of
+	// feeds are those that may hold something in the range: all of them where
+	// merge is set, else more than mergeFeeds. Suspects are all that may have lost
+	// something, where one of them may have lost what the reader was not told of.
+	feeds, suspects []*feed
+	merge           bool // read feeds one by one, merged; else scan all items
+	registry        *registry
+	names           map[int64]string // of numbers that were looked up; "": not selected
+	due             bool             // there may be a loss that the reader was not told of
 	// forgotten is the mark of forgotten feeds, 0 where the selection cannot
 	// have held one.
 	forgotten stream.ID
@@ -148,58 +151,79 @@ type scan struct {
 	loss   *stream.Loss
 }
 
-type source struct {
-	no   int64
-	name string
-}
-
 // choose finds the feeds to look at in the registry. It is called after the
 // snapshot was fixed, and the registry may be ahead of that. So it uses only
-// what can never leave out too much: a feed's newest id never falls, mayLost
-// is raised before the commit that makes it true, and a feed is forgotten only
-// while no page is read. A feed that is not in the registry yet has only items
-// above UpTo.
+// what can never leave out too much:
+//
+//   - A feed's newest id never falls, and is the registry's before the head moves
+//     up to it. UpTo is at or below a head, so whatever is selected up to it is
+//     of a feed that is known here, with a newest id at or above it. A commit that
+//     the snapshot has and the registry does not know yet is above UpTo.
+//   - mayLost, a feed's and that of all, is raised before the commit that makes it
+//     true, so a loss that the snapshot has is known here.
+//   - A feed is forgotten only while no page is read, so whatever the snapshot has
+//     is in the registry that is taken here.
+//
+// Each of these is about one feed at a time, and all that is read moves up only.
+// So it does not matter that commits go on while the feeds are looked at, one
+// after the other and without a lock.
 func (l *Log) choose(s *scan) {
 	q := &s.q
 	told := max(q.After, q.Told)
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	consider := func(f *feed) {
-		if f.newest > q.After {
-			s.feeds = append(s.feeds, source{f.no, f.name})
-		}
-		if !q.Backward && f.mayLost > q.After {
-			s.suspects = append(s.suspects, source{f.no, f.name})
-			s.due = s.due || f.mayLost > told
-		}
-	}
-	absent := false // whether a forgotten feed may have been selected
+	s.registry = l.registry.Load()
 	names, plain := q.Select.Names()
+	if q.Backward {
+		s.forgotten = 0
+	}
+	// Where nobody lost anything that the reader was not told of, there is no need
+	// to know all feeds.
+	losses := !q.Backward && max(l.mayLost.get(), s.forgotten) > told
+	consider := func(f *feed) bool {
+		if f.committed.Load().newest > q.After {
+			s.feeds = append(s.feeds, f)
+		}
+		if lost := f.mayLost.get(); losses && lost > q.After {
+			s.suspects = append(s.suspects, f)
+			s.due = s.due || lost > told
+		}
+		return plain || losses || len(s.feeds) <= mergeFeeds
+	}
 	if plain {
+		absent := false // a feed that was forgotten may be selected
 		for _, name := range names {
-			if f := l.feeds[name]; f != nil {
+			if f, ok := s.registry.names.Get(name); ok {
 				consider(f)
 			} else {
 				absent = true
 			}
 		}
-	} else {
-		absent = true
-		for _, f := range l.feeds {
-			if q.Select.Has(f.name) {
-				consider(f)
-			}
+		if !absent {
+			s.forgotten = 0
 		}
-	}
-	if !absent || q.Backward {
-		s.forgotten = 0
+	} else {
+		stream.Resolve(q.Select, s.registry.names, consider)
 	}
 	s.due = s.due || s.forgotten > told
 	s.merge = plain || len(s.feeds) <= mergeFeeds
-	s.names = make(map[int64]string, len(s.feeds))
-	for _, f := range s.feeds {
-		s.names[f.no] = f.name
+	s.names = make(map[int64]string)
+	if s.merge {
+		for _, f := range s.feeds {
+			s.names[f.no] = f.name
+		}
 	}
+}
+
+// selected returns the name of a feed by its number, "" for one that is not
+// selected.
+func (s *scan) selected(no int64) string {
+	name, known := s.names[no]
+	if !known && !s.merge {
+		if f, ok := s.registry.numbers.Get(no); ok && s.q.Select.Has(f.name) {
+			name = f.name
+		}
+		s.names[no] = name
+	}
+	return name
 }
 
 // read collects the items of the page.
@@ -248,7 +272,8 @@ func (s *scan) take(row *sqlite.Stmt) bool {
 		s.full, s.next = true, id
 		return false
 	}
-	name, selected := s.names[row.ColumnInt64(1)]
+	name := s.selected(row.ColumnInt64(1))
+	selected := name != ""
 	var expires time.Time
 	if !row.ColumnIsNull(4) {
 		expires = time.UnixMicro(row.ColumnInt64(4)).UTC()
@@ -374,15 +399,8 @@ func (s *scan) losses(r *reader) error {
 			loss.Through, loss.Reason = id, reason
 		}
 	}
-	for _, f := range s.suspects {
-		r.lost.BindInt64(1, f.no)
-		row, err := r.lost.Step()
-		if err == nil && row {
-			add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.name)
-		}
-		if err := reset(r.lost, err); err != nil {
-			return err
-		}
+	if err := s.eachLost(r, add); err != nil {
+		return err
 	}
 	add(s.forgotten, stream.Trimmed, "")
 	if loss.Through <= told {
@@ -403,6 +421,41 @@ func (s *scan) losses(r *reader) error {
 	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
 	s.loss = loss
 	return nil
+}
+
+// manySuspects is from how many suspects on all feeds that lost something are gone
+// through: to look up one takes as long as to go through some thirty.
+const manySuspects = 1000
+
+// eachLost calls add for what the suspects lost, as this snapshot knows it.
+func (s *scan) eachLost(r *reader, add func(stream.ID, stream.Reason, string)) error {
+	if len(s.suspects) < manySuspects {
+		for _, f := range s.suspects {
+			r.lost.BindInt64(1, f.no)
+			row, err := r.lost.Step()
+			if err == nil && row {
+				add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.name)
+			}
+			if err := reset(r.lost, err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	suspected := make(map[int64]*feed, len(s.suspects))
+	for _, f := range s.suspects {
+		suspected[f.no] = f
+	}
+	r.allLost.BindInt64(1, int64(s.q.After))
+	for {
+		row, err := r.allLost.Step()
+		if err != nil || !row {
+			return reset(r.allLost, err)
+		}
+		if f := suspected[r.allLost.ColumnInt64(2)]; f != nil {
+			add(stream.ID(r.allLost.ColumnInt64(0)), stream.Reason(r.allLost.ColumnText(1)), f.name)
+		}
+	}
 }
 
 // findOldest looks for the first retained item above After, feed by feed.

@@ -34,12 +34,14 @@ type upkeep struct {
 	over     map[*feed]bool // feeds that hold more than they may
 	expire   bool           // there may be items whose ttl ran out
 	keys     bool           // there may be keys that are too old
-	forget   bool           // there may be feeds to forget
-	retryAt  time.Time      // no upkeep before this: the store failed
-	pages    int64          // of the database
-	free     int64          // of which hold nothing
-	vacuum   bool           // free pages are being given back
-	unlooked int64          // bytes committed since the last look
+	sweeping bool           // not all feeds were looked at since it was due
+	// sweepFrom is the first that was not.
+	sweepFrom string
+	retryAt   time.Time // no upkeep before this: the store failed
+	pages     int64     // of the database
+	free      int64     // of which hold nothing
+	vacuum    bool      // free pages are being given back
+	unlooked  int64     // bytes committed since the last look
 }
 
 // waits reports whether there is something to do.
@@ -47,7 +49,7 @@ func (u *upkeep) waits() bool {
 	if !u.retryAt.IsZero() && time.Now().Before(u.retryAt) {
 		return false
 	}
-	return u.due || u.expire || u.keys || u.forget || len(u.over) > 0
+	return u.due || u.expire || u.keys || u.sweeping || len(u.over) > 0
 }
 
 // failed puts upkeep off for a moment, so that a store that fails is not
@@ -64,8 +66,14 @@ func (t *tx) doUpkeep(budget int) error {
 	}
 	if u.due {
 		u.due = false
-		u.expire, u.keys, u.forget = true, true, true
-		t.lookForWork()
+		u.expire, u.keys, u.sweeping = true, true, true
+	}
+	if u.sweeping {
+		n, err := t.sweep(budget, sweepFeeds*budget)
+		if err != nil {
+			return err
+		}
+		budget -= n
 	}
 	for f := range u.over {
 		if budget <= 0 {
@@ -95,24 +103,67 @@ func (t *tx) doUpkeep(budget int) error {
 		}
 		u.keys = n == budget
 	}
-	if u.forget && budget > 0 {
-		u.forget = false
-		return t.forget(budget)
-	}
 	return nil
 }
 
-// lookForWork notes the feeds that age has brought above their bounds.
-func (t *tx) lookForWork() {
-	for _, f := range t.l.feeds {
-		s := &f.state
-		if c := t.states[f]; c != nil {
-			s = c
+// sweepFeeds is how many feeds are looked at for each row of the budget: ten take
+// less than a row. So beside publishes it is 1,000 of them, some 100 us, and a
+// sweep over 100,000 takes a hundred transactions.
+const sweepFeeds = 10
+
+// sweep goes on looking at all feeds, for those that age has brought above their
+// bounds, and those that can be forgotten, at most budget. It looks at no more
+// than so many feeds, and returns how many it forgot.
+func (t *tx) sweep(budget, feeds int) (forgot int, err error) {
+	u := &t.w.upkeep
+	c := t.l.registry.Load().names.Seek(u.sweepFrom)
+	for ; c.Valid(); c.Next() {
+		if feeds == 0 || len(t.gone) == budget {
+			u.sweepFrom = c.Key()
+			break
+		}
+		feeds--
+		f := c.Value()
+		s := t.states[f]
+		if s == nil {
+			s = f.committed.Load()
+			if t.forgettable(f, s) {
+				if err := t.forget(f, s); err != nil {
+					return 0, err
+				}
+				continue
+			}
 		}
 		if over(f.retention(s), s, t.now) {
-			t.w.upkeep.over[f] = true
+			u.over[f] = true
 		}
 	}
+	if !c.Valid() {
+		u.sweepFrom, u.sweeping = "", false
+	}
+	if len(t.gone) == 0 {
+		return 0, nil
+	}
+	if err := t.mark(markForgotten, t.forgotten); err != nil {
+		return 0, err
+	}
+	return len(t.gone), t.mark(markLast, t.w.last)
+}
+
+// forgettable reports whether a feed is empty, has no retention of its own, and
+// was not touched for its max age.
+func (t *tx) forgettable(f *feed, s *state) bool {
+	age := f.configured.MaxAge
+	return s.items == 0 && s.own == nil && age > 0 && s.newest < stream.IDAt(t.now.Add(-age))
+}
+
+// forget removes a feed. Its loss goes into the mark.
+func (t *tx) forget(f *feed, s *state) error {
+	t.dirty = true
+	t.gone[f] = true
+	t.forgotten = max(t.forgotten, s.lost)
+	t.w.dropFeed.BindInt64(1, f.no)
+	return run(t.w.dropFeed)
 }
 
 // retention is what bounds a feed in the given state: its own retention, or
@@ -269,7 +320,7 @@ func (t *tx) remove(id stream.ID, feed string) (alive bool, err error) {
 }
 
 func (t *tx) byNo(no int64) *feed {
-	if f := t.l.byNo[no]; f != nil {
+	if f := t.w.byNo[no]; f != nil {
 		return f
 	}
 	for _, f := range t.fresh {
@@ -296,35 +347,6 @@ func (t *tx) dropKeys(budget int) (int, error) {
 	t.keys -= n
 	t.w.dropOldKeys.BindInt64(1, n)
 	return int(n), run(t.w.dropOldKeys)
-}
-
-// forget removes feeds that are empty, have no retention of their own, and
-// were not touched for their max age. Their loss goes into the mark.
-func (t *tx) forget(budget int) error {
-	for _, f := range t.l.feeds {
-		age := f.configured.MaxAge
-		if t.states[f] != nil || f.items > 0 || f.own != nil || age <= 0 || f.newest >= stream.IDAt(t.now.Add(-age)) {
-			continue
-		}
-		if len(t.gone) == budget {
-			t.w.upkeep.forget = true
-			break
-		}
-		t.dirty = true
-		t.gone[f] = true
-		t.forgotten = max(t.forgotten, f.lost)
-		t.w.dropFeed.BindInt64(1, f.no)
-		if err := run(t.w.dropFeed); err != nil {
-			return err
-		}
-	}
-	if len(t.gone) == 0 {
-		return nil
-	}
-	if err := t.mark(markForgotten, t.forgotten); err != nil {
-		return err
-	}
-	return t.mark(markLast, t.w.last)
 }
 
 func (t *tx) mark(name string, id stream.ID) error {
