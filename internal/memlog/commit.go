@@ -44,6 +44,7 @@ func (l *Log) commit() {
 	defer close(l.done)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	var s sweep
 	for {
 		select {
 		case <-l.closing:
@@ -52,7 +53,9 @@ func (l *Log) commit() {
 			t.run()
 			close(t.finished)
 		case <-tick.C:
-			l.sweep()
+			s.begin()
+		case <-s.more:
+			l.sweepOn(&s)
 		}
 	}
 }
@@ -109,29 +112,59 @@ func (l *Log) forgetKeysLocked(now time.Time) {
 	}
 }
 
-// sweep removes what ran out by time. It looks without the mutex, which is the
-// committer's right, so that readers wait only where there is something to do.
-func (l *Log) sweep() {
+// sweepFeeds is how many feeds the committer looks at before it takes what others
+// want: some 100 us.
+const sweepFeeds = 1000
+
+// sweep is how far the committer has come in looking at all feeds.
+type sweep struct {
+	more chan struct{} // ready while there is more to look at, else nil
+	from string        // the first feed that was not looked at
+}
+
+func (s *sweep) begin() {
+	if s.more == nil {
+		s.more = make(chan struct{})
+		close(s.more)
+	}
+}
+
+// sweepOn removes what ran out by time, some of it. It looks without the mutex,
+// which is the committer's right, so that readers wait only where there is
+// something to do.
+func (l *Log) sweepOn(s *sweep) {
 	now := l.now()
 	var due []*feed
-	for _, f := range l.feeds {
-		if f.excess(now) > 0 || f.idle(now) {
+	looked := 0
+	c := l.names.Load().Seek(s.from)
+	for ; c.Valid() && looked < sweepFeeds; c.Next() {
+		looked++
+		if f := c.Value(); f.excess(now) > 0 || f.idle(now) {
 			due = append(due, f)
 		}
+	}
+	if s.from = ""; c.Valid() {
+		s.from = c.Key()
+	} else {
+		s.more = nil
 	}
 	if len(due) == 0 && !l.ttls.due(now) && l.keys.stale(now) == 0 {
 		return
 	}
 	l.change(func(now time.Time, c *stream.Commit) {
 		l.forgetKeysLocked(now)
+		names := l.names.Load().Edit()
 		for _, f := range due {
 			l.trimLocked(f, now, c)
 			if f.idle(now) {
 				l.forgotten.raise(f.lost.id, f.lost.reason)
 				delete(l.feeds, f.name)
+				names.Delete(f.name)
 				l.bytes -= feedCost
 			}
 		}
+		m := names.Done()
+		l.names.Store(&m)
 	})
 }
 

@@ -71,6 +71,10 @@ func (l *Log) feedLocked(name string, now time.Time) *feed {
 			f.configured = l.opts.Retention(name)
 		}
 		l.feeds[name] = f
+		names := l.names.Load().Edit()
+		names.Set(name, f)
+		m := names.Done()
+		l.names.Store(&m)
 		l.bytes += feedCost
 	}
 	f.touched = now

@@ -10,15 +10,25 @@ import (
 	"feedd/internal/stream"
 )
 
+// infoFeeds is how many feeds are listed under the mutex at a time.
+const infoFeeds = 256
+
 // Feeds implements [stream.Keeper].
 func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
 	if err := l.usable(ctx); err != nil {
 		return nil, fmt.Errorf("list feeds: %w", err)
 	}
-	var infos []stream.FeedInfo
-	l.mu.RLock()
-	l.eachSelectedLocked(match, func(f *feed) { infos = append(infos, f.info()) })
-	l.mu.RUnlock()
+	feeds := l.resolve(match)
+	infos := make([]stream.FeedInfo, 0, len(feeds))
+	for some := range slices.Chunk(feeds, infoFeeds) {
+		l.mu.RLock()
+		for _, f := range some {
+			if l.feeds[f.name] == f { // else it was forgotten meanwhile
+				infos = append(infos, f.info())
+			}
+		}
+		l.mu.RUnlock()
+	}
 	slices.SortFunc(infos, func(a, b stream.FeedInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return infos, nil
 }

@@ -3,8 +3,10 @@ package memlog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"feedd/internal/ordered"
 	"feedd/internal/stream"
 )
 
@@ -22,6 +24,10 @@ type Log struct {
 	done    chan struct{} // closed when the committer has ended
 
 	close sync.Once
+
+	// names are the feeds, as of the last change of which there are. What it
+	// points to is immutable: patterns are looked up in it without the mutex.
+	names atomic.Pointer[ordered.Map[string, *feed]]
 
 	// mu guards the fields below. Only the committer writes them, holding mu;
 	// others read them holding mu. Nothing that blocks is done under it, and
@@ -85,6 +91,7 @@ func Open(opts stream.StoreOptions) *Log {
 	}
 	l.opening = stream.Opening{Time: max(1, stream.IDAt(l.now()))}
 	l.last = l.opening.Time
+	l.names.Store(new(ordered.Map[string, *feed]))
 	go l.commit()
 	return l
 }

@@ -15,46 +15,113 @@ import (
 const scanLimit = 10_000
 
 // Read implements [stream.Log].
+//
+// A page and its loss are of one moment, under the mutex. Whether a pattern
+// matches is found out without it, for the feeds that were met: then it looks
+// again.
 func (l *Log) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
 	if err := l.usable(ctx); err != nil {
 		return stream.Page{}, fmt.Errorf("read %s: %w", q.Select, err)
 	}
-	now := l.now()
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	entries, has := l.candidatesLocked(q.Select)
-	match := func(e *entry) bool {
-		return e.feed != nil && !e.item.Expired(now) && q.Select.HasEvent(e.item.Event) && has(e.feed)
+	s := &scan{q: q, now: l.now(), known: make(map[*feed]bool), ahead: max(minAhead, 4*q.Items)}
+	s.names, s.plain = q.Select.Names()
+	for !l.tryRead(s) {
+		for _, f := range s.unknown {
+			s.known[f] = q.Select.Has(f.name)
+		}
+		s.unknown = s.unknown[:0]
+		s.ahead *= 4
+		if s.loss {
+			s.feeds = l.resolve(q.Select)
+			s.resolved = true
+		}
 	}
-	if q.Backward {
-		return scanBackward(entries, q, match), nil
-	}
-	p := scanForward(entries, q, match)
-	if l.highest > max(q.After, q.Told) {
-		p.Loss = l.lossLocked(q, now)
-	}
-	return p, nil
+	return s.page, nil
 }
 
-// candidatesLocked returns entries by id among which all selected ones are, and
-// whether a feed of theirs is selected.
-func (l *Log) candidatesLocked(sel stream.Selection) ([]*entry, func(*feed) bool) {
-	if names, plain := sel.Names(); plain && len(names) < 2 {
-		var items []*entry
-		if len(names) == 1 && l.feeds[names[0]] != nil {
-			items = l.feeds[names[0]].items
+// minAhead is how many entries behind the first of an unknown feed are looked at
+// for other such feeds, at least.
+const minAhead = 256
+
+// scan is one Read.
+type scan struct {
+	q     stream.Query
+	now   time.Time
+	names []string // of a selection without patterns
+	plain bool
+
+	known    map[*feed]bool // whether it is selected, as far as it was found out
+	unknown  []*feed        // feeds that were met and are not in known
+	ahead    int            // see minAhead
+	left     int            // of ahead, once a feed was unknown
+	loss     bool           // there may be a loss to tell of
+	feeds    []*feed        // those of the selection, where resolved is set
+	resolved bool
+
+	page stream.Page
+}
+
+// tryRead makes the page, or returns false where there is something to be found
+// out before.
+func (l *Log) tryRead(s *scan) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	q := &s.q
+	entries := l.all
+	if s.plain {
+		if entries = nil; len(s.names) > 1 {
+			entries = l.all
 		}
-		return items, func(*feed) bool { return true }
-	}
-	known := make(map[*feed]bool) // a selector is dear to ask for each item
-	return l.all, func(f *feed) bool {
-		is, ok := known[f]
-		if !ok {
-			is = sel.Has(f.name)
-			known[f] = is
+		for _, name := range s.names {
+			if f := l.feeds[name]; f != nil {
+				s.known[f] = true
+				if len(s.names) == 1 {
+					entries = f.items
+				}
+			}
 		}
-		return is
 	}
+	s.loss = !q.Backward && l.highest > max(q.After, q.Told)
+	s.left = s.ahead
+	if q.Backward {
+		s.page = scanBackward(entries, s)
+	} else {
+		s.page = scanForward(entries, s)
+	}
+	if len(s.unknown) > 0 || s.loss && !s.plain && !s.resolved {
+		return false
+	}
+	if s.loss {
+		s.page.Loss = l.lossLocked(s)
+	}
+	return true
+}
+
+// match reports whether an entry is selected. Once a feed is unknown nothing is;
+// then ok says whether to look at more entries.
+func (s *scan) match(e *entry) (is, ok bool) {
+	if len(s.unknown) > 0 {
+		s.left--
+	}
+	if e.feed == nil {
+		return false, s.left > 0
+	}
+	is, known := s.known[e.feed]
+	if !known && !s.plain {
+		s.known[e.feed] = false // until it was asked
+		s.unknown = append(s.unknown, e.feed)
+	}
+	is = is && len(s.unknown) == 0 && !e.item.Expired(s.now) && s.q.Select.HasEvent(e.item.Event)
+	return is, s.left > 0
+}
+
+// resolve returns the feeds of a selection that are there now.
+func (l *Log) resolve(sel stream.Selection) (feeds []*feed) {
+	stream.Resolve(sel, *l.names.Load(), func(f *feed) bool {
+		feeds = append(feeds, f)
+		return true
+	})
+	return feeds
 }
 
 // find returns where id stands or would stand, and whether it is there.
@@ -72,14 +139,15 @@ func above(entries []*entry, id stream.ID) int {
 }
 
 // scanForward fills a page with the oldest matches.
-func scanForward(entries []*entry, q stream.Query, match func(*entry) bool) stream.Page {
+func scanForward(entries []*entry, s *scan) stream.Page {
+	q := &s.q
 	p := stream.Page{Through: max(q.After, q.UpTo)} // a cursor never moves back
-	room := newRoom(&q)
+	room := newRoom(q)
 	start := above(entries, q.After)
 	for i := start; i < len(entries) && entries[i].item.ID <= q.UpTo; i++ {
 		e := entries[i]
-		is := match(e)
-		if i-start == scanLimit || is && !room.take(&e.item) {
+		is, ok := s.match(e)
+		if !ok || i-start == scanLimit || is && !room.take(&e.item) {
 			p.Through, p.More = entries[i-1].item.ID, true
 			return p
 		}
@@ -91,14 +159,15 @@ func scanForward(entries []*entry, q stream.Query, match func(*entry) bool) stre
 }
 
 // scanBackward fills a page with the newest matches.
-func scanBackward(entries []*entry, q stream.Query, match func(*entry) bool) stream.Page {
+func scanBackward(entries []*entry, s *scan) stream.Page {
+	q := &s.q
 	p := stream.Page{Through: q.After}
-	room := newRoom(&q)
+	room := newRoom(q)
 	start := above(entries, q.UpTo) - 1
 	for i := start; i >= 0 && entries[i].item.ID > q.After; i-- {
 		e := entries[i]
-		is := match(e)
-		if start-i == scanLimit || is && !room.take(&e.item) {
+		is, ok := s.match(e)
+		if !ok || start-i == scanLimit || is && !room.take(&e.item) {
 			p.Through, p.More = e.item.ID, true
 			break
 		}
@@ -129,7 +198,8 @@ func (r *room) take(it *stream.Item) bool {
 
 // lossLocked returns what was lost to a selection after the query's position,
 // nil where that is nothing or the reader knows.
-func (l *Log) lossLocked(q stream.Query, now time.Time) *stream.Loss {
+func (l *Log) lossLocked(s *scan) *stream.Loss {
+	q := &s.q
 	var (
 		top    mark
 		loss   = stream.Loss{Resume: q.After}
@@ -143,14 +213,25 @@ func (l *Log) lossLocked(q stream.Query, now time.Time) *stream.Loss {
 		losses = append(losses, m.id)
 		return true
 	}
-	absent := l.eachSelectedLocked(q.Select, func(f *feed) {
+	// A feed that was forgotten may have been selected.
+	absent := !s.plain && len(q.Select.Patterns()) > 0
+	if s.plain {
+		for _, name := range s.names {
+			if f := l.feeds[name]; f != nil {
+				s.feeds = append(s.feeds, f)
+			} else {
+				absent = true
+			}
+		}
+	}
+	for _, f := range s.feeds {
 		if note(f.lost) {
 			loss.Feeds = append(loss.Feeds, f.name)
 		}
-		if id := f.firstAbove(q.After, now); id > 0 && (loss.Oldest == 0 || id < loss.Oldest) {
+		if id := f.firstAbove(q.After, s.now); id > 0 && (loss.Oldest == 0 || id < loss.Oldest) {
 			loss.Oldest = id
 		}
-	})
+	}
 	if absent {
 		note(l.forgotten)
 	}
@@ -166,28 +247,6 @@ func (l *Log) lossLocked(q stream.Query, now time.Time) *stream.Loss {
 	slices.Sort(loss.Feeds)
 	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
 	return &loss
-}
-
-// eachSelectedLocked calls fn for each feed of the selection, and reports
-// whether there may have been others that were forgotten.
-func (l *Log) eachSelectedLocked(sel stream.Selection, fn func(*feed)) (absent bool) {
-	names, plain := sel.Names()
-	if !plain {
-		for _, f := range l.feeds {
-			if sel.Has(f.name) {
-				fn(f)
-			}
-		}
-		return len(sel.Terms()) > 0 // the zero Selection selects nothing
-	}
-	for _, name := range names {
-		if f := l.feeds[name]; f != nil {
-			fn(f)
-		} else {
-			absent = true
-		}
-	}
-	return absent
 }
 
 // firstAbove returns the feed's first item above id that has not run out, 0
