@@ -424,8 +424,8 @@ func (s *scan) losses(r *reader) error {
 }
 
 // manySuspects is from how many suspects on all feeds that lost something are gone
-// through: to look up one takes as long as to go through some thirty.
-const manySuspects = 1000
+// through, which takes less than to look up so many.
+const manySuspects = 256
 
 // eachLost calls add for what the suspects lost, as this snapshot knows it.
 func (s *scan) eachLost(r *reader, add func(stream.ID, stream.Reason, string)) error {

@@ -51,6 +51,7 @@ func TestLog(t *testing.T, s Subject) {
 		{"P2", casesP2},
 		{"P3", casesP3},
 		{"P4", casesP4},
+		{"P5", casesP5},
 		{"P6", casesP6},
 		{"P7", casesP7},
 		{"Source", casesSource},
