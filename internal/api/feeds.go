@@ -7,7 +7,6 @@ import (
 	"math"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -39,80 +38,19 @@ type feedRow struct {
 // rateOver is the time over which the rate of a feed is taken.
 const rateOver = 10 * time.Second
 
-// listFeeds answers GET /feeds: the feeds that the principal may read. match is
-// a selector, after a name to go on from; sort says what comes first, else it is
-// by name.
-func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return badQuery.because(err)
-	}
-	limit, err := number(query, "limit", 1, 10_000, 1000)
-	if err != nil {
-		return err
-	}
-	match := query.Get("match")
-	if match == "" {
-		match = "**"
-	}
-	sel, err := s.parseSelector(r, match)
-	if err != nil {
-		return err
-	}
-	sel, err = s.readable(r, sel)
-	if err != nil {
-		return err
-	}
-	feeds, err := s.Engine.Feeds(r.Context(), sel)
-	if err != nil {
-		return err
-	}
-	after, sort := query.Get("after"), query.Get("sort")
-	if after != "" && sort != "" {
-		return badQuery.with("after does not go with sort: it is a name to go on from")
-	}
-	if err := s.sortFeeds(feeds, sort); err != nil {
-		return err
-	}
-	feeds = slices.DeleteFunc(feeds, func(f stream.FeedInfo) bool { return f.Name <= after })
-	answer := struct {
-		Feeds []feedRow `json:"feeds"`
-		More  bool      `json:"more"`
-	}{Feeds: []feedRow{}, More: len(feeds) > limit}
-	feeds = feeds[:min(len(feeds), limit)]
-	names := make([]string, len(feeds))
-	for i := range feeds {
-		names[i] = feeds[i].Name
-	}
-	subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, rateOver)
-	admin := principal(r).Admin()
-	for i, f := range feeds {
-		row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i], Rate: rates[i]}
-		if admin {
-			row.Settings, row.Own = s.FormatRetention(f.Retention), f.Own
-		}
-		if f.Oldest > 0 {
-			row.Oldest = f.Oldest.String()
-		}
-		if f.Newest > 0 {
-			row.Newest = f.Newest.String()
-		}
-		answer.Feeds = append(answer.Feeds, row)
-	}
-	return s.writeJSON(w, http.StatusOK, answer)
-}
-
-// sortFeeds sorts what is sorted by name; a - before what it goes by is for the
-// largest first. An empty feed has nothing old.
-func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) error {
+// sortFeeds returns the feeds, which are sorted by name, in another order; a -
+// before what it goes by is for the largest first. An empty feed has nothing old.
+// The list that it is given is others' too.
+func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInfo, error) {
 	by, down := strings.CutPrefix(by, "-")
 	var key func(f *stream.FeedInfo) float64
 	switch by {
 	case "", "feed":
 		if down {
+			feeds = slices.Clone(feeds)
 			slices.Reverse(feeds)
 		}
-		return nil
+		return feeds, nil
 	case "rate":
 		names := make([]string, len(feeds))
 		for i := range feeds {
@@ -137,15 +75,16 @@ func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) error {
 	case "newest":
 		key = func(f *stream.FeedInfo) float64 { return float64(f.Newest) }
 	default:
-		return badQuery.with("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
+		return nil, badQuery.with("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
 	}
+	feeds = slices.Clone(feeds)
 	slices.SortStableFunc(feeds, func(a, b stream.FeedInfo) int {
 		if down {
 			a, b = b, a
 		}
 		return cmp.Compare(key(&a), key(&b))
 	})
-	return nil
+	return feeds, nil
 }
 
 // purge answers DELETE /feeds/{feed}.

@@ -115,6 +115,7 @@ type Server struct {
 
 	guests      guests
 	selections  selections
+	listings    *listings
 	replies     replies
 	returned    *returned // nil: nobody takes connections back
 	connections connections
@@ -131,6 +132,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts}
 	s.guests.server = s
 	s.bodies = newBodies(opts.MaxBodiesBytes)
+	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
 	s.selections.held = make(map[stream.SelectionKey]*heldSelection)
 	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())

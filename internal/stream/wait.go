@@ -46,12 +46,11 @@ func (w *Waiter) Close() {
 // Readers returns how many readers select each of the feeds.
 func (h *Hub) Readers(feeds []string) []int {
 	counts := make([]int, len(feeds))
-	seen := make(map[*Waiter]struct{})
+	seen := make(map[*Waiter]int) // the last feed that it was counted for, from 1
 	for i, feed := range feeds {
-		clear(seen)
 		h.wakes.each(feed, func(w *Waiter) {
-			if _, again := seen[w]; !again {
-				seen[w] = struct{}{}
+			if seen[w] <= i {
+				seen[w] = i + 1
 				counts[i] += int(w.readers.Load())
 			}
 		})

@@ -1,0 +1,217 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+
+	"feedd/internal/stream"
+)
+
+// listings make the lists of feeds. With very many feeds one takes a large part
+// of a second, so they are made one at a time, and kept for a while: those who
+// ask again and again, or all at once, take no more than one does.
+type listings struct {
+	turn    chan struct{} // held by who makes one
+	feeds   kept[stream.SelectionKey, []stream.FeedInfo]
+	answers kept[listKey, []byte]
+}
+
+// listKey is what an answer depends on. Scope is in the selection's key: what is
+// kept for somebody is for those alone who may read the same.
+type listKey struct {
+	sel         stream.SelectionKey
+	admin       bool
+	after, sort string
+	limit       int
+}
+
+const (
+	// keptFrom is from how many feeds on a list is kept, and keptFor how long. One
+	// of fewer takes a few milliseconds, and is made anew each time.
+	keptFrom = 1000
+	keptFor  = time.Second
+	// keptLists and keptAnswers are how many there are at the same time: with
+	// 100,000 feeds some 11 MiB each, and with 10,000 rows 3 MiB.
+	keptLists   = 2
+	keptAnswers = 4
+)
+
+func newListings() *listings {
+	l := &listings{turn: make(chan struct{}, 1)}
+	l.feeds.most, l.answers.most = keptLists, keptAnswers
+	return l
+}
+
+// listFeeds answers GET /feeds: the feeds that the principal may read. match is
+// a selector, after a name to go on from; sort says what comes first, else it is
+// by name.
+func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badQuery.because(err)
+	}
+	limit, err := number(query, "limit", 1, 10_000, 1000)
+	if err != nil {
+		return err
+	}
+	match := query.Get("match")
+	if match == "" {
+		match = "**"
+	}
+	sel, err := s.parseSelector(r, match)
+	if err != nil {
+		return err
+	}
+	sel, err = s.readable(r, sel)
+	if err != nil {
+		return err
+	}
+	key := listKey{sel.Key(), principal(r).Admin(), query.Get("after"), query.Get("sort"), limit}
+	if key.after != "" && key.sort != "" {
+		return badQuery.with("after does not go with sort: it is a name to go on from")
+	}
+	answer, err := s.listing(r.Context(), sel, key)
+	if err != nil {
+		return err
+	}
+	setPageHeader(w.Header())
+	return s.writeAnswer(w, http.StatusOK, answer)
+}
+
+// listing returns the answer to somebody who may read what sel selects.
+func (s *Server) listing(ctx context.Context, sel stream.Selection, key listKey) ([]byte, error) {
+	ls := s.listings
+	select {
+	case ls.turn <- struct{}{}:
+		defer func() { <-ls.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if answer, ok := ls.answers.get(key); ok {
+		return answer, nil
+	}
+	feeds, ok := ls.feeds.get(key.sel)
+	if !ok {
+		var err error
+		if feeds, err = s.Engine.Feeds(ctx, sel); err != nil {
+			return nil, err
+		}
+		if len(feeds) >= keptFrom {
+			ls.feeds.put(key.sel, feeds)
+		}
+	}
+	all := len(feeds)
+	feeds, err := s.sortFeeds(feeds, key.sort)
+	if err != nil {
+		return nil, err
+	}
+	feeds = feeds[sort.Search(len(feeds), func(i int) bool { return key.after == "" || feeds[i].Name > key.after }):]
+	answer := s.appendRows(nil, feeds[:min(len(feeds), key.limit)], key.admin, len(feeds) > key.limit)
+	if all >= keptFrom {
+		ls.answers.put(key, answer)
+	}
+	return answer, nil
+}
+
+// rowsTurn is after how many rows other goroutines have their turn.
+const rowsTurn = 256
+
+// appendRows appends the answer with these feeds; more says that there are more.
+func (s *Server) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more bool) []byte {
+	dst = append(dst, `{"feeds":[`...)
+	names := make([]string, 0, rowsTurn)
+	for len(feeds) > 0 {
+		some := feeds[:min(len(feeds), rowsTurn)]
+		feeds = feeds[len(some):]
+		names = names[:0]
+		for i := range some {
+			names = append(names, some[i].Name)
+		}
+		subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, rateOver)
+		for i, f := range some {
+			row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i], Rate: rates[i]}
+			if admin {
+				row.Settings, row.Own = s.FormatRetention(f.Retention), f.Own
+			}
+			if f.Oldest > 0 {
+				row.Oldest = f.Oldest.String()
+			}
+			if f.Newest > 0 {
+				row.Newest = f.Newest.String()
+			}
+			b, err := json.Marshal(row)
+			if err != nil {
+				panic(err) // strings and numbers, and JSON of our own
+			}
+			dst = append(append(dst, b...), ',')
+		}
+		runtime.Gosched()
+	}
+	if dst[len(dst)-1] == ',' {
+		dst = dst[:len(dst)-1]
+	}
+	dst = append(dst, `],"more":`...)
+	if more {
+		return append(dst, "true}\n"...)
+	}
+	return append(dst, "false}\n"...)
+}
+
+// kept holds a few values for a short while.
+type kept[K comparable, V any] struct {
+	most int
+
+	mu sync.Mutex // guards by
+	by map[K]keptValue[V]
+}
+
+type keptValue[V any] struct {
+	v     V
+	until time.Time
+}
+
+func (k *kept[K, V]) get(key K) (v V, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.by[key]
+	if !ok || time.Now().After(e.until) {
+		return v, false
+	}
+	return e.v, true
+}
+
+// put keeps a value.
+func (k *kept[K, V]) put(key K, v V) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dropLocked(time.Now())
+	if k.by == nil {
+		k.by = make(map[K]keptValue[V])
+	}
+	if len(k.by) >= k.most {
+		for other := range k.by { // any one
+			delete(k.by, other)
+			break
+		}
+	}
+	k.by[key] = keptValue[V]{v, time.Now().Add(keptFor)}
+	time.AfterFunc(keptFor+time.Millisecond, func() { // the memory is not kept for longer
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.dropLocked(time.Now())
+	})
+}
+
+func (k *kept[K, V]) dropLocked(now time.Time) {
+	for key, e := range k.by {
+		if now.After(e.until) {
+			delete(k.by, key)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"feedd/internal/stream"
+)
+
+// lister counts who lists feeds.
+type lister struct {
+	stream.Engine
+	calls, now, most atomic.Int64
+	held             chan struct{} // nil: none waits
+}
+
+func (l *lister) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
+	l.calls.Add(1)
+	if n := l.now.Add(1); n > l.most.Load() {
+		l.most.Store(n)
+	}
+	defer l.now.Add(-1)
+	if l.held != nil {
+		<-l.held
+	}
+	return l.Engine.Feeds(ctx, match)
+}
+
+// startWithFeeds starts a server with many feeds, of which those that begin with
+// closed are the administrator's.
+func startWithFeeds(t *testing.T, n int, held chan struct{}) (*server, *lister) {
+	l := &lister{held: held}
+	s := start(t, deployment{
+		memory:  true,
+		readers: func(feed string) bool { return !strings.HasPrefix(feed, "closed") },
+		wrap: func(e stream.Engine) stream.Engine {
+			l.Engine = e
+			return l
+		},
+	})
+	for i := range n {
+		s.text(fmt.Sprintf("%s.f%d", []string{"open", "closed"}[i%2], i), "x")
+	}
+	return s, l
+}
+
+// P5: lists of feeds are made one at a time; of very many they are kept for a
+// moment, for who may read the same.
+func TestP5_lists_of_feeds_are_made_one_at_a_time(t *testing.T) {
+	held := make(chan struct{})
+	s, l := startWithFeeds(t, 2000, held)
+	var all sync.WaitGroup
+	var bodies [8]string
+	for i := range bodies {
+		all.Go(func() { bodies[i] = s.get("/feeds?limit=10000").body })
+	}
+	held <- struct{}{}
+	all.Wait()
+	if calls := l.calls.Load(); calls != 1 {
+		t.Errorf("%d who ask the same made %d lists", len(bodies), calls)
+	}
+	for _, b := range bodies {
+		if b != bodies[0] || strings.Count(b, `"settings"`) != 2000 {
+			t.Errorf("not all got the same list of 2000 feeds")
+		}
+	}
+	close(held)
+	for i := range bodies { // each asks for another one
+		all.Go(func() {
+			s.get(fmt.Sprintf("/feeds?limit=%d&match=*.f%d", 100+i, i)).mustStatus(t, 200)
+		})
+	}
+	all.Wait()
+	if most := l.most.Load(); most != 1 {
+		t.Errorf("%d lists were made at the same time", most)
+	}
+}
+
+// P8: what is kept of a list for an administrator is shown to nobody else, and the
+// other way round.
+func TestP8_kept_lists_are_for_who_may_read_the_same(t *testing.T) {
+	s, _ := startWithFeeds(t, 4000, nil)
+	for range 3 {
+		for _, path := range []string{"/feeds?limit=10000", "/feeds?limit=10000&sort=-count", "/feeds?limit=10000&match=open.*,closed.*"} {
+			admin := s.get(path).mustStatus(t, 200).body
+			if n := strings.Count(admin, `"feed":`); n != 4000 || strings.Count(admin, `"settings"`) != 4000 {
+				t.Errorf("%s: the administrator sees %d feeds", path, n)
+			}
+			stranger := s.get(path, "Authorization:").mustStatus(t, 200).body
+			if n := strings.Count(stranger, `"feed":`); n != 2000 || strings.Contains(stranger, "closed") || strings.Contains(stranger, "settings") {
+				t.Errorf("%s: a stranger sees %d feeds, of 2000 that are open: %.200s", path, n, stranger)
+			}
+		}
+	}
+}
+
+// Lists go on from any name, also from what is kept.
+func TestFeeds_pages_of_a_kept_list(t *testing.T) {
+	s, l := startWithFeeds(t, 1500, nil)
+	var names []string
+	for after, more := "", true; more; {
+		page := s.list("limit=400&after=" + after)
+		for _, f := range page.Feeds {
+			names = append(names, f.Feed)
+		}
+		after, more = names[len(names)-1], page.More
+	}
+	if len(names) != 1500 {
+		t.Errorf("%d feeds in pages, not 1500", len(names))
+	}
+	for i := range names[1:] {
+		if names[i] >= names[i+1] {
+			t.Errorf("%s comes before %s", names[i], names[i+1])
+		}
+	}
+	if calls := l.calls.Load(); calls > 4 {
+		t.Errorf("%d lists were made for four pages", calls)
+	}
+}
