@@ -107,6 +107,9 @@ const (
 	pollKiB    = 30
 
 	feedsFactor = 2 // of the single feed
+
+	strangersFactor = 1.5 // of the p99 without them
+	strangersMiB    = 160 // the budget for selections, and as much again for what the collector has not collected
 )
 
 // goalsOf says what is asked of the figures.
@@ -124,6 +127,7 @@ func goalsOf(b *board, z *sizes) []goal {
 	a.stalled(z)
 	a.against("feeds", manyFeeds, deliveryCPU, oneFeedMany, feedsFactor, 0)
 	a.against("feeds", somePattern, deliveryCPU, oneFeedSome, feedsFactor, 0)
+	a.strangers()
 	a.faultless()
 	return a.goals
 }
@@ -156,6 +160,19 @@ func (a *asking) stalled(z *sizes) {
 	a.against(sc, withStalled, p99Publish, withoutStalled, stalledFactor, 0)
 	a.above(sc, withStalled, residentPeak, withoutStalled, stalledMiB)
 	a.above(sc, withStalled, tcpPeak, withoutStalled, float64(z.stalled)*stalledTCPKiB/1024)
+}
+
+func (a *asking) strangers() {
+	for _, kind := range strangerKinds {
+		a.askStranger(kind.row)
+	}
+}
+
+func (a *asking) askStranger(row string) {
+	if before, ok := a.board.value("strangers", row, p99Before); ok {
+		a.ask("strangers", row, p99, most, strangersFactor*before, fmt.Sprintf("%s x without them", number(strangersFactor)))
+	}
+	a.above("strangers", row, residentPeak, alone, strangersMiB)
 }
 
 // above asks for another row's figure and so much more.

@@ -26,6 +26,7 @@ var scenarios = []scenario{
 	{"storm", "All come back together", aboutStorm, runStorm},
 	{"polling", "Pages that wait", aboutPolling, runPolling},
 	{"feeds", "Many feeds, and patterns", aboutFeeds, runFeeds},
+	{"strangers", "Strangers beside a good reader", aboutStrangers, runStrangers},
 }
 
 func scenarioNames() []string {
@@ -62,6 +63,9 @@ type sizes struct {
 	feeds       int
 	feedsRate   int // items a second on all of them
 	patternRate int // the same, with subscribers of all of them
+
+	strangers, strangersFeeds int
+	strangersLast             time.Duration // of each measurement
 }
 
 var fullSizes = sizes{
@@ -72,6 +76,7 @@ var fullSizes = sizes{
 	stay: 1_000, away: 10 * time.Second,
 	pollers: 5_000, pollTimes: 5,
 	feeds: 10_000, feedsRate: 4_000, patternRate: 100,
+	strangers: 300, strangersFeeds: 73_000, strangersLast: 10 * time.Second,
 }
 
 // shortSizes only show that it works.
@@ -83,6 +88,7 @@ var shortSizes = sizes{
 	stay: 30, away: time.Second,
 	pollers: 100, pollTimes: 1,
 	feeds: 50, feedsRate: 200, patternRate: 50,
+	strangers: 20, strangersFeeds: 1_500, strangersLast: 500 * time.Millisecond,
 }
 
 // itemsPerSecond is the pace of a feed, where nothing else is said.

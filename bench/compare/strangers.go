@@ -1,0 +1,329 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	slowestOf   = metric{name: "slowest", unit: "ms"}
+	p99Before   = metric{name: "p99 without them, just before", unit: "ms"}
+	strangersDo = metric{name: "what they got done", unit: "/s"}
+)
+
+// alone is the row of the good reader with nobody beside it.
+const alone = "nobody"
+
+// stranger is what those do who sit beside the good reader. It ends with the
+// context. Each of them has a number.
+type stranger struct {
+	row    string
+	number func(z *sizes) int
+	do     func(s *strangers, ctx context.Context, no int)
+}
+
+var strangerKinds = []stranger{
+	{"readers of 256 long patterns", func(z *sizes) int { return z.strangers }, func(s *strangers, ctx context.Context, no int) {
+		s.hold(ctx, "/feeds/"+longPatterns(no))
+	}},
+	{"the same, opened and closed 100 times a second", func(*sizes) int { return 10 }, func(s *strangers, ctx context.Context, no int) {
+		for i := no; every(ctx, 100*time.Millisecond); i += 10 {
+			open, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			s.hold(open, "/feeds/"+longPatterns(i))
+			cancel()
+		}
+	}},
+	{"readers of 5,000 event names", func(z *sizes) int { return z.strangers }, func(s *strangers, ctx context.Context, no int) {
+		names := make([]string, 5000)
+		for i := range names {
+			names[i] = fmt.Sprintf("e%dn%d", no, i)
+		}
+		s.hold(ctx, "/feeds/x?event="+strings.Join(names, ","))
+	}},
+	{"8 who list all feeds", func(*sizes) int { return 8 }, func(s *strangers, ctx context.Context, no int) {
+		for ctx.Err() == nil {
+			s.get(ctx, "/feeds?limit=10000")
+		}
+	}},
+	{"8 who list other feeds each time", func(*sizes) int { return 8 }, func(s *strangers, ctx context.Context, no int) {
+		for i := 0; ctx.Err() == nil; i++ {
+			s.get(ctx, fmt.Sprintf("/feeds?limit=10000&after=f%d&match=*.t%d,**", i%100, i))
+		}
+	}},
+	{"4 who read 256 patterns from the beginning", func(*sizes) int { return 4 }, func(s *strangers, ctx context.Context, no int) {
+		for i := 0; ctx.Err() == nil; i++ {
+			patterns := make([]string, 256)
+			for j := range patterns {
+				patterns[j] = fmt.Sprintf("*.t%d.x%d", j, i)
+			}
+			s.get(ctx, "/feeds/"+strings.Join(patterns, ",")+"?since=all&format=json")
+		}
+	}},
+	{"4 who read everything from the beginning", func(*sizes) int { return 4 }, func(s *strangers, ctx context.Context, no int) {
+		for ctx.Err() == nil {
+			s.get(ctx, "/feeds/**?since=all&format=json&limit=1")
+		}
+	}},
+}
+
+func aboutStrangers(z *sizes) string {
+	return fmt.Sprintf("feedd with store sqlite and %s feeds. A good reader has a stream, and its publisher publishes each 50 ms: what is measured is the time from the request to the event. "+
+		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, from the beginning. They have the key, so that they may have so many patterns. The time without them is taken just before.",
+		number(float64(z.strangersFeeds)), z.strangers, z.strangers)
+}
+
+func runStrangers(b *bench, ctx context.Context, sc *scenario) error {
+	for _, s := range b.feedd("feedd-sqlite") {
+		if err := b.giveOne(ctx, sc, s, alone, nil, (*turn).strangers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strangers are the good reader and those beside it.
+type strangers struct {
+	*turn
+	client *http.Client
+	done   atomic.Int64 // requests of theirs that were answered
+	failed atomic.Pointer[error]
+}
+
+func (t *turn) strangers() error {
+	s := &strangers{turn: t, client: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 1000, DisableCompression: true,
+		DialContext: (&net.Dialer{KeepAlive: -1}).DialContext,
+	}}}
+	defer s.client.CloseIdleConnections()
+	if err := s.makeFeeds(t.sizes.strangersFeeds); err != nil {
+		return err
+	}
+	good, err := s.newGoodReader()
+	if err != nil {
+		return err
+	}
+	defer good.end()
+	for i, kind := range strangerKinds {
+		before, err := good.measure(t.sizes.strangersLast)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			t.row = alone
+			t.fileTimes(before)
+			t.file(residentPeak, residentOf(t.pids)/mib)
+		}
+		t.row = kind.row
+		if err := s.beside(good, kind); err != nil {
+			return err
+		}
+		t.file(p99Before, share(before, .99))
+	}
+	return nil
+}
+
+// beside measures the good reader with strangers beside it.
+func (s *strangers) beside(good *goodReader, kind stranger) error {
+	ctx, cancel := context.WithCancel(s.ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for no := range kind.number(&s.sizes) {
+		all.Go(func() { kind.do(s, ctx, no) })
+	}
+	if err := pause(ctx, s.sizes.strangersLast/4); err != nil { // they come
+		return err
+	}
+	peak := make(chan float64, 1)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		most := residentOf(s.pids)
+		for every(watching, 100*time.Millisecond) {
+			most = max(most, residentOf(s.pids))
+		}
+		peak <- most
+	}()
+	did := s.done.Load()
+	times, err := good.measure(s.sizes.strangersLast)
+	if err != nil {
+		return err
+	}
+	stop()
+	s.fileTimes(times)
+	s.file(residentPeak, <-peak/mib)
+	s.file(strangersDo, float64(s.done.Load()-did)/s.sizes.strangersLast.Seconds())
+	return nil
+}
+
+func (t *turn) fileTimes(times []float64) {
+	t.file(p50, share(times, .5))
+	t.file(p99, share(times, .99))
+	t.file(slowestOf, slices.Max(times))
+}
+
+// share returns what that share of the values is at or below.
+func share(values []float64, of float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(of*float64(len(sorted))))]
+}
+
+// every waits, and reports whether the context has not ended.
+func every(ctx context.Context, d time.Duration) bool { return pause(ctx, d) == nil }
+
+// longPatterns is 256 patterns of 62 tokens that no other number has.
+func longPatterns(no int) string {
+	list := make([]string, 256)
+	for i := range list {
+		tokens := make([]byte, 0, 128)
+		for j, x := 0, uint32(no*256+i); j < 61; j, x = j+1, x*1664525+1013904223 {
+			tokens = append(tokens, '.', 'a'+byte(x>>24)%26)
+		}
+		list[i] = "*" + string(tokens)
+	}
+	return strings.Join(list, ",")
+}
+
+func (s *strangers) request(ctx context.Context, method, path, body string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.base+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body == "" {
+		r.Body, r.ContentLength = nil, 0
+	}
+	r.Header.Set("Authorization", "Bearer "+adminKey)
+	return s.client.Do(r)
+}
+
+// get asks for something and reads all of it. What it is told does not matter.
+func (s *strangers) get(ctx context.Context, path string) {
+	res, err := s.request(ctx, http.MethodGet, path, "")
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err == nil {
+		s.done.Add(1)
+	}
+}
+
+// hold opens a stream and keeps it, if it gets one.
+func (s *strangers) hold(ctx context.Context, path string) {
+	res, err := s.request(ctx, http.MethodGet, path, "")
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	s.done.Add(1)
+	io.Copy(io.Discard, res.Body)
+}
+
+// makeFeeds publishes one item to each of n feeds.
+func (s *strangers) makeFeeds(n int) error {
+	const publishers = 64
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range publishers {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && s.failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if err := s.publish(fmt.Sprintf("f%d.t%d", i%5000, i), "x"); err != nil {
+					s.failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *strangers) publish(feed, text string) error {
+	res, err := s.request(s.ctx, http.MethodPost, "/feeds/"+feed, text)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, res.Body)
+	if res.StatusCode != http.StatusCreated {
+		return fmt.Errorf("a publish to %s: %s", feed, res.Status)
+	}
+	return nil
+}
+
+// goodReader has a stream, and publishes to it.
+type goodReader struct {
+	*strangers
+	events chan string
+	end    func()
+	sent   int
+}
+
+func (s *strangers) newGoodReader() (*goodReader, error) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	res, err := s.request(ctx, http.MethodGet, "/feeds/good?format=sse", "")
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	g := &goodReader{strangers: s, events: make(chan string, 16), end: func() {
+		cancel()
+		res.Body.Close()
+	}}
+	go func() {
+		defer close(g.events)
+		lines := bufio.NewScanner(res.Body)
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: good "); ok {
+				select {
+				case g.events <- data:
+				case <-ctx.Done():
+				}
+			}
+		}
+	}()
+	return g, nil
+}
+
+// goodPatience is how long an event may take before the measurement is given up.
+const goodPatience = time.Minute
+
+// measure publishes each 50 ms, and returns how many milliseconds each took from
+// the request to the event.
+func (g *goodReader) measure(lasts time.Duration) (times []float64, err error) {
+	for end := time.Now().Add(lasts); time.Now().Before(end); {
+		began := time.Now()
+		g.sent++
+		text := fmt.Sprint(g.sent)
+		published := make(chan error, 1)
+		go func() { published <- g.publish("good", "good "+text) }()
+		select {
+		case got := <-g.events:
+			if got != text {
+				return nil, fmt.Errorf("the good reader got %q, not %q", got, text)
+			}
+		case <-time.After(goodPatience):
+			return nil, errors.New("the good reader waits in vain")
+		}
+		times = append(times, float64(time.Since(began))/1e6)
+		if err := <-published; err != nil {
+			return nil, err
+		}
+		if err := pause(g.ctx, 50*time.Millisecond-time.Since(began)); err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
+}
