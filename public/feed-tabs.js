@@ -29,6 +29,9 @@ const ANSWER = 5_000;
 /** How many terms the connection has at most: a server takes 256, and a URL has
  * its limits. */
 const TERMS = 64;
+/** How many of them are patterns at most: a server takes 16 from a reader without
+ * a key. */
+const PATTERNS = 16;
 /** How long the tab that leads goes on with what it has before it asks anew who
  * wants what, in ms. */
 const ANEW = 60_000;
@@ -274,12 +277,12 @@ class Tab {
   #include(want) {
     if (!this.#connection) return;
     let union = unionOf(this.union, want);
-    if (union.terms.length > TERMS && Date.now() - this.since > ANEW) {
+    if (!fits(union) && Date.now() - this.since > ANEW) {
       // Much of it may be of tabs that are gone. Those that are there say so again.
       union = unionOf(this.want, want);
       this.since = Date.now();
     }
-    if (!covers(this.union, want) && !this.closed && union.terms.length <= TERMS) {
+    if (!covers(this.union, want) && !this.closed && fits(union)) {
       this.union = union;
       this.#connection.aim(urlOf(this.site, this.url, union));
     }
@@ -309,6 +312,12 @@ function urlOf(site, one, want) {
   const url = new URL(site.replace(/ own$/, "") + encodeURIComponent(want.terms.join(",")));
   if (want.event) url.searchParams.set("event", want.event);
   return url;
+}
+
+/** Whether one connection brings so much.
+ * @param {Want} union */
+function fits({terms}) {
+  return terms.length <= TERMS && terms.filter(term => term.includes("*")).length <= PATTERNS;
 }
 
 /** @param {Want} union

@@ -54,7 +54,8 @@
 //
 // The hub owns one, the waker, started by NewHub and ended by Hub.Close. Shards
 // own two for each processor, one that serves and one that polls, and up to 32
-// workers while somebody is behind; Shards.Close ends them. An engine may own
+// workers while somebody is behind; Shards.Close ends them. When readers go,
+// one more takes out what they selected, and ends. An engine may own
 // one committer, which may also do upkeep by a timer. Everything else runs on
 // its caller.
 package stream
