@@ -169,7 +169,7 @@ func (a *asking) strangers() {
 }
 
 func (a *asking) askStranger(row string) {
-	if before, ok := a.board.value("strangers", row, p99Before); ok {
+	if before, ok := a.board.value("strangers", row, p99Without); ok {
 		a.ask("strangers", row, p99, most, strangersFactor*before, fmt.Sprintf("%s x without them", number(strangersFactor)))
 	}
 	a.above("strangers", row, residentPeak, alone, strangersMiB)

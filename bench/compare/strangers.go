@@ -17,7 +17,7 @@ import (
 
 var (
 	slowestOf   = metric{name: "slowest", unit: "ms"}
-	p99Before   = metric{name: "p99 without them, just before", unit: "ms"}
+	p99Without  = metric{name: "p99 without them, before and after", unit: "ms"}
 	strangersDo = metric{name: "what they got done", unit: "/s"}
 )
 
@@ -70,7 +70,7 @@ var strangerKinds = []stranger{
 		}
 	}},
 	{"4 who read everything from the beginning", func(*sizes) int { return 4 }, func(s *strangers, ctx context.Context, no int) {
-		for ctx.Err() == nil {
+		for every(ctx, 20*time.Millisecond) { // as fast as they can is any load of requests
 			s.get(ctx, "/feeds/**?since=all&format=json&limit=1")
 		}
 	}},
@@ -78,7 +78,7 @@ var strangerKinds = []stranger{
 
 func aboutStrangers(z *sizes) string {
 	return fmt.Sprintf("feedd with store sqlite and %s feeds. A good reader has a stream, and its publisher publishes each 50 ms: what is measured is the time from the request to the event. "+
-		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, from the beginning. They have the key, so that they may have so many patterns. The time without them is taken just before.",
+		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, 50 times a second each, from the beginning. They have the key, so that they may have so many patterns. The time without them is taken before and after.",
 		number(float64(z.strangersFeeds)), z.strangers, z.strangers)
 }
 
@@ -113,21 +113,24 @@ func (t *turn) strangers() error {
 		return err
 	}
 	defer good.end()
-	for i, kind := range strangerKinds {
-		before, err := good.measure(t.sizes.strangersLast)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			t.row = alone
-			t.fileTimes(before)
-			t.file(residentPeak, residentOf(t.pids)/mib)
-		}
+	before, err := good.measure(t.sizes.strangersLast)
+	if err != nil {
+		return err
+	}
+	t.row = alone
+	t.fileTimes(before)
+	t.file(residentPeak, residentOf(t.pids)/mib)
+	for _, kind := range strangerKinds {
 		t.row = kind.row
 		if err := s.beside(good, kind); err != nil {
 			return err
 		}
-		t.file(p99Before, share(before, .99))
+		after, err := good.measure(t.sizes.strangersLast)
+		if err != nil {
+			return err
+		}
+		t.file(p99Without, share(append(before, after...), .99))
+		before = after
 	}
 	return nil
 }

@@ -89,11 +89,14 @@ func (s *Server) listing(ctx context.Context, sel stream.Selection, key listKey)
 	ls := s.listings
 	select {
 	case ls.turn <- struct{}{}:
-		defer func() { <-ls.turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if answer, ok := ls.answers.get(key); ok {
+	began := time.Now()
+	var answer []byte
+	defer func() { ls.rest(time.Since(began), len(answer)) }()
+	if kept, ok := ls.answers.get(key); ok {
+		answer = kept
 		return answer, nil
 	}
 	feeds, ok := ls.feeds.get(key.sel)
@@ -112,11 +115,23 @@ func (s *Server) listing(ctx context.Context, sel stream.Selection, key listKey)
 		return nil, err
 	}
 	feeds = feeds[sort.Search(len(feeds), func(i int) bool { return key.after == "" || feeds[i].Name > key.after }):]
-	answer := s.appendRows(nil, feeds[:min(len(feeds), key.limit)], key.admin, len(feeds) > key.limit)
+	answer = s.appendRows(nil, feeds[:min(len(feeds), key.limit)], key.admin, len(feeds) > key.limit)
 	if all >= keptFrom {
 		ls.answers.put(key, answer)
 	}
 	return answer, nil
+}
+
+// restBytes is how many bytes of lists there are in a second at most: a core
+// sends ten times as many.
+const restBytes = 64 << 20
+
+// rest gives the turn to the next one: after as long as this one has taken, and
+// as its answer takes to go out, so that those who ask without end leave time for
+// others.
+func (ls *listings) rest(took time.Duration, bytes int) {
+	wait := took + time.Duration(bytes)*time.Second/restBytes
+	time.AfterFunc(min(wait, keptFor), func() { <-ls.turn })
 }
 
 // rowsTurn is after how many rows other goroutines have their turn.

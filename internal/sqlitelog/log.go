@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,12 @@ import (
 // readers is how many pages are read at the same time.
 const readers = 4
 
+// patternReaders returns how many of them may be of patterns: their feeds are
+// looked for first, which may keep a processor busy for a while, and the other
+// half of the processors are for those who publish, and for readers of feeds by
+// name.
+func patternReaders() int { return min(max(1, runtime.GOMAXPROCS(0)/2), readers/2) }
+
 // Log is the embedded engine.
 type Log struct {
 	// Immutable after Open.
@@ -30,6 +37,8 @@ type Log struct {
 
 	// readers holds the reading connections that nobody uses.
 	readers chan *reader
+	// patterns is held by who reads a page of patterns.
+	patterns chan struct{}
 	// gate is read-locked for the length of one page, and locked by the
 	// committer while it moves the WAL into the database.
 	gate sync.RWMutex
@@ -78,7 +87,10 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 		path:    path,
 		opts:    opts,
 		readers: make(chan *reader, readers),
-		done:    make(chan struct{}),
+
+		patterns: make(chan struct{}, patternReaders()),
+
+		done: make(chan struct{}),
 	}
 	l.registry.Store(new(registry))
 	l.queue.more = make(chan struct{}, 1)

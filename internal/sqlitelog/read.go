@@ -103,6 +103,16 @@ func (l *Log) page(ctx context.Context, fn func(*reader) error) error {
 
 // Read implements stream.Log.
 func (l *Log) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
+	if len(q.Select.Patterns()) > 0 {
+		select {
+		case l.patterns <- struct{}{}:
+			defer func() { <-l.patterns }()
+		case <-ctx.Done():
+			return stream.Page{}, ctx.Err()
+		case <-l.done:
+			return stream.Page{}, stream.ErrClosed
+		}
+	}
 	s := &scan{q: q, now: l.opts.Now(), bytes: q.Bytes}
 	err := l.page(ctx, func(r *reader) error {
 		// The first row that is read fixes the snapshot; see choose.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -38,27 +37,27 @@ func ParseSelector(s string, maxTerms int) (Selection, error) {
 		return Selection{}, fmt.Errorf("the selector has %d terms, more than %d", n, maxTerms)
 	}
 	sel := Selection{text: strings.Clone(s)} // a part of a request must not keep the whole
-	terms := make([]string, 0, n)
+	terms := make([]string, n)
+	names, patterns := 0, n // the names stand in front, the patterns at the end
 	for term := range strings.SplitSeq(sel.text, ",") {
 		if err := checkTerm(term); err != nil {
 			return Selection{}, err
 		}
-		terms = append(terms, term)
-	}
-	// The names first.
-	slices.SortFunc(terms, func(a, b string) int {
-		if a, b := isPattern(a), isPattern(b); a != b {
-			if b {
-				return -1
-			}
-			return 1
+		if isPattern(term) {
+			patterns--
+			terms[patterns] = term
+		} else {
+			terms[names] = term
+			names++
 		}
-		return strings.Compare(a, b)
-	})
-	terms = slices.Compact(terms)
-	at := sort.Search(len(terms), func(i int) bool { return isPattern(terms[i]) })
-	sel.names, sel.patterns = terms[:at:at], terms[at:]
+	}
+	sel.names, sel.patterns = sortedOnce(terms[:names:names]), sortedOnce(terms[patterns:])
 	return sel, nil
+}
+
+func sortedOnce(terms []string) []string {
+	slices.Sort(terms)
+	return slices.Compact(terms)
 }
 
 func isPattern(term string) bool { return strings.IndexByte(term, '*') >= 0 }
