@@ -32,10 +32,10 @@ func BenchmarkComeAndGo(b *testing.B) {
 			sel(b, text)
 		}
 	})
-	b.Run("watch", func(b *testing.B) {
+	b.Run("come and go", func(b *testing.B) {
 		s := sel(b, selector(1000))
 		for b.Loop() {
-			hub.Watch(s).Close()
+			hub.ComeAndGo(s)
 		}
 	})
 	b.Run("resolve", func(b *testing.B) {

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +49,8 @@ func TestP5_no_commit_waits_for_a_selection(t *testing.T) {
 		})
 	}
 	asked, answer := make(chan struct{}, 100), make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	defer release()
 	slow := sel(t, "*.**,*").Allowing("slow", func(string) bool {
 		asked <- struct{}{}
 		<-answer
@@ -69,7 +72,7 @@ func TestP5_no_commit_waits_for_a_selection(t *testing.T) {
 	}()
 	within(t, "the selection is asked", func() { <-asked })
 	publish("c")
-	close(answer)
+	release()
 	if d := <-got; len(d.Entries) != 2 || d.Entries[0].Feed != "a" || d.Entries[1].Feed != "a.b" {
 		t.Errorf("got %d entries, want those that were there", len(d.Entries))
 	}

@@ -69,12 +69,15 @@ func checkTerm(s string) error {
 	if len(s) > MaxFeedName {
 		return fmt.Errorf("the pattern has %d characters, more than %d", len(s), MaxFeedName)
 	}
-	for rest, more := s, true; more; {
-		var token string
-		token, rest, more = strings.Cut(rest, ".")
-		if token != "*" && !isToken(token) && (token != "**" || more) {
+	begin := 0 // of the token
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			continue
+		}
+		if token := s[begin:i]; token != "*" && !isToken(token) && (token != "**" || i < len(s)) {
 			return fmt.Errorf("bad pattern %q: * stands for one whole token, ** only last", s)
 		}
+		begin = i + 1
 	}
 	return nil
 }

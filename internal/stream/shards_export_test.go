@@ -28,3 +28,10 @@ func (h *Hub) HoldEdits() (release func()) {
 	h.wakes.editMu.Lock()
 	return sync.OnceFunc(h.wakes.editMu.Unlock)
 }
+
+// ComeAndGo is a reader that comes and goes.
+func (h *Hub) ComeAndGo(s Selection) {
+	t := h.wakes.hold(s)
+	h.wakes.dropped = append(h.wakes.dropped, t)
+	h.wakes.dropAll()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"feedd/internal/stream"
@@ -23,6 +24,8 @@ func testP5NoCommitWaits(t *testing.T, s Subject) {
 		st.put("a", "1")
 		st.put("b.c", "2", "3") // 2 is lost
 		asked, answer := make(chan struct{}, 100), make(chan struct{})
+		release := sync.OnceFunc(func() { close(answer) })
+		defer release()
 		q := st.whole(st.sel("**"))
 		q.Select = q.Select.Allowing("slow", func(string) bool {
 			asked <- struct{}{}
@@ -50,7 +53,7 @@ func testP5NoCommitWaits(t *testing.T, s Subject) {
 				t.Errorf("Append during %s: %v", what, ans.err)
 			}
 		}
-		close(answer)
+		release()
 		if err := within(t, what+" ends", done); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
