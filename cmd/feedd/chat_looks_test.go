@@ -19,6 +19,9 @@ import (
 
 func testChatHostile(t *testing.T, browser context.Context, bin string) {
 	t.Setenv("FEEDD_LIMITS_MAX_ITEM_BYTES", "2MiB")
+	// Large ones come from a guest, too.
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEM_BYTES", "2MiB")
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_BYTES", "0")
 	s := startChat(t, bin)
 	tab := openGuest(t, browser, s.url(), "Anna")
 	tab.do(chromedp.EmulateViewport(360, 740))
@@ -174,6 +177,9 @@ func testChatScroll(t *testing.T, browser context.Context, bin string) {
 }
 
 func testChatAloud(t *testing.T, browser context.Context, bin string) {
+	// A guest says a hundred things at once.
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "100")
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS", "100")
 	s := startChat(t, bin)
 	// What comes within three seconds is read together. They are over when the
 	// test says so.

@@ -153,6 +153,9 @@ func testChatTwo(t *testing.T, browser context.Context, bin string) {
 }
 
 func testChatMany(t *testing.T, browser context.Context, bin string) {
+	// All come from one address, and nobody waits between two messages.
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "100")
+	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS", "100")
 	s := startChat(t, bin)
 	const clients, each, tabsEach = 20, 8, 4
 	var tabs []*pageTab
