@@ -13,7 +13,7 @@ import (
 // unsentBytes is how much the kernel takes of what a peer has no room for yet.
 const unsentBytes = 64 << 10
 
-// listen listens on a TCP address. What it accepts takes the option over.
+// listen listens on a TCP address. What it accepts takes the options over.
 //
 // With the kernel's default a reader that takes nothing holds 4 MiB of the
 // kernel's memory (P5), and one that is only slow is taken for stalled: a full
@@ -22,11 +22,15 @@ func listen(address string, patience time.Duration) (net.Listener, error) {
 	config := net.ListenConfig{KeepAliveConfig: keepAlive(patience), Control: func(_, _ string, c syscall.RawConn) error {
 		var set error
 		err := c.Control(func(fd uintptr) {
-			set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes)
+			set = errors.Join(
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes),
+				// The kernel tells how much lies unread, but not behind urgent data.
+				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1),
+			)
 		})
 		return errors.Join(err, set)
 	}}
-	// A socket of MPTCP, the default of a listener, may not know the option.
+	// A socket of MPTCP, the default of a listener, may not know the options.
 	config.SetMultipathTCP(false)
 	return config.Listen(context.Background(), "tcp", address)
 }

@@ -6,6 +6,10 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"feedd/internal/stream"
 )
 
 // connected returns both ends of a connection to a listener of serve's.
@@ -50,5 +54,29 @@ func TestP5_KernelHoldsLittleForWhoDoesNotRead(t *testing.T) {
 	}
 	if most := 512 << 10; taken > most {
 		t.Errorf("the kernel took %d bytes for a reader that reads nothing, more than %d", taken, most)
+	}
+}
+
+// P5: more than may lie unread is seen behind urgent data as well.
+func TestP5_UrgentDataHideNothing(t *testing.T) {
+	server, client := connected(t)
+	raw, err := client.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent error
+	err = raw.Control(func(fd uintptr) {
+		sent = unix.Sendmsg(int(fd), []byte("!"), nil, nil, unix.MSG_OOB)
+	})
+	if err := errors.Join(err, sent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Write(make([]byte, 2<<10)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); !stream.PeerEnded(server, 1<<10); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is not seen")
+		}
 	}
 }

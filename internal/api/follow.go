@@ -17,6 +17,11 @@ import (
 // than this within the stall timeout is cut.
 const chunk = 16 << 10
 
+// peerLook is how often whoever waits in a goroutine looks whether its peer has
+// ended behind something that nobody reads. net/http sees the end of one that
+// has sent nothing more than its request at once, and of no other.
+const peerLook = time.Second
+
 // pageBounds is how much of a stream is encoded at a time.
 var pageBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
@@ -92,6 +97,8 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 	const looks = 4
 	look := time.NewTicker(s.StallTimeout / looks)
 	defer look.Stop()
+	ends := time.NewTicker(peerLook)
+	defer ends.Stop()
 	waited := false // it had everything
 	waits := 0      // looks that found something unacknowledged, in a row
 	for {
@@ -147,6 +154,10 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 				waits = 0
 			} else if waits++; waits > looks && silence >= s.StallTimeout {
 				return stream.EndStalled
+			}
+		case <-ends.C:
+			if enc != frames && stream.PeerEnded(l.conn, stream.MaxInbound) { // frames are read
+				return stream.EndGone
 			}
 		case <-s.Hub.Draining():
 			if settle != nil {

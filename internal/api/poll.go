@@ -87,8 +87,12 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		return page, false, err
 	}
 	end := time.Now().Add(p.wait)
-	var over <-chan struct{} // its session has ended, or it was cut
+	var over <-chan struct{}   // its session has ended, or it was cut
+	var looks <-chan time.Time // at the peer
 	if waiter != nil {
+		look := time.NewTicker(peerLook)
+		defer look.Stop()
+		looks = look.C
 		entry := s.looped.enter(r, subscription{hub: p.hub, sel: p.sel, lease: p.lease})
 		defer s.looped.leave(entry)
 		entry.stands(cur.Position(), true)
@@ -104,9 +108,13 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case parks:
 			parked, err = s.handOverPoll(w, r, p, cur, time.Until(end), g)
 			return page, parked, err
+		case stream.PeerEnded(connOf(r), stream.MaxBehind):
+			return page, false, nil // it may still read
 		}
 		timer := time.NewTimer(time.Until(end))
 		select {
+		case <-looks:
+			timer.Stop()
 		case <-waiter.C:
 			timer.Stop()
 		case <-timer.C:
@@ -293,6 +301,9 @@ type resumed struct {
 	net.Conn
 	early []byte
 }
+
+// NetConn returns the connection itself, for whoever looks at its socket.
+func (c *resumed) NetConn() net.Conn { return c.Conn }
 
 // CloseWrite ends the sending half, where the connection has halves.
 func (c *resumed) CloseWrite() error {

@@ -193,15 +193,11 @@ func (m *member) discard(scratch []byte) bool {
 		case err != nil || n == 0:
 			return false
 		}
-		if m.inbound += n; m.inbound > maxInbound {
+		if m.inbound += n; m.inbound > MaxInbound {
 			return false
 		}
 	}
 }
-
-// maxInbound is how much a peer may send: a reader sends nothing after its
-// request.
-const maxInbound = 4 << 10
 
 // stalled reports whether the peer acknowledged nothing for so long while there
 // was something to acknowledge. With a heartbeat there is something twice in

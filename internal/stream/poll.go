@@ -21,6 +21,12 @@ type Poll struct {
 	Back func()
 }
 
+// MaxBehind is how many bytes may lie unread behind a long poll. One with more
+// is answered at once, since the end of its peer could not arrive behind them:
+// the kernel has room for 64 KiB that nobody reads. It is enough for some
+// hundred polls that a client sends ahead.
+const MaxBehind = 32 << 10
+
 // Reply makes the answers of polls. Those that share one get the same bytes for
 // the same items: they are put together once.
 type Reply struct {

@@ -25,7 +25,7 @@ type polling struct {
 	Poll
 	conn    net.Conn
 	timer   *time.Timer
-	over    bool  // the wait has ended
+	over    bool  // the wait has ended, or need not go on
 	ended   bool  // the peer sends nothing more
 	leaving bool  // it is among those who are given back
 	kept    *kept // the memory of the rest of its answer
@@ -122,7 +122,7 @@ func (s *shard) servePoll(m *member, b *batch, now time.Duration) (more bool) {
 		return false
 	}
 	m.cursor.Advance(&b.d)
-	if !b.d.More && (m.poll.over || m.poll.last()) {
+	if !b.d.More && m.poll.over {
 		s.reply(m, m.poll.Reply.Append(nil, &Answer{At: m.cursor.Position()}, m.poll.last()), new(*kept), now)
 		return false
 	}
@@ -223,19 +223,28 @@ func (s *shard) giveBack(now time.Duration) {
 
 // happenedTo does what an event on a poll's connection asks for. What the peer
 // sends is read by whom the connection is given back to.
+//
+// A peer that has ended its sending half may still read, or may be gone: both
+// look alike until something is written to it. So it is answered at once,
+// whatever it has sent before, and holds no place for the rest of its wait.
 func (s *shard) happenedTo(m *member, kind uint32) {
 	gone := kind&(unix.EPOLLHUP|unix.EPOLLERR) != 0
-	m.poll.ended = m.poll.ended || kind&unix.EPOLLRDHUP != 0
-	m.poll.Ahead = m.poll.Ahead || kind&unix.EPOLLIN != 0 && m.asks()
+	behind := 0
+	if kind&unix.EPOLLIN != 0 {
+		behind = unread(m.fd)
+	}
+	p := m.poll
+	p.Ahead = p.Ahead || behind > 0
+	p.ended = p.ended || kind&unix.EPOLLRDHUP != 0
+	p.over = p.over || p.ended || behind > MaxBehind
 	switch {
 	case gone && m.state == catchingUp:
 		m.gone = true
-	case gone || m.state == resting && m.poll.last():
+	case gone || m.state == resting && p.last():
 		s.end(m, EndGone)
-	case m.state == resting && m.poll.Ahead:
+	case m.state == resting && p.Ahead:
 		s.goBack(m)
-	case m.poll.last():
-		// It may have ended the sending half only, and still read.
+	case p.over:
 		s.conclude(m, s.all.now())
 	}
 	if !s.has(m) || kind&unix.EPOLLOUT == 0 {
@@ -247,13 +256,6 @@ func (s *shard) happenedTo(m *member, kind uint32) {
 	case blocked:
 		s.catchUp(m)
 	}
-}
-
-// asks reports whether there is something to read from the peer.
-func (m *member) asks() bool {
-	var b [1]byte
-	n, _, err := unix.Recvfrom(m.fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return err == nil && n > 0
 }
 
 // dismissPoll answers a poll before its time.

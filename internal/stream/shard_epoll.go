@@ -71,7 +71,7 @@ func newShard(all *Shards) (*shard, error) {
 	return &shard{
 		all: all, poll: p, kick: make(chan struct{}, 1), ended: make(chan struct{}),
 		groups:  make(map[groupKey]*group),
-		scratch: make([]byte, maxInbound),
+		scratch: make([]byte, MaxInbound),
 	}, nil
 }
 

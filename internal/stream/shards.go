@@ -34,6 +34,10 @@ type Subscriber struct {
 	Left func(End)
 }
 
+// MaxInbound is how many bytes the peer of a stream may send: a reader sends
+// nothing after its request.
+const MaxInbound = 4 << 10
+
 // End says why a subscriber is gone.
 type End int
 

@@ -1,0 +1,198 @@
+package api_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"feedd/internal/api"
+)
+
+// A peer that is not read while it waits: its end lies behind what it sent.
+
+// unixSocket serves the same over a unix socket, and returns how to dial it.
+func (s *server) unixSocket(t *testing.T) func() net.Conn {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: s.http.Handler, ConnContext: api.ConnContext}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	return func() net.Conn {
+		c, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(patience))
+		return c
+	}
+}
+
+// waits are the ways to wait in which nobody reads what the peer sends: in a
+// shard, and in goroutines.
+func waits(t *testing.T, s *server) map[string]func() (net.Conn, string) {
+	t.Helper()
+	session := ""
+	for _, c := range (&http.Response{Header: s.do("POST", "/session", `{"key":"`+key+`"}`, "Content-Type: application/json").header}).Cookies() {
+		session = c.String()
+	}
+	overTCP := func(request string) func() (net.Conn, string) {
+		return func() (net.Conn, string) { return s.dial(0), request }
+	}
+	unix := s.unixSocket(t)
+	return map[string]func() (net.Conn, string){
+		"tcp":      overTCP("GET /feeds/open?format=json&wait=60s HTTP/1.1"),
+		"pattern":  overTCP("GET /feeds/*?format=json&wait=60s HTTP/1.1"),
+		"HTTP/1.0": overTCP("GET /feeds/open?format=json&wait=60s HTTP/1.0"),
+		"not kept": overTCP("GET /feeds/open?format=json&wait=60s HTTP/1.1\r\nConnection: close"),
+		"old page": overTCP("GET /real_time_feed HTTP/1.1"),
+		"own feed": overTCP("GET /feeds/_stats?format=json&wait=60s HTTP/1.1\r\nAuthorization: Bearer " + key),
+		"session":  overTCP("GET /feeds/closed?format=json&wait=60s HTTP/1.1\r\nCookie: " + session),
+		"unix socket": func() (net.Conn, string) {
+			return unix(), "GET /feeds/open?format=json&wait=60s HTTP/1.1"
+		},
+		"a stream with a session": overTCP("GET /feeds/closed HTTP/1.1\r\nCookie: " + session),
+		"a stream over a unix socket": func() (net.Conn, string) {
+			return unix(), "GET /feeds/open HTTP/1.1"
+		},
+		"a stream": overTCP("GET /feeds/open HTTP/1.1"),
+	}
+}
+
+var waysOfPolls = []string{"tcp", "pattern", "HTTP/1.0", "not kept", "old page", "own feed", "session", "unix socket"}
+
+// waitingServer returns a server, and how many requests it was asked.
+func waitingServer(t *testing.T) (s *server, begun *atomic.Int64) {
+	begun = new(atomic.Int64)
+	around := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begun.Add(1)
+			next.ServeHTTP(w, r)
+		})
+	}
+	return start(t, deployment{memory: true, around: around, readers: func(feed string) bool { return feed != "closed" && feed != "_stats" }, options: api.Options{
+		MaxSubscribers: 1000, Heartbeat: time.Hour, Forerunner: api.Forerunner{Feed: "open"},
+	}}), begun
+}
+
+// P5: whoever is gone has no place for the rest of its wait, whatever it had
+// sent before.
+func TestP5_UnreadInputHidesNoEnd(t *testing.T) {
+	t.Parallel()
+	const head = "\r\nHost: localhost\r\n\r\n"
+	behind := map[string]string{
+		"a byte":                     "x",
+		"a line":                     "\r\n",
+		"a request":                  "GET /feeds/open?format=json&wait=60s HTTP/1.1" + head,
+		"half a request":             "GET /feeds/open?form",
+		"more than is read at once":  strings.Repeat("GET /feeds/open?format=json&wait=60s HTTP/1.1"+head, 100),
+		"more than the kernel takes": strings.Repeat("x", 4<<20),
+	}
+	for _, name := range append(waysOfPolls, "a stream", "a stream with a session", "a stream over a unix socket") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, begun := waitingServer(t)
+			dial := waits(t, s)[name]
+			before := begun.Load()
+			var conns []net.Conn
+			for what, bytes := range behind {
+				for _, later := range []bool{false, true} {
+					conn, request := dial()
+					conns = append(conns, conn)
+					if later {
+						waiting := s.api.Subscribers()
+						io.WriteString(conn, request+head)
+						eventually(t, "it waits", func() bool { return s.api.Subscribers() > waiting })
+						request, what = "", what+" later"
+					} else {
+						request += head
+					}
+					if len(bytes) > 64<<10 {
+						conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) // what the kernel takes
+					}
+					if _, err := io.WriteString(conn, request+bytes); err != nil && len(bytes) < 64<<10 {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+			}
+			eventually(t, "all ask", func() bool { return begun.Load() >= before+int64(len(conns)) })
+			for _, conn := range conns {
+				conn.Close()
+			}
+			eventually(t, "the places are free again", func() bool { return s.api.Subscribers() == 0 })
+		})
+	}
+}
+
+// P5: very many that come and go have no place for longer than moments.
+func TestP5_ManyDeadPollsHaveNoPlaces(t *testing.T) {
+	t.Parallel()
+	s, _ := waitingServer(t)
+	dials := waits(t, s)
+	for i := range 800 {
+		conn, request := dials[[]string{"tcp", "tcp", "HTTP/1.0", "unix socket"}[i%4]]()
+		io.WriteString(conn, request+"\r\nHost: localhost\r\n\r\nmore")
+		conn.Close()
+	}
+	eventually(t, "the places are free again", func() bool { return s.api.Subscribers() == 0 })
+}
+
+// Whoever ends the sending half only, behind something that was not read yet, is
+// answered at once as well.
+func TestPolls_HalfClosedBehindUnreadInput(t *testing.T) {
+	t.Parallel()
+	for _, name := range waysOfPolls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := waitingServer(t)
+			conn, request := waits(t, s)[name]()
+			io.WriteString(conn, request+"\r\nHost: localhost\r\n\r\n")
+			s.mustWait(1)
+			io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			conn.(interface{ CloseWrite() error }).CloseWrite()
+			got, err := io.ReadAll(conn)
+			kept := name != "HTTP/1.0" && name != "not kept" // else it ends with what was not read
+			if err != nil && kept || !strings.HasPrefix(string(got), "HTTP/1.") || !strings.Contains(string(got), " 200 OK") {
+				t.Errorf("%v, %q", err, got)
+			}
+			if answered := strings.HasSuffix(string(got), "ok\n"); answered != kept {
+				t.Errorf("what was asked behind it is answered: %v\n%s", answered, got)
+			}
+			s.mustWait(0)
+		})
+	}
+}
+
+// Polls that a client sends ahead wait one after the other, as far as its end
+// could still be seen behind them; more are answered at once, each.
+func TestPolls_VeryManyAhead(t *testing.T) {
+	t.Parallel()
+	s, _ := waitingServer(t)
+	p := s.poller()
+	at := s.position()
+	const polls = 800 // of more than 100 bytes
+	for range polls {
+		p.ask("GET /feeds/open?wait=60s&last_event_id=" + at)
+	}
+	left := polls
+	for ; left > polls/2; left-- {
+		p.page()
+	}
+	s.mustWait(1)
+	id := s.put("open", "x")
+	for ; left > 0; left-- {
+		if pg := p.page(); len(pg.Items) > 0 && pg.Items[0].ID != id {
+			t.Fatalf("%+v", pg)
+		}
+	}
+	p.ask("GET /healthz")
+	p.answer().mustStatus(t, http.StatusOK)
+}
