@@ -33,35 +33,43 @@ func asDeployed(snippet string) string { return snippet }
 // its address. Change may change the snippet.
 func startNginx(t *testing.T, server string, change func(string) string) string {
 	t.Helper()
-	bin := findNginx()
-	if bin == "" {
-		t.Skip("nginx is not installed")
-	}
 	snippet, err := os.ReadFile("../../deploy/nginx.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	location := change(strings.ReplaceAll(string(snippet), "127.0.0.1:8001", server))
-	dir := t.TempDir()
+	address, said := runNginx(t, t.TempDir(), "server_name localhost; "+location)
+	awaitProxy(t, address, said)
+	return address
+}
+
+// runNginx runs Debian's nginx in a directory, with one server of which it is
+// given what is in it, and returns where that listens.
+func runNginx(t *testing.T, dir, server string) (address string, said *bytes.Buffer) {
+	t.Helper()
+	bin := findNginx()
+	if bin == "" {
+		t.Skip("nginx is not installed")
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
+	address = l.Addr().String()
 	l.Close()
 	conf := fmt.Sprintf(`daemon off; worker_processes 1; pid nginx.pid; error_log stderr error;
 events { worker_connections 256; }
 http {
 	access_log off;
 	client_body_buffer_size 16m; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; scgi_temp_path tmp; uwsgi_temp_path tmp;
-	server { listen %s; server_name localhost; %s }
-}`, address, location)
+	server { listen %s; %s }
+}`, address, server)
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "-p", dir, "-c", "nginx.conf")
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	said = new(bytes.Buffer)
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +77,7 @@ http {
 		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
 	})
-	awaitProxy(t, address, &said)
-	return address
+	return address, said
 }
 
 // awaitProxy waits until somebody answers at an address.

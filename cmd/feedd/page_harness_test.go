@@ -52,8 +52,8 @@ func inBrowser(t *testing.T, tests []browserTest) {
 }
 
 // browserForPage starts chromium. The pages are local, and so is all that it
-// may reach.
-func browserForPage(t *testing.T) context.Context {
+// may reach: its rules may say what other names mean.
+func browserForPage(t *testing.T, names ...string) context.Context {
 	t.Helper()
 	path := findBrowser()
 	if path == "" {
@@ -65,7 +65,7 @@ func browserForPage(t *testing.T) context.Context {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", strings.Join(append(names, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"), ", ")),
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
 	t.Cleanup(cancel)

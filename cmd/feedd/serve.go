@@ -279,6 +279,7 @@ func newServer(p *parts) (*api.Server, error) {
 		Metrics:          append(p.metrics, p.upstreams, detachedGauge(p.inPlace)),
 		InPlace:          p.inPlace,
 		Hosts:            loopbackHosts(cfg, p.addr),
+		Names:            cfg.Hosts,
 		Heartbeat:        time.Duration(cfg.Heartbeat),
 		StallTimeout:     time.Duration(cfg.Limits.StallTimeout),
 		MaxItemBytes:     int64(cfg.Limits.MaxItemBytes),

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/http"
@@ -147,26 +148,128 @@ func TestBrowsers_StateChangesOfOtherOriginsAreRefused(t *testing.T) {
 	s.put("f", "x", "Origin: http://"+s.addr)
 }
 
+// What the operator calls the server is its own, also where a proxy before it
+// passes another Host on and the browser says no more than the page's origin.
+func TestBrowsers_PagesOfNamesThatTheOperatorTold(t *testing.T) {
+	t.Parallel()
+	for _, hosts := range [][]string{{"localhost", "127.0.0.1", "example.com"}, nil} { // on loopback, and elsewhere
+		s := start(t, deployment{memory: true, publishers: func(string) bool { return true }, options: api.Options{
+			Hosts: hosts, Names: []string{"Example.com", "::7"}, Forerunner: api.Forerunner{Feed: "main", FeedOpen: true, Chat: "chat", ChatOpen: true},
+		}})
+		for _, c := range []struct {
+			origin string
+			own    bool
+			also   string
+		}{
+			{"http://example.com", true, ""},
+			{"http://EXAMPLE.com:8080", true, ""},
+			{"http://example.com.", true, ""},
+			{"https://example.com", true, ""},
+			{"http://[::7]:80", true, ""},
+			{"https://example.com", true, "Sec-Fetch-Site: cross-site"}, // another of the operator's names
+			{"https://example.com", true, "Sec-Fetch-Site: same-site"},
+			{"http://example.com", true, "Sec-Fetch-Site: same-origin"},
+			{"http://example.com", false, "Sec-Fetch-Site: cross-site"}, // to https, or to this machine
+			{"http://www.example.com", false, ""},
+			{"http://example.com.evil.example", false, ""},
+			{"http://example.com@evil.example", false, ""},
+			{"http://evil.example/?http://example.com", false, ""},
+			{"ftp://example.com", false, ""},
+			{"null", false, ""},
+			{"example.com", false, ""},
+			{"http://localhost:1", false, ""},
+		} {
+			headers := []string{"Origin: " + c.origin, anonymous}
+			if c.also != "" {
+				headers = append(headers, c.also)
+			}
+			ask := func(well int, method, path, body string, more ...string) {
+				t.Helper()
+				a := s.do(method, path, body, append(more, headers...)...)
+				if c.own {
+					a.mustStatus(t, well)
+					return
+				}
+				if p := a.mustProblem(t, 403, "cross-origin"); !strings.Contains(p.Detail, "hosts") || !strings.Contains(p.Detail, c.origin) {
+					t.Errorf("%q does not say what to set", p.Detail)
+				}
+			}
+			ask(200, "POST", "/send_feed_item", "type=a&text=b", "Content-Type: application/x-www-form-urlencoded")
+			ask(201, "POST", "/chat", "x", "Content-Type: text/plain")
+			ask(201, "POST", "/session", `{"key":"`+key+`"}`, "Content-Type: application/json")
+			for _, path := range []string{"/feeds/f", "/chat"} {
+				head := "GET " + path + " HTTP/1.1\r\nHost: localhost:8001\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nOrigin: " + c.origin + "\r\n"
+				if c.also != "" {
+					head += c.also + "\r\n"
+				}
+				s.mustRaw(head+"\r\n", map[bool]string{true: " 101 ", false: " 403 "}[c.own])
+			}
+		}
+		// Behind a proxy that does not say so, the cookie is known to go over TLS.
+		for origin, secure := range map[string]bool{"http://example.com": false, "https://example.com": true} {
+			cookie := s.do("POST", "/session", `{"key":"`+key+`"}`, "Content-Type: application/json", "Origin: "+origin, anonymous).header.Get("Set-Cookie")
+			if strings.Contains(cookie, "; Secure") != secure {
+				t.Errorf("a page of %s: %s", origin, cookie)
+			}
+		}
+	}
+}
+
 // A page of any origin could reach a server on loopback by a name of its own
 // that resolves to 127.0.0.1.
 func TestBrowsers_LoopbackAnswersToItsNamesOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{memory: true, options: api.Options{Hosts: []string{"localhost", "127.0.0.1", "::1", "Feeds.Example"}}})
-	for _, host := range []string{"evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "127.0.0.2", "[::2]:80", "localhost@evil.example", "xlocalhost"} {
-		for _, line := range [][2]string{{"GET", "/feeds/f"}, {"POST", "/feeds/f"}, {"GET", "/"}, {"GET", "/healthz"}} {
+	for _, host := range []string{"evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "127.0.0.2", "[::2]:80", "xlocalhost"} {
+		for _, line := range [][2]string{{"GET", "/feeds/f"}, {"POST", "/feeds/f"}, {"GET", "/"}, {"GET", "/metrics"}, {"OPTIONS", "/"}, {"POST", "/healthz"}} {
 			s.do(line[0], line[1], "", "Accept: application/json", "Host: "+host).mustProblem(t, 421, "misdirected")
 		}
 	}
 	for _, host := range []string{"localhost", "LOCALHOST:8001", "localhost.", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8001", "feeds.example", "feeds.EXAMPLE:80"} {
 		s.get("/feeds/f", "Host: "+host).mustStatus(t, http.StatusOK)
 	}
-	c := s.dial(0)
-	io.WriteString(c, "GET /healthz HTTP/1.0\r\n\r\n")
-	if b, _ := io.ReadAll(c); !strings.HasPrefix(string(b), "HTTP/1.0 421 ") {
-		t.Errorf("without a host: %q", b)
-	}
 	any := start(t, deployment{memory: true})
 	any.get("/feeds/f", "Host: evil.example").mustStatus(t, http.StatusOK)
+}
+
+// Load balancers ask how a server is by any name, and without one, as no browser
+// can.
+func TestProbes_AnswerToAnyName(t *testing.T) {
+	t.Parallel()
+	s := start(t, deployment{memory: true, options: api.Options{Hosts: []string{"localhost", "127.0.0.1"}}})
+	for _, path := range []string{"/healthz", "/readyz", "/readyz?from=haproxy"} {
+		for _, method := range []string{"GET", "HEAD"} {
+			for _, head := range []string{"HTTP/1.0\r\n", "HTTP/1.0\r\nHost:\r\n", "HTTP/1.1\r\nHost:\r\n", "HTTP/1.1\r\nHost: 10.1.2.3:8001\r\n",
+				"HTTP/1.1\r\nHost: [fd00::7]:8001\r\n", "HTTP/1.0\r\nHost: any.example\r\n"} {
+				s.mustRaw(method+" "+path+" "+head+"\r\n", " 200 ")
+			}
+		}
+	}
+	s.mustRaw("OPTIONS / HTTP/1.0\r\n\r\n", " 204 ")
+	s.mustRaw("GET /feeds/f?format=json HTTP/1.0\r\n\r\n", " 200 ")
+	for _, path := range []string{"/metrics", "/feeds/f", "/", "/healthz/", "/healthz/../metrics", "/%68ealthz/../metrics", "//healthz"} {
+		s.mustRaw("GET "+path+" HTTP/1.0\r\nHost: any.example\r\n\r\n", " 421 ")
+	}
+	// A page is refused as ever, whatever it leaves out.
+	s.mustRaw("POST /feeds/f HTTP/1.0\r\nOrigin: http://any.example\r\nContent-Length: 0\r\n\r\n", " 403 ")
+	s.hub.Drain()
+	s.mustRaw("GET /healthz HTTP/1.0\r\n\r\n", " 200 ")
+	s.mustRaw("GET /readyz HTTP/1.0\r\n\r\n", " 503 ")
+	s.mustRaw("OPTIONS / HTTP/1.0\r\n\r\n", " 503 ")
+}
+
+// mustRaw sends bytes, and fails the test unless the first line of the answer has
+// such a status.
+func (s *server) mustRaw(request, status string) {
+	s.t.Helper()
+	c := s.dial(0)
+	defer c.Close()
+	io.WriteString(c, request)
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if _, got, _ := strings.Cut(line, " "); !strings.HasPrefix(" "+got, status) {
+		s.t.Errorf("%q is answered %q (%v), not %q", request, line, err, status)
+	}
 }
 
 func TestMetrics_OffLoopbackNeedTheKey(t *testing.T) {

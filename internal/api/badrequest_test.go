@@ -32,7 +32,6 @@ func TestBadInput_RequestsThatAreNoHTTP(t *testing.T) {
 		{"NUL in a header", 400, "", get + "Last-Event-ID: a\x00b\r\n\r\n"},
 		{"a thousand headers too many", 431, "", get + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 2000) + "\r\n"},
 		{"no host", 400, "", "GET /feeds/f HTTP/1.1\r\n\r\n"},
-		{"no host in HTTP/1.0", 421, "misdirected", "GET /feeds/f HTTP/1.0\r\n\r\n"},
 		{"two hosts", 400, "", get + "Host: evil.example\r\n\r\n"},
 		{"a bad host", 400, "", "GET /feeds/f HTTP/1.1\r\nHost: a b\r\n\r\n"},
 		{"another host in the target", 421, "misdirected", "GET http://evil.example/feeds/f HTTP/1.1\r\n" + host + "\r\n"},

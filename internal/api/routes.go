@@ -13,7 +13,7 @@ func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(s.recoverPanic, middleware.GetHead, s.identify)
 	r.NotFound(s.handle(func(w http.ResponseWriter, r *http.Request) error { return &notFound }))
-	r.MethodNotAllowed(s.handle(func(w http.ResponseWriter, req *http.Request) error { return notAllowedFor(r, req) }))
+	r.MethodNotAllowed(s.handle(func(w http.ResponseWriter, req *http.Request) error { return s.otherMethod(w, req, r) }))
 
 	// What follows takes a path away from a page of the same name.
 	for path, page := range s.pages {
@@ -55,9 +55,13 @@ func (s *Server) routes() http.Handler {
 	return r
 }
 
-// notAllowedFor says which methods the path does have. chi takes a method that
-// it does not know for one that is not allowed, on any path.
-func notAllowedFor(routes chi.Routes, r *http.Request) error {
+// otherMethod answers a method that a path does not have, and OPTIONS, with those
+// that it does have. chi takes a method that it does not know for one that is not
+// allowed, on any path.
+//
+// OPTIONS / is how HAProxy asks for the health of a server where nothing else is
+// configured, so a server that goes down says so there too.
+func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.Routes) error {
 	var allowed []string
 	path := r.URL.RawPath
 	if path == "" {
@@ -75,7 +79,15 @@ func notAllowedFor(routes chi.Routes, r *http.Request) error {
 	if len(allowed) == 0 {
 		return &notFound
 	}
-	p := notAllowed
-	p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
-	return &p
+	if r.Method != http.MethodOptions {
+		p := notAllowed
+		p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
+		return &p
+	}
+	if s.draining() {
+		return &draining
+	}
+	w.Header().Set("Allow", strings.Join(append(allowed, r.Method), ", "))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

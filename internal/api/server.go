@@ -48,6 +48,10 @@ type Options struct {
 	// nil: any. A server on loopback sets it, or any page could reach it
 	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
 	Hosts []string
+	// Names are what the operator calls this server, without a port: pages of
+	// these names are its own, also where a proxy before it passes another Host
+	// on. They are no reason to refuse a request.
+	Names []string
 
 	Heartbeat        time.Duration
 	StallTimeout     time.Duration
@@ -108,6 +112,7 @@ type Options struct {
 type Server struct {
 	Options
 	pages   map[string]page
+	names   map[string]bool // Options.Names
 	metrics *metrics
 	ready   readiness
 	warned  warned
@@ -129,7 +134,7 @@ type Server struct {
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts}
+	s := &Server{Options: opts, names: nameSet(opts.Names)}
 	s.guests.server = s
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()
@@ -153,11 +158,7 @@ func New(opts Options) (*Server, error) {
 
 // Handler returns the handler for the network.
 func (s *Server) Handler() http.Handler {
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		return crossOrigin.with("the request comes from a page of another origin")
-	}))
-	return s.secure(s.checkHost(guard.Handler(s.handler)))
+	return s.secure(s.checkHost(s.checkOrigin(s.handler)))
 }
 
 // LocalHandler returns the handler for a socket that only the owner of the
@@ -193,24 +194,6 @@ func (s *Server) secure(next http.Handler) http.Handler {
 			}
 			// Nobody waits for a body for ever, also where nobody reads it.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// checkHost refuses requests for other hosts.
-func (s *Server) checkHost(next http.Handler) http.Handler {
-	if s.Hosts == nil {
-		return next
-	}
-	allowed := make(map[string]bool)
-	for _, h := range s.Hosts {
-		allowed[hostName(h)] = true
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostName(r.Host); !allowed[host] {
-			s.writeProblem(w, r, misdirected.with("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
-			return
 		}
 		next.ServeHTTP(w, r)
 	})

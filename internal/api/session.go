@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -105,8 +106,9 @@ func (s *Server) cookie(r *http.Request, token string, end time.Time) *http.Cook
 		// Browsers go by the age, so that it does not matter whose clock is wrong.
 		Name: s.Sessions.Name(), Value: token, Path: "/", Expires: end, MaxAge: int(time.Until(end).Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// Behind a proxy the last step is plain HTTP.
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		// Behind a proxy the last step is plain HTTP. Some do not say what the
+		// first was, but the page does.
+		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	}
 }
 

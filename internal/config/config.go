@@ -14,7 +14,7 @@ type Config struct {
 	// one; without a host it is every address of the machine.
 	Listen string `yaml:"listen"`
 	// Hosts are further names, lower case and without a port, that a server on
-	// a loopback address answers to.
+	// a loopback address answers to. Pages of these names are its own anywhere.
 	Hosts []string `yaml:"hosts"`
 	// PublicURL is where browsers reach the server, http or https, perhaps with a
 	// path, without a slash at the end; empty: where it listens. Load puts its

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// What is here is against pages of others in a browser: they reach a server on
+// loopback, and one where the browser is signed in.
+
+// nameSet returns host names as hostName gives them.
+func nameSet(names []string) map[string]bool {
+	set := make(map[string]bool)
+	for _, name := range names {
+		set[hostName(name)] = true
+	}
+	return set
+}
+
+// checkHost refuses requests for other hosts.
+//
+// One without a host comes from no browser: those always send one. The probes
+// answer to any name, since load balancers ask with none, or with an address,
+// and they tell nothing.
+func (s *Server) checkHost(next http.Handler) http.Handler {
+	if s.Hosts == nil {
+		return next
+	}
+	allowed := nameSet(s.Hosts)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host := hostName(r.Host); host != "" && !allowed[host] && !isProbe(r) {
+			s.writeProblem(w, r, misdirected.with("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isProbe reports whether a request asks how the server is.
+func isProbe(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
+}
+
+// checkOrigin refuses what pages of other origins would change.
+func (s *Server) checkOrigin(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		return otherOrigin(r, r.Header.Get("Origin"))
+	}))
+	guarded := guard.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ownPage(r, r.Header.Get("Origin")) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// sameOrigin refuses pages of other origins: a browser lets them open a
+// WebSocket to anywhere, with the user's cookies.
+func (s *Server) sameOrigin(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return nil
+	}
+	for _, origin := range r.Header.Values("Origin") { // none: not a browser
+		u, err := url.Parse(origin)
+		if (err != nil || !strings.EqualFold(u.Host, r.Host)) && !s.ownPage(r, origin) {
+			return otherOrigin(r, origin)
+		}
+	}
+	return nil
+}
+
+// ownPage reports whether an origin has a name that the operator has told, with
+// any port: a proxy may pass another Host on, and a browser says only to https
+// and to loopback how the two are related.
+//
+// Where it does, a page that came over plain HTTP is not taken for one's own:
+// anybody on its way could have written it.
+func (s *Server) ownPage(r *http.Request, origin string) bool {
+	if origin == "" || len(s.names) == 0 {
+		return false
+	}
+	u, err := url.Parse(origin)
+	if err != nil || !s.names[hostName(u.Host)] {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && r.Header.Get("Sec-Fetch-Site") == ""
+}
+
+// otherOrigin says of whom a request is, and what to set where that is wrong.
+func otherOrigin(r *http.Request, origin string) *problem {
+	if origin == "" {
+		return crossOrigin.with("the request comes from a page of another site")
+	}
+	return crossOrigin.with("the request comes from a page of %q, and was sent to %q; if the page is of this server, behind a proxy, add its name to the setting hosts", origin, r.Host)
+}
