@@ -25,6 +25,9 @@ import {canShare, share} from "./feed-tabs.js";
 
 export {Refusal};
 
+/** What the server takes for the id to begin behind in an address, the first that is given. */
+const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID", "Last-Event-Id", "last-event-id", "last_event_id"];
+
 /**
  * @typedef {object} Item an envelope, see "Read" in the HTTP interface
  * @property {string} id
@@ -111,9 +114,10 @@ export class Feed extends EventTarget {
     this.#options = options;
     // An EventSource is told in its URL where to begin; so may this be.
     const query = this.#url.searchParams;
-    const {lastEventId = query.get("last_event_id"), since = query.get("since"), last = query.get("last")} = options;
+    const id = IDS.map(name => query.getAll(name).at(-1)).find(value => value);
+    const {lastEventId = id, since = query.get("since"), last = query.get("last")} = options;
     this.#start = {lastEventId, since, last};
-    for (const name of ["last_event_id", "since", "last"]) query.delete(name);
+    for (const name of [...IDS, "since", "last"]) query.delete(name);
     if (options.event?.length) this.#url.searchParams.set("event", [options.event].flat().join(","));
     this.#run();
   }

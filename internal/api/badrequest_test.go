@@ -49,7 +49,7 @@ func TestBadInput_RequestsThatAreNoHTTP(t *testing.T) {
 		{"a huge trailer", 400, "bad-request", post + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: " + strings.Repeat("y", 8000) + "\r\n\r\n"},
 		{"chunks with bare line feeds", 400, "bad-request", post + "Transfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n"},
 		{"an expectation that nobody knows", 417, "", post + "Expect: wonders\r\nContent-Length: 1\r\n\r\n"},
-		{"the preface of HTTP/2", 421, "misdirected", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+		{"the preface of HTTP/2", 404, "not-found", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
 		{"a hello of TLS", 400, "", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n"},
 		{"a version to come", 505, "", "GET /feeds/f HTTP/3.0\r\n" + host + "\r\n"},
 		{"no version", 400, "", "GET /feeds/f\r\n\r\n"},

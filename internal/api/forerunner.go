@@ -113,6 +113,9 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	if sel, err = s.readable(r, sel); err != nil {
 		return err
 	}
+	if err := misspelt(r, query, "since", []string{"since"}); err != nil {
+		return err
+	}
 	start := stream.Start{} // the next item
 	if text := query.Get("since"); text != "" {
 		since, ok := wire.ParseTimestamp(text)

@@ -16,10 +16,13 @@ import (
 const maxPosition = 256
 
 // startOf says where the reader begins, the first that is given: the header
-// Last-Event-ID, the query's last_event_id, since, last. It reports whether
-// any was. A Last-Event-ID is never an error, or an EventSource would stop for
+// Last-Event-ID, one of the query's idParameters, since, last. It reports
+// whether any was. A Last-Event-ID is never an error, or an EventSource would stop for
 // good.
 func startOf(r *http.Request, query url.Values, maxLast int) (start stream.Start, given bool, err error) {
+	if err := misspelt(r, query, "last_event_id, since or last", positionNames); err != nil {
+		return start, false, err
+	}
 	if id := lastEventID(r, query); id != "" {
 		return stream.StartAfter(id), true, nil
 	}
@@ -50,16 +53,6 @@ func presentedID(r *http.Request, query url.Values) stream.ID {
 		return id
 	}
 	return 0
-}
-
-// lastEventID returns the position that the client presents, "" for none.
-func lastEventID(r *http.Request, query url.Values) string {
-	id := r.Header.Get("Last-Event-ID")
-	if id == "" {
-		id = query.Get("last_event_id")
-	}
-	id = strings.ToValidUTF8(id, "\ufffd")
-	return id[:min(len(id), maxPosition)]
 }
 
 func parseSince(s string, now time.Time) (stream.Start, error) {

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// idParameters are the names under which a query has what the header
+// Last-Event-ID has; the first that is given counts. Polyfills of EventSource,
+// some of which set no header, add their parameter when they come back, to an
+// address that may say where to begin. So feedd's own name is the last.
+var idParameters = []string{
+	"lastEventId",       // event-source-polyfill, reconnecting-eventsource
+	"evs_last_event_id", // eventsource-polyfill
+	// What the first of these is set to for other servers.
+	"lastEventID", "Last-Event-ID", "Last-Event-Id", "last-event-id",
+	"last_event_id",
+}
+
+// positionNames are all that a position may be called.
+var positionNames = append([]string{"since", "last"}, idParameters...)
+
+// nearPosition are names that somebody gives who means a position, in lower case
+// and without - and _. They would be passed over, and the reader would begin with
+// what comes next.
+var nearPosition = map[string]bool{
+	"since": true, "sicne": true, "sinse": true, "snice": true, "sinceid": true,
+	"last": true, "lastid": true, "lastevent": true, "lasteventid": true, "eventid": true,
+	"cursor": true, "after": true, "afterid": true, "from": true, "fromid": true,
+	"start": true, "startid": true, "offset": true, "position": true,
+}
+
+// misspelt refuses a query that gives a position under a name that is none of
+// names; by says in words what to write. An EventSource is let through, because
+// it would stop for good, and so are all other names: shims add their own.
+func misspelt(r *http.Request, query url.Values, by string, names []string) error {
+	if onlySSE(r) {
+		return nil
+	}
+	plain := strings.NewReplacer("-", "", "_", "")
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		near := nearPosition[strings.ToLower(plain.Replace(name))] || slices.Contains(idParameters, name)
+		if near && valueOf(query, name) != "" && !slices.Contains(names, name) {
+			return badQuery.with("%q says nothing here: where to begin is said by %s", name, by)
+		}
+	}
+	return nil
+}
+
+// valueOf returns the last value of a parameter: what was added to an address is
+// newer than what it had.
+func valueOf(query url.Values, name string) string {
+	if values := query[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
+// lastEventID returns the position that the client presents, "" for none.
+func lastEventID(r *http.Request, query url.Values) string {
+	id := r.Header.Get("Last-Event-ID")
+	for i := 0; id == "" && i < len(idParameters); i++ {
+		id = valueOf(query, idParameters[i])
+	}
+	id = strings.ToValidUTF8(id, "\ufffd")
+	return id[:min(len(id), maxPosition)]
+}
