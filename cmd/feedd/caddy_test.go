@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,12 +27,7 @@ func startCaddy(t *testing.T, server string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := lastingAddress(t)
 	conf := strings.ReplaceAll(string(site), "127.0.0.1:8001", server)
 	conf = strings.ReplaceAll(conf, "\nexample.com {", "\nhttp://"+address+" {\n\tbind 127.0.0.1")
 	if !strings.Contains(conf, address) {

@@ -72,7 +72,7 @@ func TestP1P3P4_clients_of_others(t *testing.T) {
 	story := &clientStory{t: t, server: s, publisher: publisher, cutter: startCutter(t, s.address, seed)}
 	story.startClients()
 	story.storm(length)
-	story.compare(time.Minute + length)
+	story.compare(pagePatience + length)
 }
 
 // clientStory is the test's course.
@@ -126,7 +126,7 @@ func (s *clientStory) startClients() {
 			start(front, address, "chromium", readWithChromium(tab))
 		}
 	}
-	s.await("to its opening", time.Minute, func() bool { return s.all(s.cutter.opened) })
+	s.await("to its opening", pagePatience, func() bool { return s.all(s.cutter.opened) })
 }
 
 // skip says that a part of the test is not here.
@@ -148,7 +148,7 @@ func (s *clientStory) storm(length time.Duration) {
 	names := s.names()
 	begun := time.Now()
 	for n := 0; n < 3 || time.Since(begun) < length || len(s.cutter.notCut(names)) > 0; n++ {
-		if time.Since(begun) > length+time.Minute {
+		if time.Since(begun) > length+pagePatience {
 			s.t.Fatalf("not cut: %q", s.cutter.notCut(names))
 		}
 		pauseFor(ctx, 5*time.Second)
@@ -156,7 +156,7 @@ func (s *clientStory) storm(length time.Duration) {
 		case 0: // long enough for everybody to meet its absence
 			s.server.kill()
 			s.cutter.forgetAway()
-			s.await("to meet the absence", time.Minute, func() bool { return s.all(s.cutter.away) })
+			s.await("to meet the absence", pagePatience, func() bool { return s.all(s.cutter.away) })
 		case 1: // as an operator does it
 			s.server.cmd.Process.Signal(syscall.SIGTERM)
 			s.server.cmd.Wait()

@@ -191,7 +191,7 @@ func (s *fakeServer) wait(t *testing.T, n int) {
 		}
 		select {
 		case <-grown:
-		case <-time.After(20 * time.Second):
+		case <-time.After(pagePatience):
 			t.Fatalf("the server has %d items, not %d", have, n)
 		}
 	}

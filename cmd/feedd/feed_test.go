@@ -364,7 +364,7 @@ func testFeedDead(t *testing.T, browser context.Context, bin string) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done() // the page must end it
 	})
-	tab := feedTab(t, browser, front, "/feeds/news", nil, hastyClock)
+	tab := feedTab(t, browser, front, "/feeds/news", nil, hasty(100, 35_000)) // its patience with a silent stream
 	tab.waitLive()
 	tab.wantGot(s.say(t, "news", "behind the silence"))
 	tab.wantQuiet(noIcon)
@@ -457,7 +457,7 @@ func testFeedForeign(t *testing.T, browser context.Context, bin string) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		})
-		tab := feedTab(t, browser, front, "/feeds/news", nil, hastyClock)
+		tab := feedTab(t, browser, front, "/feeds/news", nil, hastyRetries)
 		tab.wait(`states.includes("waiting")`)
 		mended.Store(true)
 		tab.waitLive()

@@ -51,12 +51,7 @@ func runNginx(t *testing.T, dir, server string) (address string, said *bytes.Buf
 	if bin == "" {
 		t.Skip("nginx is not installed")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	l.Close()
+	address = lastingAddress(t)
 	conf := fmt.Sprintf(`daemon off; worker_processes 1; pid nginx.pid; error_log stderr error;
 events { worker_connections 256; }
 http {
@@ -83,7 +78,7 @@ http {
 // awaitProxy waits until somebody answers at an address.
 func awaitProxy(t *testing.T, address string, said fmt.Stringer) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(pagePatience); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get("http://" + address + "/readyz")
 		if err == nil {
 			resp.Body.Close()

@@ -125,13 +125,26 @@ const (
 		const wait = setTimeout;
 		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms < 4000 ? ms / 100 : ms, ...args);
 	}`
-	// hastyClock makes a page wait a hundredth of what it means to, but for an
-	// answer: the server's clock is as ever, and a poll waits there.
-	hastyClock = `{
+	// hastyRetries make a page wait a hundredth of what it means to between two
+	// attempts. Those waits are spread at random, so they are no whole
+	// milliseconds; its patience with a server is, and stays as long as it is.
+	hastyRetries = `{
 		const wait = setTimeout;
-		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms === 40_000 ? ms : ms / 100, ...args);
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, ms % 1 ? ms / 100 : ms, ...args);
 	}`
 )
+
+// hasty makes waits of exactly so many ms take a part of that.
+func hasty(part int, waits ...int) string {
+	list, err := json.Marshal(waits)
+	if err != nil {
+		panic(err) // numbers do not fail
+	}
+	return fmt.Sprintf(`{
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, ms, ...args) => wait(f, %s.includes(ms) ? ms / %d : ms, ...args);
+	}`, list, part)
+}
 
 // openPage opens a tab. The scripts run before the page's own.
 func openPage(t *testing.T, browser context.Context, address string, scripts ...string) *pageTab {

@@ -63,15 +63,21 @@ func startReal(t *testing.T, env ...string) *realServer {
 // kernel gives out.
 func lastingAddress(t *testing.T) string {
 	t.Helper()
+	l, err := listenLasting()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func listenLasting() (l net.Listener, err error) {
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))); err == nil {
+			return l, nil
 		}
 	}
-	t.Fatal("there is no free port")
-	return ""
+	return nil, fmt.Errorf("there is no free port: %w", err)
 }
 
 func (s *realServer) start() {
@@ -294,7 +300,7 @@ func TestP2P3P7_kill_in_the_middle_of_publishing(t *testing.T) {
 	const publishers, each, kills = 4, 400, 5
 	s := startReal(t)
 	key := s.key()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*pagePatience)
 	defer cancel()
 
 	// A subscriber with the rules of a browser: it comes back with the last id.

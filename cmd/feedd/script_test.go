@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -47,7 +46,7 @@ func TestScripts(t *testing.T) {
 // scriptFreePort sets variables to addresses that nobody listens on.
 func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listenLasting()
 		ts.Check(err)
 		defer l.Close()
 		ts.Setenv(name, l.Addr().String())
@@ -57,7 +56,7 @@ func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 // scriptAwait waits until the server at an address is ready, or with ! until
 // nobody listens there.
 func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), pagePatience)
 	defer cancel()
 	for tick := time.NewTicker(10 * time.Millisecond); ; {
 		resp, err := http.Get("http://" + args[0] + "/readyz")

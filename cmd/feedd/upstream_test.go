@@ -112,7 +112,7 @@ func TestP3_upstream_that_is_killed_and_cut(t *testing.T) {
 	up := startReal(t)
 	cut := startLeaky(t, up.address, 80_000)
 	local := startFollowing(t, fmt.Sprintf("upstreams: [{url: \"http://%s/feeds/source?since=all\", feed: copy.of.source}]\n", cut.Addr()))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*pagePatience)
 	defer cancel()
 	key := up.key()
 	published := make(chan struct{}, items)
