@@ -55,3 +55,22 @@ func (s *Server) TooFast(r *http.Request, items, bytes int) (wait int) {
 	}
 	return problemOf(err).RetryAfter
 }
+
+// SetFarewell sets how long a client may take to answer the closing of a
+// WebSocket. It comes before the first of them.
+func (s *Server) SetFarewell(d time.Duration) { s.farewell = d }
+
+// SetReadyFor sets how long a commit or a probe is proof. It comes before the
+// first request.
+func (s *Server) SetReadyFor(d time.Duration) { s.ready.lasts = d }
+
+// ForgetReady makes the last proof an old one.
+func (s *Server) ForgetReady() {
+	s.ready.mu.Lock()
+	defer s.ready.mu.Unlock()
+	s.ready.at = time.Time{}
+}
+
+// SetRateOver sets over how long the rates of feeds are. It comes before the
+// first request.
+func (s *Server) SetRateOver(d time.Duration) { s.rateOver = d }

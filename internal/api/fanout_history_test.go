@@ -105,7 +105,7 @@ func (h *history) operate() {
 	case op < 60 && len(h.readers) < 10:
 		h.open()
 	case op < 65:
-		time.Sleep(5 * time.Millisecond) // a ttl runs out, a heartbeat comes
+		h.age()
 	case len(h.readers) > 0:
 		r := h.readers[rapid.IntRange(0, len(h.readers)-1).Draw(t, "reader")]
 		switch how := rapid.IntRange(0, 9).Draw(t, "how"); {
@@ -116,6 +116,15 @@ func (h *history) operate() {
 			r.come()
 		default:
 			r.leave(false) // and comes back when its turn is to read
+		}
+	}
+}
+
+// age lets the ttl of what was published run out.
+func (h *history) age() {
+	for _, rec := range h.all {
+		if rec.brief > 0 {
+			time.Sleep(time.Until(rec.Time.Add(rec.brief + time.Millisecond)))
 		}
 	}
 }
@@ -538,7 +547,7 @@ func (h *history) finish() {
 			case r.settled():
 			case r.tap == nil || !r.tr.streams:
 				r.read(1)
-			case took > patience:
+			case took > streamLife:
 				h.t.Fatalf("P3/P4: a reader of %s at %s got nothing more and is owed something", r.path, r.pos)
 			case took > 300*time.Millisecond && progress > 0:
 				// TCP makes pauses with small buffers, and longer and longer ones.

@@ -57,7 +57,7 @@ func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInf
 			names[i] = feeds[i].Name
 		}
 		rates := make(map[string]float64, len(feeds))
-		for i, rate := range s.Hub.Rates(names, rateOver) {
+		for i, rate := range s.Hub.Rates(names, s.rateOver) {
 			rates[names[i]] = rate
 		}
 		key = func(f *stream.FeedInfo) float64 { return rates[f.Name] }

@@ -33,7 +33,9 @@ const (
 	key = "the-key-of-the-tests"
 	// patience is how long a test waits for what must come. It is long, since
 	// nothing may depend on how busy the machine is.
-	patience = 20 * time.Second
+	patience = time.Minute
+	// streamLife is how long a test may read from one stream.
+	streamLife = 5 * patience
 )
 
 // deployment is what a test sets of a server before it starts. The zero value
@@ -52,6 +54,7 @@ type deployment struct {
 	local      bool          // serve what the local socket serves
 	rest       time.Duration // stream.ShardOptions.RestTimeout
 	sendBuffer int           // of each connection, in bytes; 0: as it comes
+	tune       func(*api.Server)
 }
 
 // server is a running feedd.
@@ -111,6 +114,9 @@ func start(t testing.TB, d deployment) *server {
 		t.Fatal(err)
 	}
 	s.api = a
+	if d.tune != nil {
+		d.tune(a)
+	}
 	handler := a.Handler()
 	if d.local {
 		handler = a.LocalHandler()
@@ -338,7 +344,7 @@ func (s *server) dial(buffer int) *net.TCPConn {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(streamLife))
 	s.t.Cleanup(func() { c.Close() })
 	return c.(*net.TCPConn)
 }

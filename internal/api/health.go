@@ -12,13 +12,14 @@ import (
 )
 
 // readyFor is how long a commit proves that publishing works, or one that failed
-// that it does not.
+// that it does not. Tests set another.
 const readyFor = 5 * time.Second
 
 // readiness knows whether publishing works, from the last commit or the last
 // probe.
 type readiness struct {
-	probing sync.Mutex // held during a probe: there is one at a time
+	lasts   time.Duration // see readyFor
+	probing sync.Mutex    // held during a probe: there is one at a time
 
 	mu  sync.Mutex // guards the fields below
 	at  time.Time  // of the last commit or probe
@@ -36,11 +37,11 @@ func (r *readiness) known(now time.Time) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Whether the store is in its place is asked each time.
-	return now.Sub(r.at) < readyFor && !errors.Is(r.err, stream.ErrDetached), r.err
+	return now.Sub(r.at) < r.lasts && !errors.Is(r.err, stream.ErrDetached), r.err
 }
 
-// check returns nil when publishing works; it probes at most once in five
-// seconds, however many ask.
+// check returns nil when publishing works; it probes at most once in readyFor,
+// however many ask.
 func (r *readiness) check(ctx context.Context, probe func(context.Context) error) error {
 	if known, err := r.known(time.Now()); known {
 		return err

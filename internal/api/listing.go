@@ -148,7 +148,7 @@ func (s *Server) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more boo
 		for i := range some {
 			names = append(names, some[i].Name)
 		}
-		subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, rateOver)
+		subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, s.rateOver)
 		for i, f := range some {
 			row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i], Rate: rates[i]}
 			if admin {

@@ -104,7 +104,7 @@ func everywhere(t *testing.T, test func(t *testing.T, d deployment, tr transport
 // openStream asks for a stream and checks what every one begins with.
 func openStream(s *server, path, accept string, headers ...string) (*reader, *bufio.Reader) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), streamLife)
 	req := s.request(ctx, "GET", "/feeds/"+path, nil, append([]string{"Accept: " + accept}, headers...)...)
 	resp, err := s.client.Do(req)
 	if err != nil {

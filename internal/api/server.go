@@ -126,6 +126,8 @@ type Server struct {
 	connections connections
 	sockets     sockets
 	bodies      *bodies
+	farewell    time.Duration // see farewellTimeout
+	rateOver    time.Duration // see rateOver
 	looped      loops
 	unread      atomic.Int64 // bytes, see unreadBytes
 	lingering   atomic.Int64 // answers, see maxLingering
@@ -134,7 +136,7 @@ type Server struct {
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts, names: nameSet(opts.Names)}
+	s := &Server{Options: opts, names: nameSet(opts.Names), farewell: farewellTimeout, rateOver: rateOver, ready: readiness{lasts: readyFor}}
 	s.guests.server = s
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()

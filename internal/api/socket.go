@@ -16,15 +16,16 @@ import (
 )
 
 // farewellTimeout is how long a client may take to answer the closing of a
-// WebSocket.
+// WebSocket. Tests set another.
 const farewellTimeout = 5 * time.Second
 
 // socket is an outlet to a WebSocket.
 type socket struct {
-	conn  *websocket.Conn
-	raw   *takenConn
-	life  context.Context // that of the connection
-	stall time.Duration
+	conn     *websocket.Conn
+	raw      *takenConn
+	life     context.Context // that of the connection
+	stall    time.Duration
+	farewell time.Duration // see farewellTimeout
 
 	turn    chan struct{} // held while a client's frame is published and answered
 	sending sync.Mutex    // held while a message is written
@@ -94,7 +95,7 @@ func (o *socket) close(f farewell) {
 	}
 	// The library waits for the client's answer, and in the middle of a frame
 	// for the rest of that for ever: the deadline ends it.
-	o.raw.SetReadDeadline(time.Now().Add(farewellTimeout))
+	o.raw.SetReadDeadline(time.Now().Add(o.farewell))
 	o.raw.linger.Store(true)
 	o.conn.Close(f.code, f.reason)
 }

@@ -6,13 +6,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"feedd/internal/api"
 )
+
+// hastyFarewell leaves clients a moment to answer the closing of a WebSocket.
+func hastyFarewell(a *api.Server) { a.SetFarewell(200 * time.Millisecond) }
 
 // P5, P9: who is told of the closing and begins a frame that never ends holds
 // neither a goroutine nor the stop of the server.
 func TestP5_NobodyHoldsUpTheClosing(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := start(t, deployment{memory: true, tune: hastyFarewell})
 	for range 20 {
 		ws := s.openRaw("f", 0, "")
 		ws.say(rawFrame(fin|bin, "x"), frameHead(fin|text, 1<<40), []byte("x"))
@@ -37,10 +42,11 @@ func TestP5_NobodyHoldsUpTheClosing(t *testing.T) {
 	}
 }
 
-// P9: at the end of shutdown_timeout whatever is left is cut, at once.
+// P9: at the end of shutdown_timeout whatever is left is cut, at once, however
+// long it may take to answer its closing.
 func TestP9_SocketsAreCutInTheEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := start(t, deployment{memory: true, tune: func(a *api.Server) { a.SetFarewell(time.Hour) }})
 	for range 5 {
 		ws := s.openRaw("f", 0, "")
 		ws.say(rawFrame(fin|bin, "x"), frameHead(fin|text, 1<<40), []byte("x"))
@@ -48,10 +54,12 @@ func TestP9_SocketsAreCutInTheEnd(t *testing.T) {
 	eventually(t, "they are there", func() bool { return s.api.Subscribers() == 5 })
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	began := time.Now()
-	s.api.Close(now)
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("it took %v", took)
+	closed := make(chan struct{})
+	go func() { s.api.Close(now); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Error("the server cannot close")
 	}
 }
 

@@ -19,12 +19,11 @@ func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
 	s.hooks.set(func() error { time.Sleep(stall / 20); return nil }, nil)
 	ws := s.openRaw("f", 0, withKey)
 	const n = 60
-	go func() {
-		for i := range n {
-			ws.say(rawFrame(fin|text, fmt.Sprintf(`{"ref":"%d","data":1,"key":"%s%d"}`, i, strings.Repeat("k", 100), i)))
-		}
-		ws.say(closeFrame(1000))
-	}()
+	var frames []byte // at once: no silence is the client's
+	for i := range n {
+		frames = append(frames, rawFrame(fin|text, fmt.Sprintf(`{"ref":"%d","data":1,"key":"%s%d"}`, i, strings.Repeat("k", 100), i))...)
+	}
+	ws.say(frames, closeFrame(1000))
 	messages, code := ws.texts()
 	answers := 0
 	for _, m := range messages {
@@ -47,16 +46,21 @@ func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 	ws := s.openRaw("f", 0, withKey)
 	ws.say(rawFrame(fin|text, `{"ref":"a","data":1}`))
 	<-held
-	time.AfterFunc(5*stall/2, release)
-	for {
+	for asked := 0; ; {
 		op, payload, err := ws.read()
 		if err != nil || op == bye {
 			t.Fatalf("%x %q %v", op, payload, err)
 		}
 		if op == pings {
 			ws.say(rawFrame(fin|pong, payload))
+			if asked++; asked == 3 { // each but the first after it waited for an answer for stall_timeout
+				release()
+			}
 		}
 		if strings.HasPrefix(payload, `{"ref":"a","id":`) {
+			if asked < 3 {
+				t.Errorf("the commit was over after %d pings", asked)
+			}
 			return
 		}
 	}
@@ -65,17 +69,20 @@ func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 // P5: nor can the answer to a ping stand within a frame that comes slowly.
 func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
 	t.Parallel()
-	const stall = time.Second
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	const stall = 3 * time.Second // of a machine that is busy
+	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 12, StallTimeout: stall}})
 	ws := s.openRaw("f", 0, withKey)
 	item := `{"ref":"a","data":"` + strings.Repeat("x", 20_000) + `"}`
 	frame := rawFrame(fin|text, item)
 	go func() {
-		for len(frame) > 0 {
-			n := min(len(frame), 500)
+		for begun := time.Now(); len(frame) > 0; {
+			n := min(len(frame), 300)
+			if time.Since(begun) > stall*5/4 { // it was long enough
+				n = len(frame)
+			}
 			ws.say(frame[:n])
 			frame = frame[n:]
-			time.Sleep(stall / 15)
+			time.Sleep(stall / 40)
 		}
 		ws.say(closeFrame(1000))
 	}()

@@ -78,7 +78,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	defer context.AfterFunc(l.entry.life, cut)() // at once: it may publish
 	ctx, stop := context.WithCancel(life)
 	defer stop()
-	out := &socket{conn: conn, raw: raw, life: life, stall: s.StallTimeout, turn: make(chan struct{}, 1)}
+	out := &socket{conn: conn, raw: raw, life: life, stall: s.StallTimeout, farewell: s.farewell, turn: make(chan struct{}, 1)}
 	why := make(chan farewell, 1)
 	go func() {
 		defer stop()
@@ -94,7 +94,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 		end = stream.EndStalled
 	}
 	if end == stream.EndGone { // whoever reads knows why, or will in a moment
-		raw.SetReadDeadline(time.Now().Add(farewellTimeout))
+		raw.SetReadDeadline(time.Now().Add(s.farewell))
 		out.close(<-why)
 		return nil
 	}
