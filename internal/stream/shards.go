@@ -8,7 +8,7 @@ import (
 )
 
 // ShardOptions sets how Shards serve. All fields but
-// RestTimeout are required.
+// RestTimeout and Number are required.
 type ShardOptions struct {
 	// Heartbeat is the longest silence on a stream.
 	Heartbeat time.Duration
@@ -18,6 +18,8 @@ type ShardOptions struct {
 	// RestTimeout is how long the connection of a poll is kept whose peer asks
 	// for nothing more; 0: for ever.
 	RestTimeout time.Duration
+	// Number is how many shards there are; 0: one for each processor, up to 16.
+	Number int
 	// Log is told when the store ended a stream.
 	Log *slog.Logger
 }

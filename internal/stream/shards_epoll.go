@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -47,13 +48,13 @@ type Shards struct {
 // maxShards is where more processors give no more shards.
 const maxShards = 16
 
-// NewShards starts as many shards as there are processors. Close ends them; it
-// comes before that of the hub.
+// NewShards starts shards: Number, else as many as there are processors. Close
+// ends them; it comes before that of the hub.
 func NewShards(h *Hub, opts ShardOptions) (*Shards, error) {
 	s := &Shards{hub: h, opts: opts, begin: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.pool = newPool(s)
-	for range min(runtime.GOMAXPROCS(0), maxShards) {
+	for range cmp.Or(opts.Number, min(runtime.GOMAXPROCS(0), maxShards)) {
 		sh, err := newShard(s)
 		if err != nil {
 			s.Close()

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // lines is the encoding of these tests: a line for everything, an item's
 // begins with its id.

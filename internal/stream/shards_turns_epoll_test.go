@@ -22,9 +22,7 @@ import (
 // leaves the shard waits for release.
 func newLane(t *testing.T, engine stream.Engine, hub stream.HubOptions) (f *farm, hold func() (leave, held, release func())) {
 	t.Helper()
-	old := runtime.GOMAXPROCS(1)
-	f = newFarmOn(t, stream.ShardOptions{}, engine, hub)
-	runtime.GOMAXPROCS(old)
+	f = newFarmOn(t, stream.ShardOptions{Number: 1}, engine, hub)
 	return f, func() (leave, held, release func()) {
 		in, out := make(chan struct{}), make(chan struct{})
 		s, c := f.pair()

@@ -10,7 +10,7 @@ import (
 
 // patience is how long a case waits for what must come. It is long, because it
 // is waited for only when the case fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually waits until cond holds. what says what should come to pass.
 func eventually(t reporter, what string, cond func() bool) {
