@@ -325,7 +325,7 @@ func testAdminRestart(t *testing.T, browser context.Context, bin string) {
 	tab.eval(`globalThis.gone = Date.now(); ""`)
 	tab.wait(`Date.now() - gone > 3000`)
 	before := tab.eval(`String(` + plotted + `)`)
-	t.Setenv("FEEDD_RETENTION_MAX_ITEMS", "4321")
+	s.env = append(s.env, "FEEDD_RETENTION_MAX_ITEMS=4321")
 	s.start(t)
 	tab.wait(`$("#state").textContent === "live" && ` + plotted + ` > 2 + ` + before)
 	tab.wait(`$("#settings pre").textContent.includes("max_items: 4321")`)

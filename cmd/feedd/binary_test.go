@@ -1,10 +1,12 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -39,8 +41,13 @@ func binary(t *testing.T) string {
 // tidy removes the binary when all tests are over.
 type tidy struct{ *testing.M }
 
-// Run implements testscript.TestingM.
+// Run implements testscript.TestingM. Browsers and servers wait more than they
+// work, so there may be more of them than processors.
 func (m tidy) Run() int {
+	flag.Parse()
+	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil {
+		flag.Set("test.parallel", strconv.Itoa(max(n, 3)))
+	}
 	defer func() {
 		if builtOnce.dir != "" {
 			os.RemoveAll(builtOnce.dir)

@@ -43,8 +43,7 @@ func (s *pageServer) talk(t *testing.T) []chatRow {
 func testChatAnyhow(t *testing.T, browser context.Context, bin string) {
 	random := rand.New(rand.NewPCG(seedFromEnv(t, 1), 0))
 	does := record(t)
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "2") // some are said too fast
-	s := startChat(t, bin)
+	s := startChat(t, bin, "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=2") // some are said too fast
 	type guest struct {
 		*pageTab
 		name    string

@@ -77,10 +77,9 @@ const (
 )
 
 // startChat runs a server whose chat is open to everybody.
-func startChat(t *testing.T, bin string) *pageServer {
+func startChat(t *testing.T, bin string, env ...string) *pageServer {
 	t.Helper()
-	t.Setenv("FEEDD_FORERUNNER_CHAT_PUBLISH", "anyone")
-	return startForPage(t, bin)
+	return startForPage(t, bin, append(env, "FEEDD_FORERUNNER_CHAT_PUBLISH=anyone")...)
 }
 
 // openGuest opens the chat in a browser's window of its own, with a name that

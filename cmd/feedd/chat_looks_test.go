@@ -18,11 +18,9 @@ import (
 )
 
 func testChatHostile(t *testing.T, browser context.Context, bin string) {
-	t.Setenv("FEEDD_LIMITS_MAX_ITEM_BYTES", "2MiB")
 	// Large ones come from a guest, too.
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEM_BYTES", "2MiB")
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_BYTES", "0")
-	s := startChat(t, bin)
+	s := startChat(t, bin, "FEEDD_LIMITS_MAX_ITEM_BYTES=2MiB",
+		"FEEDD_LIMITS_MAX_ANONYMOUS_ITEM_BYTES=2MiB", "FEEDD_LIMITS_MAX_ANONYMOUS_BYTES=0")
 	tab := openGuest(t, browser, s.url(), "Anna")
 	tab.do(chromedp.EmulateViewport(360, 740))
 	tab.waitChat()
@@ -178,9 +176,7 @@ func testChatScroll(t *testing.T, browser context.Context, bin string) {
 
 func testChatAloud(t *testing.T, browser context.Context, bin string) {
 	// A guest says a hundred things at once.
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "100")
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS", "100")
-	s := startChat(t, bin)
+	s := startChat(t, bin, "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=100", "FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS=100")
 	// What comes within three seconds is read together. They are over when the
 	// test says so.
 	tab := openGuest(t, browser, s.url(), "Anna", `{
@@ -329,7 +325,7 @@ func testChatLooks(t *testing.T, browser context.Context, bin string) {
 	tab.says("Where is the server?")
 	tab.wait(`unsent().length === 1 && state() === "reconnecting"`)
 	check("away")
-	t.Setenv("FEEDD_FORERUNNER_CHAT_PUBLISH", "token")
+	s.env = append(s.env, "FEEDD_FORERUNNER_CHAT_PUBLISH=token")
 	s.start(t)
 	tab.wait(`unsent()[0]?.dataset.is === "failed" && !document.querySelector("#closed").hidden`)
 	check("closed")

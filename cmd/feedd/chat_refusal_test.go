@@ -34,7 +34,7 @@ func testChatClosed(t *testing.T, browser context.Context, bin string) {
 	tab := openGuest(t, browser, s.url(), "Anna")
 	tab.wait(`!document.querySelector("#closed").hidden`)
 	s.stop(t, syscall.SIGTERM)
-	t.Setenv("FEEDD_FORERUNNER_CHAT_PUBLISH", "anyone")
+	s.env = append(s.env, "FEEDD_FORERUNNER_CHAT_PUBLISH=anyone")
 	s.start(t)
 	tab.waitChat()
 	if got := tab.eval(`String(document.querySelector("#closed").hidden)`); got != "true" {
@@ -42,7 +42,7 @@ func testChatClosed(t *testing.T, browser context.Context, bin string) {
 	}
 	s.stop(t, syscall.SIGTERM)
 	tab.says("too late")
-	t.Setenv("FEEDD_FORERUNNER_CHAT_PUBLISH", "token")
+	s.env = append(s.env, "FEEDD_FORERUNNER_CHAT_PUBLISH=token")
 	s.start(t)
 	tab.wait(`!document.querySelector("#closed").hidden && unsent()[0]?.dataset.is === "failed"`)
 	if got := tab.eval(`unsent()[0].querySelector(".fate").textContent`); !strings.Contains(got, "closed to strangers") {
@@ -54,10 +54,8 @@ func testChatClosed(t *testing.T, browser context.Context, bin string) {
 }
 
 func testChatRefused(t *testing.T, browser context.Context, bin string) {
-	t.Setenv("FEEDD_LIMITS_MAX_ITEM_BYTES", "200")
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "1")
 	for _, scripts := range [][]string{nil, {noWebSocket}} {
-		s := startChat(t, bin) // its own: the flood before used up what this address may send
+		s := startChat(t, bin, "FEEDD_LIMITS_MAX_ITEM_BYTES=200", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=1") // its own: the flood before used up what this address may send
 		tab := openGuest(t, browser, s.url(), "Anna", scripts...)
 		tab.waitChat()
 		tab.says(strings.Repeat("w", 300))
@@ -109,8 +107,7 @@ func testChatUnreadable(t *testing.T, browser context.Context, bin string) {
 	if err := os.WriteFile(config, []byte("feeds:\n  - {match: chat, read: token}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("FEEDD_CONFIG", config)
-	s := startForPage(t, bin)
+	s := startForPage(t, bin, "FEEDD_CONFIG="+config)
 	var asked atomic.Int32
 	front := s.chatFront(t, func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.Header.Get("Accept"), "text/html") && r.URL.Path == "/chat" {

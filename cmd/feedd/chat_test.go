@@ -154,9 +154,7 @@ func testChatTwo(t *testing.T, browser context.Context, bin string) {
 
 func testChatMany(t *testing.T, browser context.Context, bin string) {
 	// All come from one address, and nobody waits between two messages.
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_RATE", "100")
-	t.Setenv("FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS", "100")
-	s := startChat(t, bin)
+	s := startChat(t, bin, "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=100", "FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS=100")
 	const clients, each, tabsEach = 20, 8, 4
 	var tabs []*pageTab
 	for i := range 4 {

@@ -38,8 +38,19 @@ type browserTest struct {
 	test func(t *testing.T, browser context.Context, bin string)
 }
 
-// inBrowser runs the tests one after the other in one browser.
+// inBrowser runs the tests one after the other in one browser, beside those of
+// other browsers.
 func inBrowser(t *testing.T, tests []browserTest) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a browser")
+	}
+	t.Parallel()
+	aloneInBrowser(t, tests)
+}
+
+// aloneInBrowser runs the tests one after the other in the only browser.
+func aloneInBrowser(t *testing.T, tests []browserTest) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a browser")

@@ -24,15 +24,16 @@ import (
 // pageServer is a running feedd.
 type pageServer struct {
 	bin, data, address string
-	link               string // to the admin page, as feedd link printed it
+	env                []string // beyond that of the test; the last of a name counts
+	link               string   // to the admin page, as feedd link printed it
 	cmd                *exec.Cmd
 }
 
 // startForPage runs the binary on a free port of loopback, with a new data
 // directory, until the test ends.
-func startForPage(t *testing.T, bin string) *pageServer {
+func startForPage(t *testing.T, bin string, env ...string) *pageServer {
 	t.Helper()
-	s := &pageServer{bin: bin, data: filepath.Join(t.TempDir(), "data"), address: "127.0.0.1:0"}
+	s := &pageServer{bin: bin, data: filepath.Join(t.TempDir(), "data"), address: "127.0.0.1:0", env: env}
 	s.start(t)
 	t.Cleanup(func() {
 		if s.cmd != nil {
@@ -59,6 +60,7 @@ func (s *pageServer) tryStart(t *testing.T) bool {
 	t.Helper()
 	var said bytes.Buffer
 	s.cmd = exec.Command(s.bin, "serve", "--listen", s.address, "--data", s.data)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stderr = io.MultiWriter(t.Output(), &said)
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
@@ -97,6 +99,8 @@ func (s *pageServer) stop(t *testing.T, how syscall.Signal) {
 	}
 	s.cmd.Wait() // tells of the signal
 	s.cmd = nil
+	// A POST on a connection of before would fail, and not be sent again.
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func (s *pageServer) url() string { return "http://" + s.address }

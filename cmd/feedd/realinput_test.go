@@ -103,6 +103,7 @@ func (s *realServer) kill() {
 	s.cmd.Process.Signal(syscall.SIGKILL)
 	s.cmd.Wait()
 	s.cmd = nil
+	http.DefaultClient.CloseIdleConnections() // as pageServer.stop does
 }
 
 func (s *realServer) url(path string) string { return "http://" + s.address + path }
