@@ -54,8 +54,9 @@ func testChatClosed(t *testing.T, browser context.Context, bin string) {
 }
 
 func testChatRefused(t *testing.T, browser context.Context, bin string) {
+	limits := []string{"FEEDD_LIMITS_MAX_ITEM_BYTES=200", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=1"}
 	for _, scripts := range [][]string{nil, {noWebSocket}} {
-		s := startChat(t, bin, "FEEDD_LIMITS_MAX_ITEM_BYTES=200", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=1") // its own: the flood before used up what this address may send
+		s := startChat(t, bin, limits...) // its own: the flood before used up what this address may send
 		tab := openGuest(t, browser, s.url(), "Anna", scripts...)
 		tab.waitChat()
 		tab.says(strings.Repeat("w", 300))
@@ -90,7 +91,7 @@ func testChatRefused(t *testing.T, browser context.Context, bin string) {
 	}
 
 	// Larger than the server lets a frame be: it closes the connection.
-	s := startChat(t, bin)
+	s := startChat(t, bin, limits...)
 	tab := openGuest(t, browser, s.url(), "Anna")
 	tab.waitChat()
 	tab.says(strings.Repeat("☃", 3000))
