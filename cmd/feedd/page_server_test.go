@@ -183,14 +183,21 @@ func (s *pageServer) frontForStreams(t *testing.T, streams http.HandlerFunc) str
 }
 
 // frontThatCuts is a front that can be away: cut ends what goes through it, and
-// everything after until mend.
+// everything after until mend. When it has returned nothing goes through.
 func (s *pageServer) frontThatCuts(t *testing.T) (address string, cut, mend func()) {
 	there, leave := context.WithCancel(context.Background())
-	var mu sync.Mutex // guards there
+	var mu sync.Mutex // guards there and leave, and passing.Add against Wait
+	var passing sync.WaitGroup
 	address = s.front(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		there := there
+		if there.Err() != nil {
+			mu.Unlock()
+			panic(http.ErrAbortHandler)
+		}
+		passing.Add(1)
 		mu.Unlock()
+		defer passing.Done()
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(there, cancel)()
@@ -199,7 +206,13 @@ func (s *pageServer) frontThatCuts(t *testing.T) (address string, cut, mend func
 			panic(http.ErrAbortHandler)
 		}
 	})
-	return address, func() { leave() }, func() {
+	cut = func() {
+		mu.Lock()
+		leave()
+		mu.Unlock()
+		passing.Wait()
+	}
+	return address, cut, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		there, leave = context.WithCancel(context.Background())

@@ -22,7 +22,7 @@ func quick(url string) Config {
 }
 
 // loses has a run wait no longer than this for what will not come.
-const loses = 2 * time.Second
+const loses = 3 * time.Second
 
 // mustRun runs and returns the report.
 func mustRun(t *testing.T, c Config) *Report {
@@ -42,6 +42,23 @@ func mustRun(t *testing.T, c Config) *Report {
 	return r
 }
 
+// mustRunOf runs until so many items were published: as many in four times as
+// long, where the machine is too busy for them. Each time there is a server of
+// its own.
+func mustRunOf(t *testing.T, items uint64, config func() Config) *Report {
+	t.Helper()
+	for slower := 1; ; slower *= 4 {
+		c := config()
+		c.Rate /= float64(slower)
+		c.Duration *= time.Duration(slower)
+		c.Warmup *= time.Duration(slower)
+		r := mustRun(t, c)
+		if p := r.Publish; p.Items+p.Failed >= items && p.Unsent == 0 || slower > 100 {
+			return r
+		}
+	}
+}
+
 // faults are what a report counts.
 type faults struct {
 	Lost, Twice, Late uint64
@@ -55,7 +72,7 @@ func faultsOf(r *Report) faults {
 
 func TestFaultsAreDetected(t *testing.T) {
 	// only does it at one subscriber.
-	only := func(send func(b *broadcaster, i int) []int) func(*broadcaster, int, int) []int {
+	onlyOne := func(send func(b *broadcaster, i int) []int) func(*broadcaster, int, int) []int {
 		return func(b *broadcaster, sub, i int) []int {
 			if sub == 3 {
 				return send(b, i)
@@ -63,13 +80,16 @@ func TestFaultsAreDetected(t *testing.T) {
 			return []int{i}
 		}
 	}
+	only := func(send func(b *broadcaster, i int) []int) func() func(*broadcaster, int, int) []int {
+		return func() func(*broadcaster, int, int) []int { return onlyOne(send) }
+	}
 	for _, tc := range []struct {
 		name       string
 		publishers int
-		send       func(b *broadcaster, sub, i int) []int
+		send       func() func(b *broadcaster, sub, i int) []int
 		want       faults
 	}{
-		{"nothing", 2, nil, faults{}},
+		{"nothing", 2, func() func(*broadcaster, int, int) []int { return nil }, faults{}},
 		{"loses", 2, only(func(_ *broadcaster, i int) []int {
 			if i == 5 || i == 6 {
 				return nil
@@ -105,7 +125,7 @@ func TestFaultsAreDetected(t *testing.T) {
 		}), faults{Late: 2}},
 		{"interleaves publishers otherwise", 2, func() func(*broadcaster, int, int) []int {
 			swapped, held := false, -1
-			return only(func(b *broadcaster, i int) []int {
+			return onlyOne(func(b *broadcaster, i int) []int {
 				switch {
 				case swapped:
 				case held < 0:
@@ -121,17 +141,19 @@ func TestFaultsAreDetected(t *testing.T) {
 				}
 				return []int{i}
 			})
-		}(), faults{OtherOrder: 1}},
+		}, faults{OtherOrder: 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			c := quick((&broadcaster{send: tc.send}).start(t))
-			c.Publishers = tc.publishers
-			c.Duration = time.Second // the faults come with the first 20 items
-			if tc.want.Lost > 0 {
-				c.Patience = loses
-			}
-			r := mustRun(t, c)
+			r := mustRunOf(t, 30, func() Config { // the faults come with the first 20 items
+				c := quick((&broadcaster{send: tc.send()}).start(t))
+				c.Publishers = tc.publishers
+				c.Duration = time.Second
+				if tc.want.Lost > 0 {
+					c.Patience = loses
+				}
+				return c
+			})
 			if got := faultsOf(r); got != tc.want {
 				t.Errorf("%+v, want %+v", got, tc.want)
 			}
@@ -154,24 +176,27 @@ func TestFaultsAreDetected(t *testing.T) {
 func TestBatchesAreNumberedLikeSingleItems(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		server *broadcaster
+		send   func(b *broadcaster, sub, i int) []int
+		busy   int
 		want   faults
 		failed uint64
 	}{
-		{"all come", &broadcaster{}, faults{}, 0},
-		{"two of a batch do not", &broadcaster{send: func(_ *broadcaster, sub, i int) []int {
+		{"all come", nil, 0, faults{}, 0},
+		{"two of a batch do not", func(_ *broadcaster, sub, i int) []int {
 			if sub == 3 && (i == 12 || i == 14) {
 				return nil
 			}
 			return []int{i}
-		}}, faults{Lost: 2}, 0},
-		{"batches are refused", &broadcaster{busy: 3}, faults{}, 5},
+		}, 0, faults{Lost: 2}, 0},
+		{"batches are refused", nil, 3, faults{}, 5},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			c := quick(tc.server.start(t))
-			c.Batch, c.Patience = 5, loses
-			r := mustRun(t, c)
+			r := mustRunOf(t, 30, func() Config {
+				c := quick((&broadcaster{send: tc.send, busy: tc.busy}).start(t))
+				c.Batch, c.Patience = 5, loses
+				return c
+			})
 			if got := faultsOf(r); got != tc.want {
 				t.Errorf("%+v, want %+v", got, tc.want)
 			}
@@ -306,14 +331,16 @@ func TestAServerThatAnswersWithTheFirstItemIsWaitedForInVain(t *testing.T) {
 
 func TestWarmupIsCheckedButNotTimed(t *testing.T) {
 	t.Parallel()
-	c := quick((&broadcaster{send: func(_ *broadcaster, sub, i int) []int {
-		if sub == 0 && i == 3 {
-			return nil
-		}
-		return []int{i}
-	}}).start(t))
-	c.Warmup, c.Patience = 200*time.Millisecond, loses
-	r := mustRun(t, c)
+	r := mustRunOf(t, 10, func() Config {
+		c := quick((&broadcaster{send: func(_ *broadcaster, sub, i int) []int {
+			if sub == 0 && i == 3 {
+				return nil
+			}
+			return []int{i}
+		}}).start(t))
+		c.Warmup, c.Patience = 200*time.Millisecond, loses
+		return c
+	})
 	if faultsOf(r) != (faults{Lost: 1}) {
 		t.Errorf("%+v, want the loss in the warmup", r.Deliveries)
 	}
