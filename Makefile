@@ -35,8 +35,8 @@ lint:
 	$(GO) tool staticcheck ./...
 
 unit:
-	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
-	$(GO) test -tags portable -timeout 15m $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
+	$(GO) test -race -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang; five minutes are usual
+	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
 	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./cmd/feedd

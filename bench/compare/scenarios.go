@@ -105,6 +105,9 @@ func (t *turn) fileFaults(reports ...*load.Report) {
 		missing += float64(r.Connect.Missing)
 		if r.Publish != nil {
 			missing += float64(r.Publish.Failed)
+			for why, n := range r.Publish.Failures {
+				note("%d items were not acknowledged: %s", n, why)
+			}
 		}
 	}
 	t.file(lost, gone)

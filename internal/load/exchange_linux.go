@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	dialTimeout   = 5 * time.Second
-	answerTimeout = 10 * time.Second
+	dialTimeout = 5 * time.Second
+	// answerTimeout is longer than the 30 s after which feedd says itself that a
+	// commit takes too long: what it says is the cause of the failure.
+	answerTimeout = 40 * time.Second
 	// idleLimit is after how long a kept connection is looked at before it is
 	// used again: servers close those that nobody uses.
 	idleLimit = time.Second

@@ -2,6 +2,8 @@ package load
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -174,8 +176,13 @@ func (r *Report) Problems() []string {
 	if s := r.Storm; s != nil {
 		add(uint64(s.Dropped-s.Recovered), "%d subscribers had not everything after they came back")
 	}
-	if p := r.Publish; p != nil && p.Items == 0 {
-		list = append(list, "nothing was published")
+	if p := r.Publish; p != nil {
+		if p.Items == 0 {
+			list = append(list, "nothing was published")
+		}
+		for _, why := range slices.Sorted(maps.Keys(p.Failures)) {
+			list = append(list, fmt.Sprintf("%d items were not acknowledged: %s", p.Failures[why], why))
+		}
 	}
 	return list
 }

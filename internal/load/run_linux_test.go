@@ -201,6 +201,9 @@ func TestBatchesAreNumberedLikeSingleItems(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, tc.want)
 			}
 			p := r.Publish
+			if said := strings.Join(r.Problems(), "; "); strings.Contains(said, "items were not acknowledged: status 503") != (p.Failed > 0) {
+				t.Errorf("%d items failed, and the problems are %q", p.Failed, said)
+			}
 			if p.Items == 0 || p.Items%5 != 0 || p.Items+p.Failed > 65 || p.Failed%5 != 0 || p.Failed < tc.failed || p.Unsent > 0 {
 				t.Errorf("%+v", p)
 			}
