@@ -359,14 +359,17 @@ func testFeedDead(t *testing.T, browser context.Context, bin string) {
 			s.pass(w, r, 1<<20)
 			return
 		}
-		s.pass(w, r, 30) // the opening's first line, or so
-		fmt.Fprint(w, "\n\ndata: {\"cursor\":\""+r.URL.Query().Get("last_event_id")+"\"}\n\n")
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"cursor\":%q}\n\n", r.URL.Query().Get("last_event_id"))
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done() // the page must end it
 	})
 	tab := feedTab(t, browser, front, "/feeds/news", nil, hasty(100, 35_000)) // its patience with a silent stream
-	tab.waitLive()
+	tab.wait(`states.includes("live by stream")`)
 	tab.wantGot(s.say(t, "news", "behind the silence"))
+	if n := streams.Load(); n < 2 {
+		t.Errorf("the item came over the dead connection, of %d", n)
+	}
 	tab.wantQuiet(noIcon)
 }
 
