@@ -388,7 +388,7 @@ func testReaderBothLate(t *testing.T, browser context.Context, bin string) {
 	tab.wait(`scrollY > 0`)
 	tab.twoFrames()
 	tab.eval(`release("before="), ""`)
-	tab.wait(`rows().at(-1)?.text === "50"`)
+	tab.wait(`Number(rows().at(-1)?.text) <= 50`) // at the end of the list it may have gone on
 	tab.eval(`release("last_event_id="), ""`)
 	tab.twoFrames()
 	tab.wantDense()
@@ -401,7 +401,10 @@ func testReaderResumesApart(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := deep(t, browser, s)
 	tab.press("p")
-	tab.wait(`(scrollTo(0, scrollY - 1), scrollTo(0, 1e6), rows()[0]?.text === "549")`) // as many less above
+	tab.eval(`shut("before="), ""`)
+	tab.wait(`(scrollTo(0, scrollY - 1), scrollTo(0, 1e6), asked("before="))`)
+	tab.eval(`release("before="), shut("before="), ""`) // one page, and no other
+	tab.wait(`rows()[0]?.text === "549"`)               // as many less above
 	s.batch(t, "main", 600, 10)
 	tab.wait(`document.querySelector("#details").textContent === ", paused, behind by 10"`)
 	tab.eval(`scrollTo(0, 0), ""`)

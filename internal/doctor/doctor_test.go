@@ -66,6 +66,7 @@ func TestDoctor(t *testing.T) {
 		name   string
 		origin string
 		key    string
+		late   bool // something comes late, or not at all
 		proxy  http.HandlerFunc
 		want   map[string]doctor.Status
 		says   string // one of the findings
@@ -90,7 +91,7 @@ func TestDoctor(t *testing.T) {
 			}
 			feed(w, r)
 		}, want: with("compression", "wrong"), says: "(gzip)", nginx: "gzip off;"},
-		{name: "the head comes, and nothing else", proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "the head comes, and nothing else", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upgrade") != "" {
 				feed(w, r)
 				return
@@ -99,7 +100,7 @@ func TestDoctor(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, want: with("first byte", "wrong", "Last-Event-ID", "wrong", "idle", "wrong"), says: "collects what is sent", nginx: "proxy_buffering off;"},
-		{name: "everything is held back", proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "everything is held back", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "no answer within", nginx: "proxy_buffering off;"},
 		{name: "cut when idle", proxy: func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +135,7 @@ func TestDoctor(t *testing.T) {
 				fmt.Fprint(w, "id: 1\n\n")
 			}
 		}(), want: with("first byte", "wrong", "compression", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "status 503 Service Unavailable: id: 1"},
-		{name: "a refusal that does not end", proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "a refusal that does not end", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(500)
 			fmt.Fprint(w, "half of")
 			http.NewResponseController(w).Flush()
@@ -177,10 +178,14 @@ func TestDoctor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			prompt := time.Minute // of a machine that is busy
+			if c.late {
+				prompt = 3 * time.Second
+			}
 			got := make(map[string]doctor.Status)
 			said, fixed := false, c.nginx == ""
 			well := doctor.Run(t.Context(), doctor.Config{
-				URL: u, Key: c.key, Origin: c.origin, Idle: 500 * time.Millisecond, Prompt: 2 * time.Second,
+				URL: u, Key: c.key, Origin: c.origin, Idle: time.Second, Prompt: prompt,
 			}, func(f doctor.Finding) {
 				got[f.Check] = f.Status
 				if strings.Contains(f.Says, "<html>") {
