@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,12 +31,7 @@ func TestHAProxy_FindsTheServerWell(t *testing.T) {
 		t.Skip("haproxy is not installed")
 	}
 	s := startReal(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := lastingAddress(t)
 	conf := "defaults\n\tmode http\n\ttimeout connect 20s\n\ttimeout client 20s\n\ttimeout server 20s\n" +
 		"frontend figures\n\tbind " + address + "\n\tstats enable\n\tstats uri /figures\n"
 	checks := []string{

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,12 +48,7 @@ const hangs = time.Minute
 // set, in cmd; what is left is read and thrown away, and its log kept.
 func newServe(t *testing.T, args ...string) *serveTest {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	s := &serveTest{T: t, data: filepath.Join(t.TempDir(), "data"), address: l.Addr().String(), log: new(lockedBuffer)}
+	s := &serveTest{T: t, data: filepath.Join(t.TempDir(), "data"), address: lastingAddress(t), log: new(lockedBuffer)}
 	s.cmd = exec.Command(binary(t), append([]string{"serve", "--listen", s.address, "--data", s.data}, args...)...)
 	s.cmd.Stderr = s.log
 	return s

@@ -192,10 +192,10 @@ func Default() Config {
 			MaxSelectionBytes:      64 * MiB,
 			MaxSelectionBytesPerIP: 16 * MiB,
 
-			MaxFeeds:         100_000,
-			MaxStoreBytes:    16 * GiB,
-			DiskReserve:      16 * MiB,
-			MaxWindowBytes:   64 * MiB,
+			MaxFeeds:       100_000,
+			MaxStoreBytes:  16 * GiB,
+			DiskReserve:    16 * MiB,
+			MaxWindowBytes: 64 * MiB,
 			// Two of the largest bodies, or six batches of 10 MB: more than a
 			// transaction of the store takes, so a larger one would not be faster.
 			MaxBodiesBytes:         128 * MiB,
