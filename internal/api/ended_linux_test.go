@@ -99,35 +99,44 @@ func TestP5_UnreadInputHidesNoEnd(t *testing.T) {
 	for _, name := range append(waysOfPolls, "a stream", "a stream with a session", "a stream over a unix socket") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, begun := waitingServer(t)
-			dial := waits(t, s)[name]
-			before := begun.Load()
-			var conns []net.Conn
+			type client struct {
+				what  string
+				s     *server // its own: who waits is counted there
+				begun *atomic.Int64
+				conn  net.Conn
+			}
+			var clients []client
 			for what, bytes := range behind {
 				for _, later := range []bool{false, true} {
+					s, begun := waitingServer(t)
+					dial := waits(t, s)[name]
+					begun.Store(0)
 					conn, request := dial()
-					conns = append(conns, conn)
+					request += head
 					if later {
-						waiting := s.api.Subscribers()
-						io.WriteString(conn, request+head)
-						eventually(t, "it waits", func() bool { return s.api.Subscribers() > waiting })
+						io.WriteString(conn, request)
+						eventually(t, what+" later: it waits", func() bool { return s.api.Subscribers() == 1 })
 						request, what = "", what+" later"
-					} else {
-						request += head
 					}
-					if len(bytes) > 64<<10 {
-						conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) // what the kernel takes
-					}
-					if _, err := io.WriteString(conn, request+bytes); err != nil && len(bytes) < 64<<10 {
+					const surely = 32 << 10 // what the kernel takes in any case
+					now := min(len(bytes), surely)
+					if _, err := io.WriteString(conn, request+bytes[:now]); err != nil {
 						t.Errorf("%s: %v", what, err)
 					}
+					if now < len(bytes) {
+						conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+						io.WriteString(conn, bytes[now:]) // as much as it takes
+					}
+					clients = append(clients, client{what, s, begun, conn})
 				}
 			}
-			eventually(t, "all ask", func() bool { return begun.Load() >= before+int64(len(conns)) })
-			for _, conn := range conns {
-				conn.Close()
+			for _, c := range clients {
+				eventually(t, c.what+": it asks", func() bool { return c.begun.Load() > 0 })
+				c.conn.Close()
 			}
-			eventually(t, "the places are free again", func() bool { return s.api.Subscribers() == 0 })
+			for _, c := range clients {
+				eventually(t, c.what+": its place is free again", func() bool { return c.s.api.Subscribers() == 0 })
+			}
 		})
 	}
 }
