@@ -351,7 +351,7 @@ const gates = `(() => {
 	globalThis.fetch = async (...asked) => {
 		const {stack} = new Error();
 		const answer = await real(...asked);
-		for (const [text, gate] of gates) {
+		for (const [text, gate] of [...gates]) { // one that is shut later keeps back others
 			if (!String(asked[0]).includes(text) || !stack.includes(gate.script)) continue;
 			gate.asked = true;
 			await gate.promise;
