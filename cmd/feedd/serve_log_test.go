@@ -73,6 +73,9 @@ func TestServe_LogNobodyTakes(t *testing.T) {
 	s.signal(syscall.SIGHUP)
 
 	// The reader goes on.
+	if err := r.SetReadDeadline(time.Now().Add(pagePatience)); err != nil {
+		t.Fatal(err)
+	}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')

@@ -71,6 +71,7 @@ func (l *loader) checkAll() {
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
 	l.fitBodies()
+	l.fitAnonymous()
 	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*KiB, GiB)
 }
 
@@ -124,6 +125,19 @@ func (l *loader) fitBodies() {
 		return
 	}
 	m.MaxBodiesBytes = need
+}
+
+// fitAnonymous lets the settings that nobody has set follow max_anonymous_rate:
+// a server that allows more publishes than by default, or any number, was set
+// up before there were bounds on their items and bytes, or means those too.
+func (l *loader) fitAnonymous() {
+	m := &l.cfg.Limits
+	if _, said := l.origins["limits.max_anonymous_items"]; !said {
+		m.MaxAnonymousItems = m.MaxAnonymousRate
+	}
+	if _, said := l.origins["limits.max_anonymous_bytes"]; !said && m.MaxAnonymousRate == 0 {
+		m.MaxAnonymousBytes = 0
+	}
 }
 
 // within reports a value that is not between least and most.

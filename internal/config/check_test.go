@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -88,6 +90,33 @@ func TestLoopback(t *testing.T) {
 		c := config.Config{Listen: listen}
 		if got := c.Loopback(); got != want {
 			t.Errorf("%q: %v, want %v", listen, got, want)
+		}
+	}
+}
+
+// What strangers may publish was bounded by its rate alone once: who has raised
+// that is not held to less by settings that came later.
+func TestAnonymousLimitsFollowTheRate(t *testing.T) {
+	for text, want := range map[string][2]int64{
+		"":                        {20, 64 << 10},
+		"max_anonymous_rate: 500": {500, 64 << 10},
+		"max_anonymous_rate: 0":   {0, 0},
+		"{max_anonymous_rate: 0, max_anonymous_items: 7, max_anonymous_bytes: 1MiB}": {7, 1 << 20},
+	} {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		body := ""
+		if text != "" {
+			body = "limits:\n  " + text + "\n"
+		}
+		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(file, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]int64{int64(c.Limits.MaxAnonymousItems), int64(c.Limits.MaxAnonymousBytes)}; got != want {
+			t.Errorf("%s: items and bytes are %v, want %v", text, got, want)
 		}
 	}
 }

@@ -125,7 +125,8 @@ type Limits struct {
 	// as many at once. 0: no bound.
 	MaxAnonymousRate int `yaml:"max_anonymous_rate"`
 	// MaxAnonymousItems and MaxAnonymousBytes bound, likewise, the items and the
-	// bytes of the bodies of these publishes.
+	// bytes of the bodies of these publishes. Unset, items follow the rate, and a
+	// rate without a bound leaves bytes without one.
 	MaxAnonymousItems int  `yaml:"max_anonymous_items"`
 	MaxAnonymousBytes Size `yaml:"max_anonymous_bytes"`
 	// MaxAnonymousItemBytes is the largest item that may be published without a
