@@ -11,6 +11,7 @@ import (
 func (l *Log) SourceAt(ctx context.Context, name string) (string, error) {
 	at := new(string)
 	err := l.do(ctx, &op{do: func(t *tx) error {
+		*at = "" // an attempt before this one may have seen what was taken back
 		q := t.w.getSource
 		q.BindText(1, name)
 		row, err := q.Step()
