@@ -2,6 +2,9 @@ package sqlitelog
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +44,68 @@ func TestP4_a_feed_forgotten_before_the_snapshot_is_told(t *testing.T) {
 	page := <-read
 	if page.Loss == nil {
 		t.Errorf("got %d items and no loss of a feed that is gone", len(page.Items))
+	}
+}
+
+// P4: a feed that was forgotten and is made again between two steps of a Read is
+// in the registry, and not in the snapshot: its loss is the mark's.
+func TestP4_the_loss_of_a_feed_that_is_made_again_is_told(t *testing.T) {
+	for _, others := range []int{0, manySuspects} {
+		l, err := Open(t.TempDir(), stream.StoreOptions{Retention: func(string) stream.Retention {
+			return stream.Retention{MaxAge: time.Hour}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		names := []string{"a"}
+		for i := range others { // they have lost what the reader was told of
+			names = append(names, fmt.Sprintf("other%d", i))
+			if _, err := l.Append(t.Context(), stream.Batch{Feed: names[i+1], Drafts: []stream.Draft{{Data: []byte("x")}}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Purge(t.Context(), names[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := publish(t, l, 3)
+		if _, err := l.Purge(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.do(t.Context(), &op{do: func(tx *tx) error {
+			tx.now = tx.now.Add(2 * time.Hour)
+			_, err := tx.sweep(1, 1)
+			return err
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		sel, err := stream.ParseSelector(strings.Join(names, ","), len(names))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := <-l.readers
+		defer func() { l.readers <- r }()
+		if err := run(r.begin); err != nil {
+			t.Fatal(err)
+		}
+		// The steps of Read, with a commit behind the first.
+		s := &scan{now: time.Now(), q: stream.Query{
+			Select: sel, After: l.openings[0].Time, Told: last - 1, UpTo: last, Items: 10, Bytes: 1000,
+		}}
+		r.mark.BindText(1, markForgotten)
+		forgotten, err := number(r.mark)
+		if err != nil || forgotten == 0 {
+			t.Fatalf("the mark is %d, error %v", forgotten, err)
+		}
+		s.forgotten = stream.ID(forgotten)
+		publish(t, l, 1)
+		l.choose(s)
+		if err := errors.Join(s.read(r), s.losses(r), run(r.end)); err != nil {
+			t.Fatal(err)
+		}
+		if s.loss == nil || s.loss.Through != last {
+			t.Errorf("with %d others: the loss is %+v, want that of the feed that was forgotten", others, s.loss)
+		}
 	}
 }
 

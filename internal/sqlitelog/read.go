@@ -147,9 +147,10 @@ type scan struct {
 	registry        *registry
 	names           map[int64]string // of numbers that were looked up; "": not selected
 	due             bool             // there may be a loss that the reader was not told of
-	// forgotten is the mark of forgotten feeds, 0 where the selection cannot
-	// have held one.
+	// forgotten is the mark of forgotten feeds, and absent says that one of them
+	// may be selected: a feed that is not here, or that the snapshot has not.
 	forgotten stream.ID
+	absent    bool
 
 	items  []stream.Item
 	bytes  int // left
@@ -172,7 +173,8 @@ type scan struct {
 //   - mayLost, a feed's and that of all, is raised before the commit that makes it
 //     true, so a loss that the snapshot has is known here.
 //   - A feed is forgotten only while no page is read, so whatever the snapshot has
-//     is in the registry that is taken here.
+//     is in the registry that is taken here. One that was forgotten before and is
+//     made again meanwhile is here and not in the snapshot: see eachLost.
 //
 // Each of these is about one feed at a time, and all that is read moves up only.
 // So it does not matter that commits go on while the feeds are looked at, one
@@ -199,21 +201,18 @@ func (l *Log) choose(s *scan) {
 		return plain || losses || len(s.feeds) <= mergeFeeds
 	}
 	if plain {
-		absent := false // a feed that was forgotten may be selected
 		for _, name := range names {
 			if f, ok := s.registry.names.Get(name); ok {
 				consider(f)
 			} else {
-				absent = true
+				s.absent = true
 			}
 		}
-		if !absent {
-			s.forgotten = 0
-		}
 	} else {
+		s.absent = true
 		stream.Resolve(q.Select, s.registry.names, consider)
 	}
-	s.due = s.due || s.forgotten > told
+	s.due = s.due || s.absent && s.forgotten > told
 	s.merge = plain || len(s.feeds) <= mergeFeeds
 	s.names = make(map[int64]string)
 	if s.merge {
@@ -387,102 +386,6 @@ func (l *idList) pop(stmt *sqlite.Stmt) error {
 		l.after = id
 	}
 	return l.fill(stmt)
-}
-
-// losses finds what the selection lost, as this snapshot knows it.
-func (s *scan) losses(r *reader) error {
-	if !s.due {
-		return nil
-	}
-	told := max(s.q.After, s.q.Told)
-	var all []stream.ID // every loss above After
-	loss := &stream.Loss{}
-	add := func(id stream.ID, reason stream.Reason, name string) {
-		if id <= s.q.After {
-			return
-		}
-		all = append(all, id)
-		if name != "" {
-			loss.Feeds = append(loss.Feeds, name)
-		}
-		if id > loss.Through {
-			loss.Through, loss.Reason = id, reason
-		}
-	}
-	if err := s.eachLost(r, add); err != nil {
-		return err
-	}
-	add(s.forgotten, stream.Trimmed, "")
-	if loss.Through <= told {
-		return nil
-	}
-	if s.oldest == 0 { // the scan ended before the first retained item
-		if err := s.findOldest(r); err != nil {
-			return err
-		}
-	}
-	loss.Oldest, loss.Resume = s.oldest, s.q.After
-	for _, id := range all {
-		if id < s.oldest || s.oldest == 0 {
-			loss.Resume = max(loss.Resume, id)
-		}
-	}
-	slices.Sort(loss.Feeds)
-	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
-	s.loss = loss
-	return nil
-}
-
-// manySuspects is from how many suspects on all feeds that lost something are gone
-// through, which takes less than to look up so many.
-const manySuspects = 256
-
-// eachLost calls add for what the suspects lost, as this snapshot knows it.
-func (s *scan) eachLost(r *reader, add func(stream.ID, stream.Reason, string)) error {
-	if len(s.suspects) < manySuspects {
-		for _, f := range s.suspects {
-			r.lost.BindInt64(1, f.no)
-			row, err := r.lost.Step()
-			if err == nil && row {
-				add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.name)
-			}
-			if err := reset(r.lost, err); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	suspected := make(map[int64]*feed, len(s.suspects))
-	for _, f := range s.suspects {
-		suspected[f.no] = f
-	}
-	r.allLost.BindInt64(1, int64(s.q.After))
-	for {
-		row, err := r.allLost.Step()
-		if err != nil || !row {
-			return reset(r.allLost, err)
-		}
-		if f := suspected[r.allLost.ColumnInt64(2)]; f != nil {
-			add(stream.ID(r.allLost.ColumnInt64(0)), stream.Reason(r.allLost.ColumnText(1)), f.name)
-		}
-	}
-}
-
-// findOldest looks for the first retained item above After, feed by feed.
-func (s *scan) findOldest(r *reader) error {
-	for _, f := range s.feeds {
-		r.first.BindInt64(1, int64(s.q.After))
-		r.first.BindInt64(2, f.no)
-		r.first.BindInt64(3, s.now.UnixMicro())
-		n, err := number(r.first)
-		if err != nil {
-			return err
-		}
-		if id := stream.ID(n); id > 0 && (s.oldest == 0 || id < s.oldest) {
-			s.oldest = id
-		}
-	}
-	return nil
 }
 
 // page is the answer.
