@@ -197,6 +197,40 @@ func TestP6_a_purge_is_not_refused_with_the_publishes_beside_it(t *testing.T) {
 	}
 }
 
+// P6: the reserve is there, whatever an operator removed in search of room, and
+// what the metric says is so.
+func TestP6_a_reserve_that_was_removed_is_made_again(t *testing.T) {
+	d := mountDisk(t, 16)
+	l := mustOpen(t, d.dir, stream.StoreOptions{Reserve: reserved})
+	size := l.Usage().Reserve
+	name := filepath.Join(d.dir, "reserve")
+	held := func() bool {
+		info, err := os.Stat(name)
+		return err == nil && info.Size() == size && l.Usage().Reserve == size
+	}
+	if size == 0 || !held() {
+		t.Fatalf("a new store has no reserve of %d bytes", size)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the reserve is made again", held)
+	d.fill()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	d.fill()
+	eventually(t, "it is known that there is none", func() bool { return l.Usage().Reserve == 0 })
+	if publishes(t, l) {
+		t.Error("publishing goes on without a reserve")
+	}
+	d.clear()
+	eventually(t, "publishing goes on", func() bool { return publishes(t, l) })
+	if !held() {
+		t.Error("publishing goes on without a reserve")
+	}
+}
+
 // P6: age takes what is too old though the disk is full.
 func TestP6_a_full_disk_is_trimmed_by_age(t *testing.T) {
 	d := mountDisk(t, 16)

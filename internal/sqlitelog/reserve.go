@@ -41,6 +41,10 @@ func (r *reserve) take() error {
 	return nil
 }
 
+// gone reports whether the reserve is held and its file was removed or cut, as
+// by somebody who looked for room.
+func (r *reserve) gone() bool { return r.held && fileSize(r.path) < r.size }
+
 // fits returns nil where so many bytes have room on the disk.
 func (r *reserve) fits(bytes int64) error {
 	if err := makeFile(r.trial(), bytes); err != nil {

@@ -103,8 +103,15 @@ func (l *Log) startRoom() {
 func (l *Log) lookAtDisk(tick bool) {
 	r := &l.w.room
 	_, r.free = diskSize(r.dir)
+	if tick && r.reserve.gone() {
+		r.reserve.held = false
+		r.noteReserve()
+		l.opts.Log.Warn("the reserve of the disk was removed: it is made again", "file", r.reserve.path)
+	}
 	switch {
 	case r.free < r.low && !r.full:
+		l.stopForRoom(nil)
+	case tick && !r.full && !r.reserve.held && r.reserve.size > 0 && !l.findRoom():
 		l.stopForRoom(nil)
 	case tick && r.full && l.findRoom():
 		r.full = false
@@ -142,6 +149,9 @@ func (r *room) noteReserve() {
 func (l *Log) stopForRoom(err error) {
 	r := &l.w.room
 	r.full = true
+	if err != nil {
+		_, r.free = diskSize(r.dir) // less than was known
+	}
 	if time.Since(r.warned) > warnEvery {
 		r.warned = time.Now()
 		l.opts.Log.Warn("the disk is full: publishing stops until there is room", "dir", r.dir, "free", r.free, "err", err)
