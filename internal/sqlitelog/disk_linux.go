@@ -15,7 +15,13 @@ func diskSize(dir string) (size, free int64) {
 	if err := syscall.Statfs(dir, &st); err != nil || st.Blocks == 0 {
 		return math.MaxInt64, math.MaxInt64
 	}
-	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize)
+	// Blocks are counted in fragments (statvfs(3)); Bsize is how much is best
+	// transferred at once, which on FUSE may be 256 times that.
+	unit := int64(st.Frsize)
+	if unit == 0 {
+		unit = int64(st.Bsize)
+	}
+	return int64(st.Blocks) * unit, int64(st.Bavail) * unit
 }
 
 // allocate gives a file blocks for its first size bytes.
