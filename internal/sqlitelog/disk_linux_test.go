@@ -331,6 +331,30 @@ func TestP4_a_store_that_cannot_be_written_is_read(t *testing.T) {
 	}
 }
 
+// P2, P6: the disk that counts is the one that the database is on, and its WAL is
+// beside it, where the data directory has a link only.
+func TestP2_a_database_on_another_disk(t *testing.T) {
+	d := mountDisk(t, 16)
+	leave(t, d.dir, false)
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(d.dir, "feedd.db"), filepath.Join(dir, "feedd.db")); err != nil {
+		t.Fatal(err)
+	}
+	d.remount(syscall.MS_RDONLY)
+	l := mustOpen(t, dir, stream.StoreOptions{Reserve: reserved})
+	l.Watch(func(stream.Commit) {})
+	if n := len(mustRead(t, l)); n != 100 {
+		t.Errorf("%d items are read while the disk is read-only, want 100", n)
+	}
+	d.remount(0)
+	eventually(t, "publishing works", func() bool { return publishes(t, l) })
+	publishUntilFull(t, l, "news")
+	d.fill()
+	if _, err := l.Purge(t.Context(), "news"); err != nil {
+		t.Errorf("purging on the full disk: %v", err)
+	}
+}
+
 // leave makes a store with 100 items and stops it, cleanly or as a crash would.
 func leave(t *testing.T, dir string, clean bool) (first stream.ID, r stream.Receipt) {
 	t.Helper()

@@ -29,7 +29,7 @@ func (l *Log) hold(cause error) error {
 		closeReaders(list)
 		return errors.Join(cause, err)
 	}
-	l.wal.bytes.Store(fileSize(l.path + "-wal"))
+	l.wal.bytes.Store(fileSize(walOf(l.path)))
 	l.usage.bytes.Store(fileSize(l.path) + l.wal.bytes.Load())
 	l.w.held = l.whyHeld(cause)
 	l.opts.Log.Warn("the store is read only until its opening can be written: publishing waits for that", "err", l.w.held)
@@ -75,7 +75,7 @@ func connectHeld(path string) (*sqlite.Conn, error) {
 	// Without a WAL, SQLite would make one. With "immutable" it would not look
 	// into the one that is there. Without locks, and for one connection alone,
 	// it keeps the index in memory.
-	if fileSize(path+"-wal") > 0 {
+	if fileSize(walOf(path)) > 0 {
 		uri += "?vfs=unix-none"
 	} else {
 		uri += "?immutable=1"

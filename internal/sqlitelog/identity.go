@@ -63,12 +63,7 @@ func (l *Log) identify() error {
 	if f.dbPath, err = filepath.Abs(l.path); err != nil {
 		return err
 	}
-	// SQLite puts the WAL beside the file that a link leads to.
-	real, err := filepath.EvalSymlinks(f.dbPath)
-	if err != nil {
-		return err
-	}
-	f.walPath = real + "-wal"
+	f.walPath = walOf(f.dbPath)
 	if f.db, err = opened(f.dbPath); err != nil {
 		return err
 	}
@@ -77,6 +72,15 @@ func (l *Log) identify() error {
 	}
 	l.files.Store(&f)
 	return nil
+}
+
+// walOf returns where SQLite keeps the WAL of a database: beside the file that a
+// link leads to.
+func walOf(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return path + "-wal"
 }
 
 // opened returns what is at a path, and an error where this process has no such

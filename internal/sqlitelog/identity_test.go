@@ -187,6 +187,7 @@ func TestOpen_ADatabaseThatIsALink(t *testing.T) {
 	}
 	l := mustOpen(t, dir, stream.StoreOptions{})
 	mustAppend(t, l, "news", 1, 10)
+	eventually(t, "the WAL counts", func() bool { return l.Usage().WAL > 0 })
 	if err := os.Remove(filepath.Join(home, "feedd.db-wal")); err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	if l.opts.Log == nil {
 		l.opts.Log = slog.New(slog.DiscardHandler)
 	}
-	l.w.room = newRoom(dir, &l.opts)
+	l.w.room = newRoom(filepath.Dir(walOf(path)), &l.opts) // the disk that the database is on
 	l.wal.limit = walLimit(opts.Bytes, l.w.room.reserve.size)
 	err := l.open()
 	if err != nil && l.unwritable(err) && l.giveReserve() {

@@ -75,7 +75,7 @@ func (l *Log) measure() {
 	if !l.wal.stuck() {
 		pages -= free // they are used before the file grows
 	}
-	l.wal.bytes.Store(fileSize(l.path + "-wal"))
+	l.wal.bytes.Store(fileSize(l.files.Load().walPath))
 	l.usage.bytes.Store(pages*l.w.pageSize + l.wal.bytes.Load())
 }
 
