@@ -49,6 +49,10 @@ func TestP2_nothing_is_acknowledged_that_the_next_start_would_not_find(t *testin
 		{"the WAL is a copy", "feedd.db-wal is another file", func(t *testing.T, dir string) func() {
 			return replace(t, dir+"/feedd.db-wal")
 		}},
+		{"the index of the WAL is gone", "feedd.db-shm is gone", func(t *testing.T, dir string) func() {
+			move(t, dir+"/feedd.db-shm", dir+"/x")
+			return func() { move(t, dir+"/x", dir+"/feedd.db-shm") }
+		}},
 		{"the directory is gone", "feedd.db is gone", func(t *testing.T, dir string) func() {
 			move(t, dir, dir+".away")
 			return func() { move(t, dir+".away", dir) }
