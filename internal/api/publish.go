@@ -107,6 +107,9 @@ func (s *Server) publishTo(w http.ResponseWriter, r *http.Request, feed, event s
 	return s.writeReceipt(w, receipt, kind.batch)
 }
 
+// largeBatch is from how many bytes on a full store may refuse a batch alone.
+const largeBatch = 64 << 10
+
 // commit publishes a batch for whoever sent the request, if that one may. What
 // the batch holds of the bodies' memory is its own as long as the store has it.
 func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b stream.Batch, h *hold) (stream.Receipt, error) {
@@ -128,8 +131,11 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 		err = outcome.with("the commit takes longer than %s", commitTimeout)
 	}
 	if err != nil {
-		// A disk may have room for a probe and for no item.
-		if p := problemOf(err); p.Status >= 500 && p.Type != tooManyFeeds.Type {
+		// A disk may have room for a probe and for no item. A large batch that has
+		// no room says nothing of what others publish.
+		p := problemOf(err)
+		alone := p.Type == storeFull.Type && b.Size() > largeBatch
+		if p.Status >= 500 && p.Type != tooManyFeeds.Type && !alone {
 			s.ready.learn(err)
 		}
 		return receipt, err

@@ -461,6 +461,10 @@ func TestPublish_BoundsOfTheStore(t *testing.T) {
 		for range 20 {
 			if a := full(); a.status != http.StatusCreated {
 				a.mustProblem(t, 503, "store-full")
+				if s.do("POST", "/feeds/a", "small").status == http.StatusCreated {
+					full().mustProblem(t, 503, "store-full")
+					s.do("GET", "/readyz", "").mustStatus(t, http.StatusOK) // others have room
+				}
 				return
 			}
 		}
