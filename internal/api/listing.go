@@ -15,9 +15,12 @@ import (
 
 // listings make the lists of feeds. With very many feeds one takes a large part
 // of a second, so they are made one at a time, and kept for a while: those who
-// ask again and again, or all at once, take no more than one does.
+// ask again and again, or all at once, take no more than one does. Those with a
+// credential have a turn of their own, since any number of strangers may wait
+// for theirs.
 type listings struct {
-	turn    chan struct{} // held by who makes one
+	strangers, others chan struct{} // held by who makes one
+
 	feeds   kept[stream.SelectionKey, []stream.FeedInfo]
 	answers kept[listKey, []byte]
 }
@@ -43,7 +46,7 @@ const (
 )
 
 func newListings() *listings {
-	l := &listings{turn: make(chan struct{}, 1)}
+	l := &listings{strangers: make(chan struct{}, 1), others: make(chan struct{}, 1)}
 	l.feeds.most, l.answers.most = keptLists, keptAnswers
 	return l
 }
@@ -76,7 +79,7 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if key.after != "" && key.sort != "" {
 		return badQuery.with("after does not go with sort: it is a name to go on from")
 	}
-	answer, err := s.listing(r.Context(), sel, key)
+	answer, err := s.listing(r, sel, key)
 	if err != nil {
 		return err
 	}
@@ -85,23 +88,33 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 }
 
 // listing returns the answer to somebody who may read what sel selects.
-func (s *Server) listing(ctx context.Context, sel stream.Selection, key listKey) ([]byte, error) {
-	ls := s.listings
+func (s *Server) listing(r *http.Request, sel stream.Selection, key listKey) (answer []byte, err error) {
+	ctx, ls := r.Context(), s.listings
+	if _, plain := sel.Names(); plain { // a few rows: it waits for nobody
+		return s.makeList(ctx, sel, key)
+	}
+	turn := ls.others
+	if principal(r).Anonymous() {
+		turn = ls.strangers
+	}
 	select {
-	case ls.turn <- struct{}{}:
+	case turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	began := time.Now()
-	var answer []byte
-	defer func() { ls.rest(time.Since(began), len(answer)) }()
+	defer func() { rest(turn, time.Since(began), len(answer)) }()
+	return s.makeList(ctx, sel, key)
+}
+
+// makeList is listing, for who has the turn.
+func (s *Server) makeList(ctx context.Context, sel stream.Selection, key listKey) (answer []byte, err error) {
+	ls := s.listings
 	if kept, ok := ls.answers.get(key); ok {
-		answer = kept
-		return answer, nil
+		return kept, nil
 	}
 	feeds, ok := ls.feeds.get(key.sel)
 	if !ok {
-		var err error
 		if feeds, err = s.Engine.Feeds(ctx, sel); err != nil {
 			return nil, err
 		}
@@ -110,8 +123,7 @@ func (s *Server) listing(ctx context.Context, sel stream.Selection, key listKey)
 		}
 	}
 	all := len(feeds)
-	feeds, err := s.sortFeeds(feeds, key.sort)
-	if err != nil {
+	if feeds, err = s.sortFeeds(feeds, key.sort); err != nil {
 		return nil, err
 	}
 	feeds = feeds[sort.Search(len(feeds), func(i int) bool { return key.after == "" || feeds[i].Name > key.after }):]
@@ -129,9 +141,9 @@ const restBytes = 64 << 20
 // rest gives the turn to the next one: after as long as this one has taken, and
 // as its answer takes to go out, so that those who ask without end leave time for
 // others.
-func (ls *listings) rest(took time.Duration, bytes int) {
+func rest(turn <-chan struct{}, took time.Duration, bytes int) {
 	wait := took + time.Duration(bytes)*time.Second/restBytes
-	time.AfterFunc(min(wait, keptFor), func() { <-ls.turn })
+	time.AfterFunc(min(wait, keptFor), func() { <-turn })
 }
 
 // rowsTurn is after how many rows other goroutines have their turn.

@@ -80,6 +80,31 @@ func TestP5_lists_of_feeds_are_made_one_at_a_time(t *testing.T) {
 	}
 }
 
+// P5: however many strangers wait for their lists, who has a key has its own, and
+// who asks for feeds by their names waits for neither.
+func TestP5_a_list_waits_for_no_strangers(t *testing.T) {
+	held := make(chan struct{})
+	s, l := startWithFeeds(t, 20, held)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() { s.get(fmt.Sprintf("/feeds?limit=%d", 100+i), "Authorization:").mustStatus(t, 200) })
+	}
+	eventually(t, "a stranger's list is being made", func() bool { return l.now.Load() == 1 })
+	others := make(chan struct{})
+	go func() {
+		defer close(others)
+		s.get("/feeds").mustStatus(t, 200)
+		s.get("/feeds?match=open.f0,open.f2", "Authorization:").mustStatus(t, 200)
+	}()
+	eventually(t, "a list with a key is being made beside it", func() bool { return l.calls.Load() == 2 })
+	held <- struct{}{} // whichever of the two it is
+	held <- struct{}{}
+	eventually(t, "one by name is being made beside the next", func() bool { return l.calls.Load() == 4 })
+	close(held)
+	<-others
+	all.Wait()
+}
+
 // P8: what is kept of a list for an administrator is shown to nobody else, and the
 // other way round.
 func TestP8_kept_lists_are_for_who_may_read_the_same(t *testing.T) {
