@@ -12,12 +12,16 @@ import (
 type faulty struct {
 	stream.Engine
 	reads, appends, probes atomic.Bool
+	panics                 atomic.Bool // reads do
 	probed                 atomic.Int64
 }
 
 var errFault = errors.New("a fault of the test's own")
 
 func (f *faulty) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
+	if f.panics.Load() {
+		panic(errFault)
+	}
 	if f.reads.Load() {
 		return stream.Page{}, errFault
 	}

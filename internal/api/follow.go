@@ -31,13 +31,14 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // follow serves a stream in the handler's goroutine.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
+	end := stream.EndGone
+	defer func() { g.left(end) }() // also where the store panics
 	l, err := s.newLoop(r, sub)
 	if err != nil {
-		g.left(stream.EndGone)
 		return err
 	}
 	defer l.close()
-	g.left(l.run(r.Context(), s.output(w), nil))
+	end = l.run(r.Context(), s.output(w), nil)
 	return nil
 }
 
@@ -68,9 +69,13 @@ func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 	// it.
 	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: sub.hub.Watch(sub.sel)}
 	l.sub.sel = l.waiter.Selection()
+	defer func() {
+		if l.cur == nil { // it failed, or panicked
+			l.waiter.Close()
+		}
+	}()
 	var err error
 	if l.cur, err = sub.hub.Open(r.Context(), l.sub.sel, sub.start); err != nil {
-		l.waiter.Close()
 		return nil, err
 	}
 	l.entry = s.looped.enter(r, l.sub)

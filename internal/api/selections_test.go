@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/stream"
 )
 
 // terms joins n terms of a form with a number.
@@ -130,6 +132,31 @@ func TestP6_few_events_and_patterns(t *testing.T) {
 		}
 		if res.status != 400 || !strings.Contains(res.body, tt.limit) || s.metric(`feedd_limit_hits_total{limit="`+tt.limit+`"}`) == 0 {
 			t.Errorf("%.60s: %d %s", tt.path, res.status, res.body)
+		}
+	}
+}
+
+// P6: a subscriber whose stream ends in a panic gives back what it had, and so
+// does one whose stream never began.
+func TestP6_a_panic_gives_back_place_and_selection(t *testing.T) {
+	for _, w := range ways[1:] { // in the shards a panic ends the process
+		for _, query := range []string{"?since=all", "?last_event_id=1", "?last_event_id=1&format=json&wait=30s"} {
+			t.Run(w.name+" "+query, func(t *testing.T) {
+				t.Parallel()
+				f := new(faulty)
+				s := start(t, deployment{window: 1, wrap: func(e stream.Engine) stream.Engine { f.Engine = e; return f }})
+				s.text("a0.x", "behind the window")
+				w.by(t, s)
+				f.panics.Store(true)
+				res, err := s.client.Get(s.url + "/feeds/" + terms(40, "a%d.x") + query)
+				if err == nil {
+					io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+				eventually(t, "nothing of it is left", func() bool {
+					return s.api.Subscribers() == 0 && s.metric("feedd_selection_bytes") == 0
+				})
+			})
 		}
 	}
 }
