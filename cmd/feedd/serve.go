@@ -178,7 +178,7 @@ func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err e
 	address := listener.Addr().String()
 	ticket := ""
 	if around.voice.terminal { // what is not seen at once is kept, and read by others
-		ticket, _ = sessions.Ticket()
+		ticket, _, _ = sessions.Ticket(sessions.Name()) // the key cannot change yet
 	}
 	around.voice.welcome(welcome(cfg, dir, browserURL(address), ticket))
 	log.Info("serving", "address", address, "data", cfg.Data, "store", string(cfg.Store), "durability", engine.Durability(), "version", version())

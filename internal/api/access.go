@@ -15,25 +15,50 @@ import (
 )
 
 type (
-	principalKey struct{}
-	sessionKey   struct{}
+	callerKey  struct{}
+	sessionKey struct{}
 )
+
+// caller is who asks, and what was in force when that was looked at.
+type caller struct {
+	principal auth.Principal
+	local     bool // the owner of the data, whatever the key is
+	changes   int  // of keys and rules, until then
+	sessions  string
+}
+
+// newCaller must come before the look at what a request brings: what changes in
+// between is then seen, at worst without need.
+func (s *Server) newCaller() *caller {
+	return &caller{changes: s.Auth.Changes(), sessions: s.Sessions.Name()}
+}
+
+func callerOf(r *http.Request) *caller {
+	if c, ok := r.Context().Value(callerKey{}).(*caller); ok {
+		return c
+	}
+	return &caller{}
+}
+
+func (c *caller) in(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+}
 
 // identify finds out who asks, by the Authorization header, else by the cookie
 // of a session. A key that is nobody's is refused everywhere, also where none is
 // needed: whoever sends one believes in it.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, known := r.Context().Value(principalKey{}).(auth.Principal); known {
+		if _, known := r.Context().Value(callerKey{}).(*caller); known {
 			next.ServeHTTP(w, r)
 			return
 		}
-		var p auth.Principal
+		c := s.newCaller()
 		if header := r.Header.Values("Authorization"); len(header) > 0 {
 			scheme, key, _ := strings.Cut(header[0], " ")
 			var ok bool
 			if len(header) == 1 && strings.EqualFold(scheme, "Bearer") {
-				p, ok = s.Auth.Identify(strings.TrimSpace(key))
+				c.principal, ok = s.Auth.Identify(strings.TrimSpace(key))
 			}
 			if !ok {
 				s.writeProblem(w, r, unauthorized.with("the Authorization header has no valid key: it must be Bearer and the key"))
@@ -41,18 +66,15 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			}
 		} else if token := s.sessionToken(r); token != "" {
 			if life, ok := s.Sessions.Holds(token); ok {
-				p = s.Auth.Administrator()
+				c.principal = s.Auth.Administrator()
 				r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, life))
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
+		next.ServeHTTP(w, c.in(r))
 	})
 }
 
-func principal(r *http.Request) auth.Principal {
-	p, _ := r.Context().Value(principalKey{}).(auth.Principal)
-	return p
-}
+func principal(r *http.Request) auth.Principal { return callerOf(r).principal }
 
 // sessionOf returns the life of the session that a request came with, nil for
 // none.

@@ -79,6 +79,7 @@ func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 		return nil, err
 	}
 	l.entry = s.looped.enter(r, l.sub)
+	s.recheckLooped(r, l.entry)
 	return l, nil
 }
 

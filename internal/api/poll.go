@@ -95,6 +95,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		looks = look.C
 		entry := s.looped.enter(r, subscription{hub: p.hub, sel: p.sel, lease: p.lease})
 		defer s.looped.leave(entry)
+		s.recheckLooped(r, entry)
 		entry.stands(cur.Position(), true)
 		over = entry.life.Done()
 	}
@@ -165,7 +166,9 @@ func (s *Server) handOverPoll(w http.ResponseWriter, r *http.Request, p poll, cu
 	if err != nil {
 		g.left(stream.EndFailed)
 		conn.Close()
+		return true, nil
 	}
+	s.recheckAdopted(r)
 	return true, nil
 }
 

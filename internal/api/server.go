@@ -167,8 +167,9 @@ func (s *Server) Handler() http.Handler {
 // data can reach: whoever comes there is the administrator.
 func (s *Server) LocalHandler() http.Handler {
 	return s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := context.WithValue(r.Context(), principalKey{}, s.Auth.Administrator())
-		s.handler.ServeHTTP(w, r.WithContext(ctx))
+		c := s.newCaller()
+		c.principal, c.local = s.Auth.Administrator(), true
+		s.handler.ServeHTTP(w, c.in(r))
 	}))
 }
 

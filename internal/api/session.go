@@ -2,10 +2,13 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
 	"strings"
 	"time"
+
+	"feedd/internal/auth"
 )
 
 // A browser signs in with the key or with a ticket and gets a cookie, which
@@ -47,7 +50,10 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case !s.Sessions.Redeem(with.Ticket):
 		return unauthorized.with("the ticket was used, or is older than ten minutes")
 	}
-	token, end, err := s.Sessions.Begin()
+	token, end, err := s.Sessions.Begin(callerOf(r).sessions)
+	if errors.Is(err, auth.ErrKeyChanged) {
+		return unauthorized.because(err)
+	}
 	if err != nil {
 		s.Log.Warn("a session is not stored, and ends with the process", "err", err)
 	}
@@ -93,7 +99,10 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "a ticket"); err != nil {
 		return err
 	}
-	ticket, end := s.Sessions.Ticket()
+	ticket, end, err := s.Sessions.Ticket(callerOf(r).sessions)
+	if err != nil {
+		return unauthorized.because(err)
+	}
 	return s.writeJSON(w, http.StatusCreated, struct {
 		Ticket  string    `json:"ticket"`
 		Expires time.Time `json:"expires"`

@@ -90,6 +90,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 		return nil
 	}
 	adopted = true
+	s.recheckAdopted(r)
 	return nil
 }
 

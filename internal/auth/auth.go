@@ -76,6 +76,10 @@ func (a *Authority) Scope(p Principal) string {
 	return p.Name() + "/" + strconv.Itoa(a.now.Load().number)
 }
 
+// Changes returns how many changes there were: who was let in before one of them
+// may owe that to what is no longer in force.
+func (a *Authority) Changes() int { return a.now.Load().number }
+
 // Administrator returns the principal that may do everything, for a caller
 // that needs no key, such as the owner of the data directory.
 func (a *Authority) Administrator() Principal { return Principal{admin: true} }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,10 @@ type Sessions struct {
 	open    map[digest]lease
 	tickets map[digest]lease
 }
+
+// ErrKeyChanged says that the admin key is another one than when it was looked at
+// who asks.
+var ErrKeyChanged = errors.New("the admin key has changed meanwhile")
 
 // lease is how long a session or a ticket is good.
 type lease struct {
@@ -127,13 +132,18 @@ func (s *seal) digest(kind, secret string) digest {
 // whatever the port.
 func (s *Sessions) Name() string { return s.seal.Load().name }
 
-// Begin begins a session and returns its token, and when it ends. With an error
-// it is not stored, and lasts as long as the process: whoever comes to a full
-// disk must get in.
-func (s *Sessions) Begin() (token string, end time.Time, err error) {
+// Begin begins a session and returns its token, and when it ends. It is for who
+// was found to be the administrator after Name had returned name; ErrKeyChanged:
+// the key has changed since, and there is no session. With another error it is
+// not stored, and lasts as long as the process: an administrator must get in also
+// when the disk is full.
+func (s *Sessions) Begin(name string) (token string, end time.Time, err error) {
 	token = secret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Name() != name {
+		return "", time.Time{}, ErrKeyChanged
+	}
 	end = s.now().Add(SessionAge).Truncate(time.Second)
 	makeRoom(s.open, s.now(), maxSessions)
 	s.open[s.digest("session", token)] = sessionUntil(end)
@@ -164,15 +174,19 @@ func (s *Sessions) End(token string) error {
 	return s.saveLocked()
 }
 
-// Ticket returns a new ticket, and until when it is good.
-func (s *Sessions) Ticket() (ticket string, end time.Time) {
+// Ticket returns a new ticket, and until when it is good. Name and ErrKeyChanged
+// are as with Begin; there is no other error.
+func (s *Sessions) Ticket(name string) (ticket string, end time.Time, err error) {
 	ticket = secret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Name() != name {
+		return "", time.Time{}, ErrKeyChanged
+	}
 	end = s.now().Add(TicketAge)
 	makeRoom(s.tickets, s.now(), maxTickets)
 	s.tickets[s.digest("ticket", ticket)] = lease{until: end}
-	return ticket, end
+	return ticket, end, nil
 }
 
 // Redeem reports whether the ticket is good. It is not any more after that.

@@ -37,7 +37,7 @@ func open(t *testing.T, key string, store auth.SessionStore) *auth.Sessions {
 
 func begin(t *testing.T, s *auth.Sessions) string {
 	t.Helper()
-	token, _, err := s.Begin()
+	token, _, err := s.Begin(s.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +78,8 @@ func TestP8_SessionsAndTicketsRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "key", nil)
 		token := begin(t, s)
-		ticket, _ := s.Ticket()
-		late, _ := s.Ticket()
+		ticket, _, _ := s.Ticket(s.Name())
+		late, _, _ := s.Ticket(s.Name())
 		time.Sleep(auth.TicketAge - time.Second)
 		if !s.Redeem(ticket) {
 			t.Error("a ticket is not good within its time")
@@ -150,10 +150,10 @@ func TestP6_SessionsAreBounded(t *testing.T) {
 				t.Fatalf("session %d of %d is held: %t", i, len(tokens), held)
 			}
 		}
-		ticket, _ := s.Ticket()
+		ticket, _, _ := s.Ticket(s.Name())
 		for range 100 {
 			time.Sleep(time.Millisecond)
-			s.Ticket()
+			s.Ticket(s.Name())
 		}
 		if s.Redeem(ticket) {
 			t.Error("the oldest of too many tickets is good")
@@ -165,7 +165,7 @@ func TestP6_SessionsAreBounded(t *testing.T) {
 func TestP8_ASessionThatCannotBeStoredEndsWithTheProcess(t *testing.T) {
 	store := &saved{fail: errors.New("no room")}
 	s := open(t, "key", store)
-	token, _, err := s.Begin()
+	token, _, err := s.Begin(s.Name())
 	if !errors.Is(err, store.fail) {
 		t.Errorf("nobody is told that the session is not stored: %v", err)
 	}
@@ -184,11 +184,11 @@ func TestP8_ASessionThatCannotBeStoredEndsWithTheProcess(t *testing.T) {
 func TestAnotherKeyEndsAllSessionsAndTickets(t *testing.T) {
 	store := &saved{}
 	s := open(t, "old", store)
-	token, _, err := s.Begin()
+	token, _, err := s.Begin(s.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticket, _ := s.Ticket()
+	ticket, _, _ := s.Ticket(s.Name())
 	life, _ := s.Holds(token)
 	name := s.Name()
 	if err := s.ChangeKey("new"); err != nil {
@@ -197,7 +197,13 @@ func TestAnotherKeyEndsAllSessionsAndTickets(t *testing.T) {
 	if _, ok := s.Holds(token); ok || life.Err() == nil || s.Redeem(ticket) || s.Name() == name || len(store.b) > 0 {
 		t.Error("something of the old key is still good")
 	}
-	token, _, _ = s.Begin()
+	if _, _, err := s.Begin(name); !errors.Is(err, auth.ErrKeyChanged) || len(store.b) > 0 {
+		t.Errorf("who was looked at under the old key gets a session: %v", err)
+	}
+	if _, _, err := s.Ticket(name); !errors.Is(err, auth.ErrKeyChanged) {
+		t.Errorf("who was looked at under the old key gets a ticket: %v", err)
+	}
+	token, _, _ = s.Begin(s.Name())
 	if _, ok := open(t, "new", store).Holds(token); !ok {
 		t.Error("a session of the new key is not kept")
 	}

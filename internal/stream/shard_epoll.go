@@ -210,9 +210,6 @@ func (s *shard) take(now time.Duration) {
 		}
 	}
 	s.closeResting(in.crowded)
-	for _, fn := range in.asked {
-		fn(now)
-	}
 	// After a slice of these too.
 	for i, m := range in.back {
 		s.settle(m, now)
@@ -225,6 +222,10 @@ func (s *shard) take(now time.Duration) {
 		if i%sliceMembers == sliceMembers-1 {
 			s.pass(now)
 		}
+	}
+	// Who asks also means those that came before.
+	for _, fn := range in.asked {
+		fn(now)
 	}
 	if in.stop && !s.stopping {
 		s.stopping = true
