@@ -57,7 +57,7 @@ func (r *reloader) heard(s os.Signal) bool {
 	case syscall.SIGQUIT:
 		stacks := make([]byte, stackBytes)
 		stacks = stacks[:runtime.Stack(stacks, true)]
-		r.voice.log.Warn("stopping, because of SIGQUIT", "goroutines", string(stacks))
+		r.voice.log.Warn("stopping, because of SIGQUIT", "stack", string(stacks)) // under this name it is not cut
 		return false
 	default:
 		r.voice.log.Info("a signal was ignored: SIGHUP reads the settings again, SIGTERM stops", "signal", s.String())

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,8 +49,9 @@ they are the defaults, which config.yaml lists.
 SIGINT and SIGTERM stop it cleanly; a second one ends it at once. SIGHUP reads
 the settings and the admin key again: log.level, who may read and publish, and
 the key change at once, and the log says what else has changed and needs a
-restart. SIGQUIT stops it as well, and the log says what it was doing. Whoever
-reads the log may stop reading: the server goes on.`,
+restart. SIGQUIT stops it as well, and the log says what it was doing; while it
+stops SIGQUIT ends it at once and says so on standard error. The server goes on
+when nobody reads its log.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signals := serverSignals()
 			flags := make(map[string]string)
@@ -195,6 +198,7 @@ func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err e
 			running = again.heard(s)
 		}
 	}
+	signal.Reset(syscall.SIGQUIT) // a stop that stands still says where
 	unwatch()
 	patience, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.ShutdownTimeout))
 	defer cancel()

@@ -53,8 +53,28 @@ func TestServe_Quit(t *testing.T) {
 		t.Errorf("the reader had %q", all)
 	}
 	s.endsWell()
-	if log := s.log.String(); !strings.Contains(log, "SIGQUIT") || !strings.Contains(log, "goroutine 1 [running]") {
+	// All goroutines, and not the first lines: the HTTP server's comes late.
+	if log := s.log.String(); !strings.Contains(log, "SIGQUIT") || !strings.Contains(log, "goroutine 1 [running]") || !strings.Contains(log, "net/http.(*Server).Serve(") {
 		t.Error("the log does not say what it was doing")
+	}
+}
+
+// An operator sees why a stop takes long.
+func TestServe_QuitDuringTheStop(t *testing.T) {
+	s := newServe(t)
+	s.stopsLong()
+	s.signal(syscall.SIGTERM)
+	s.logs("msg=stopping")
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		select {
+		case err := <-s.ended:
+			if log := s.log.String(); err == nil || !strings.Contains(log, "SIGQUIT: quit") || !strings.Contains(log, "(*serverGroup).stop(") {
+				t.Errorf("it ended with %v, and the log does not say where it stood", err)
+			}
+			return
+		case <-tick.C:
+			s.cmd.Process.Signal(syscall.SIGQUIT)
+		}
 	}
 }
 
@@ -62,18 +82,7 @@ func TestServe_Quit(t *testing.T) {
 // signal.
 func TestServe_SecondSignalEndsItAtOnce(t *testing.T) {
 	s := newServe(t)
-	s.cmd.Env = append(os.Environ(), "FEEDD_SHUTDOWN_TIMEOUT=1h")
-	s.start()
-	conn, err := net.Dial("tcp", s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// A publish in flight, which the clean stop waits for.
-	fmt.Fprintf(conn, "POST /feeds/main HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", s.key())
-	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
-		t.Fatal(line, err)
-	}
+	s.stopsLong()
 	s.signal(syscall.SIGTERM)
 	s.logs("msg=stopping")
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
@@ -86,6 +95,47 @@ func TestServe_SecondSignalEndsItAtOnce(t *testing.T) {
 		case <-tick.C:
 			s.cmd.Process.Signal(syscall.SIGTERM)
 		}
+	}
+}
+
+// It does so also where that signal was ignored when it began, as SIGINT is in
+// the background of a script.
+func TestServe_SecondSignalThatWasIgnored(t *testing.T) {
+	s := newServe(t)
+	s.cmd.Args = append([]string{"sh", "-c", `trap "" INT; exec "$0" "$@"`}, s.cmd.Args...)
+	s.cmd.Path = "/bin/sh"
+	s.stopsLong()
+	s.signal(syscall.SIGINT)
+	s.logs("msg=stopping")
+	hang := time.After(hangs)
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		select {
+		case err := <-s.ended:
+			if err == nil || err.Error() != "exit status 130" {
+				t.Errorf("it ended with %v", err)
+			}
+			return
+		case <-tick.C:
+			s.cmd.Process.Signal(syscall.SIGINT)
+		case <-hang:
+			t.Fatal("it does not end")
+		}
+	}
+}
+
+// stopsLong starts a server whose clean stop waits for a publish.
+func (s *serveTest) stopsLong() {
+	s.Helper()
+	s.cmd.Env = append(os.Environ(), "FEEDD_SHUTDOWN_TIMEOUT=1h", "FEEDD_LIMITS_BODY_TIMEOUT=1m")
+	s.start()
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "POST /feeds/main HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", s.key())
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		s.Fatal(line, err)
 	}
 }
 

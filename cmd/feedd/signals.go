@@ -27,6 +27,10 @@ func interruptible() context.Context {
 			if time.Since(first) > oneSignal {
 				signal.Reset(s)
 				syscall.Kill(os.Getpid(), s.(syscall.Signal))
+				// It does nothing where it was ignored when the process began, as in
+				// the background of a script. Else the process is gone by then.
+				time.Sleep(time.Second)
+				os.Exit(128 + int(s.(syscall.Signal))) // as a shell tells it
 			}
 		}
 	}()
