@@ -80,18 +80,17 @@ func (d *dataDir) close() error {
 	return d.lock.close()
 }
 
-// adminKey returns the key in admin.key, which is made where there is none.
+// errKeyNotKept says that a key was made and could not be written down.
+var errKeyNotKept = errors.New("it cannot be written")
+
+// adminKey returns the key in admin.key, which is made where there is none. With
+// errKeyNotKept it returns one that nobody has.
 func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 	name := d.file("admin.key")
 	defer d.noteKey()
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err := d.makeAdminKey(name)
-		if err != nil && d.holdsStore() {
-			log.Warn("there is no admin key and none can be written, so nobody has one: without it the store can only be read", "err", err)
-			return key, nil
-		}
-		return key, err
+		return d.makeAdminKey(name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("the admin key: %w", err)
@@ -106,13 +105,24 @@ func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 	return key, nil
 }
 
+// adminKeyAtStart returns the admin key. Where none can be written a store is
+// served without.
+func (d *dataDir) adminKeyAtStart(log *slog.Logger) (string, error) {
+	key, err := d.adminKey(log)
+	if errors.Is(err, errKeyNotKept) && d.holdsStore() {
+		log.Warn("there is no admin key and none can be written, so nobody has one: without it the store can only be read", "err", err)
+		return key, nil
+	}
+	return key, err
+}
+
 // makeAdminKey returns a new key, and an error where it could not be written.
 func (d *dataDir) makeAdminKey(name string) (string, error) {
 	var random [32]byte
 	rand.Read(random[:])
 	key := "feedd_" + base64.RawURLEncoding.EncodeToString(random[:])
 	if err := replaceFile(name, []byte(key+"\n")); err != nil {
-		return key, fmt.Errorf("make the admin key: %w", err)
+		return key, fmt.Errorf("make the admin key: %w: %w", errKeyNotKept, err)
 	}
 	return key, nil
 }

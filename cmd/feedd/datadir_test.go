@@ -49,7 +49,7 @@ func TestDataDir_ThatCannotBeWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.close()
-			if key, err := d.adminKey(log); err != nil || len(key) < 40 {
+			if key, err := d.adminKeyAtStart(log); err != nil || len(key) < 40 {
 				t.Errorf("its key is %q, %v, want one that nobody knows", key, err)
 			}
 			if _, err := d.listenAdmin(); err == nil {

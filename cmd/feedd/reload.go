@@ -132,6 +132,11 @@ func (r *reloader) readKey() (string, error) {
 	if key := string(r.start.AdminKey); key != "" {
 		return key, nil
 	}
+	// What the path leads to now may be another server's, or empty: no key is
+	// made there.
+	if err := r.dir.lock.inPlace(); err != nil {
+		return "", err
+	}
 	return r.dir.adminKey(r.voice.log)
 }
 

@@ -124,7 +124,7 @@ func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err e
 	defer closing(&err, dir.close)
 	key := string(cfg.AdminKey)
 	if key == "" {
-		if key, err = dir.adminKey(log); err != nil {
+		if key, err = dir.adminKeyAtStart(log); err != nil {
 			return err
 		}
 	}

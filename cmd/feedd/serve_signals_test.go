@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -244,6 +245,26 @@ func TestServe_HangupTakesAnotherKey(t *testing.T) {
 	s.logs("the admin key cannot be read again, so the old one stays")
 	if status, _ := s.ask("POST", "/feeds/main", "another-key-of-some-length", "x"); status != http.StatusCreated {
 		t.Errorf("the key that stays: %d", status)
+	}
+
+	// Another directory in its place is not asked for a key, and gets none.
+	moved := s.data + ".moved"
+	if err := errors.Join(os.Rename(s.data, moved), os.Mkdir(s.data, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGHUP)
+	s.logs("the data directory is another one than the open one")
+	s.until("the key was looked at", func() bool {
+		return strings.Count(s.log.String(), "the admin key cannot be read again") == 2
+	})
+	if _, err := os.Stat(filepath.Join(s.data, "admin.key")); err == nil {
+		t.Error("a key was made in another directory")
+	}
+	if status, _ := s.ask("GET", "/subscribers", "another-key-of-some-length", ""); status != http.StatusOK {
+		t.Errorf("the key that stays: %d", status)
+	}
+	if err := errors.Join(os.RemoveAll(s.data), os.Rename(moved, s.data)); err != nil {
+		t.Fatal(err)
 	}
 	s.signal(syscall.SIGTERM)
 	s.endsWell()
