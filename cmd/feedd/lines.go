@@ -61,6 +61,7 @@ var (
 type linePublisher struct {
 	*publishing
 	client   *client.Client
+	connect  func() (*client.Client, error) // with the key as it is now
 	in       <-chan inputLine
 	progress *progress
 	most     int        // lines of a batch: less after the server found one too large
@@ -81,21 +82,24 @@ func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error
 	// Whoever reads the notes may go: the lines are what counts.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
-	c, err := p.target.client(func(err error, wait time.Duration) {
-		bar.clear()
-		fmt.Fprintf(stderr, "publishing again in %s: %v\n", seconds(wait), err)
-	})
+	connect := func() (*client.Client, error) {
+		return p.target.client(func(err error, wait time.Duration) {
+			bar.clear()
+			fmt.Fprintf(stderr, "publishing again in %s: %v\n", seconds(wait), err)
+		})
+	}
+	c, err := connect()
 	if err != nil {
 		return err
 	}
-	defer c.Close()
 
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	in := make(chan inputLine)
 	go readLines(reading, cmd.InOrStdin(), in)
 
-	lp := &linePublisher{publishing: p, client: c, in: in, progress: bar, most: maxBatchLines}
+	lp := &linePublisher{publishing: p, client: c, connect: connect, in: in, progress: bar, most: maxBatchLines}
+	defer func() { lp.client.Close() }()
 	lp.losses = newLosses(func(note string) {
 		bar.clear()
 		fmt.Fprintln(stderr, note)
@@ -322,7 +326,8 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 		if err == nil {
 			break
 		}
-		if lp.strict || !mayPass(err) {
+		keyless := lp.items > 0 && refusesKey(err)
+		if lp.strict || !keyless && !mayPass(err) {
 			return err
 		}
 		lp.losses.tell(fmt.Sprintf("publishing again: %v", err))
@@ -330,6 +335,9 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 		case <-time.After(wait.Next(0)):
 		case <-sending.Done():
 			return err
+		}
+		if keyless {
+			lp.reconnect()
 		}
 	}
 	lp.items += len(batch)
@@ -342,6 +350,24 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 func mayPass(err error) bool {
 	var refused *client.Error
 	return errors.As(err, &refused) && !refused.Temporary() && (refused.Status >= 500 || refused.Status == http.StatusRequestTimeout)
+}
+
+// refusesKey reports whether a server refuses the key. Where it took it before,
+// the key is being changed: here or there first.
+func refusesKey(err error) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
+}
+
+// reconnect reads the key again. While it cannot be read the old one stays.
+func (lp *linePublisher) reconnect() {
+	c, err := lp.connect()
+	if err != nil {
+		lp.losses.tell(fmt.Sprintf("the key cannot be read again: %v", err))
+		return
+	}
+	lp.client.Close()
+	lp.client = c
 }
 
 func count(items int) string {

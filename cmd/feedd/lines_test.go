@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"feedd/internal/client"
 )
@@ -147,6 +150,45 @@ func TestPublishLinesWaitsForAServerThatFails(t *testing.T) {
 	}
 	stderr := publishInput(t, s, strings.NewReader("a\nb\n"))
 	if s.data() != "a\nb\n" || !strings.HasPrefix(stderr, "publishing again: publish main: 500") {
+		t.Errorf("published %q; stderr %q", s.data(), stderr)
+	}
+}
+
+// Where the key is changed while lines are published, on the server before or
+// after the file, they wait until the two agree.
+func TestPublishLinesTakesAnotherKey(t *testing.T) {
+	s := newFakeServer(t)
+	file := filepath.Join(t.TempDir(), "key")
+	write := func(key string) {
+		if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	write("old")
+	in, lines := io.Pipe()
+	var refused atomic.Int32
+	s.before = func(w http.ResponseWriter, r *http.Request) bool {
+		switch key := r.Header.Get("Authorization"); {
+		case key == "Bearer old" && s.data() == "":
+			return true
+		case key == "Bearer new":
+			return true
+		}
+		if refused.Add(1) == 2 {
+			write("new")
+		}
+		problem(w, http.StatusUnauthorized, "another key")
+		return false
+	}
+	go func() {
+		io.WriteString(lines, "a\n")
+		for s.data() == "" {
+			time.Sleep(time.Millisecond)
+		}
+		io.WriteString(lines, "b\n")
+		lines.Close()
+	}()
+	if stderr := publishInput(t, s, in, "--key-file", file); s.data() != "a\nb\n" {
 		t.Errorf("published %q; stderr %q", s.data(), stderr)
 	}
 }

@@ -52,7 +52,8 @@ JSON when it is a JSON value other than a string, else text; --json demands JSON
 
 What fails because the server cannot be reached or is busy is tried again, for
 up to --timeout (with --lines without an end, unless it is given), so that
-nothing is lost or stored twice when it restarts.
+nothing is lost or stored twice when it restarts. With --lines a key that was
+taken and is refused later is read again, until it is taken.
 ` + targetHelp,
 		Example: `  feedd publish --feed news hello, world
   feedd publish --feed news --event goal --json '{"home":1,"away":0}'
