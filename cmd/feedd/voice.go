@@ -58,7 +58,7 @@ func (v *voice) dropped(lines uint64) []byte {
 	if lines == 1 {
 		noun = "line was"
 	}
-	r := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d log %s dropped, because nobody took them", lines, noun), 0)
+	r := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d log %s dropped, because they could not be written", lines, noun), 0)
 	v.handler(&b).Handle(context.Background(), r)
 	return b.Bytes()
 }

@@ -153,7 +153,10 @@ func (q *Queue) run() {
 
 // send writes lines, or drops them.
 func (q *Queue) send(piece []byte) {
-	if q.tell() && q.write(piece) {
+	if q.tell() {
+		piece = q.write(piece)
+	}
+	if len(piece) == 0 {
 		return
 	}
 	lines := countLines(piece)
@@ -164,18 +167,22 @@ func (q *Queue) send(piece []byte) {
 // tell says how many lines were dropped, and reports whether there is nothing
 // to be told any more.
 func (q *Queue) tell() bool {
-	if q.untold > 0 && (q.note == nil || q.write(q.note(q.untold))) {
+	if q.untold > 0 && (q.note == nil || len(q.write(q.note(q.untold))) == 0) {
 		q.untold = 0
 	}
 	return q.untold == 0
 }
 
-// write writes b, behind the end of a line, and reports whether all of it is
-// written.
-func (q *Queue) write(b []byte) bool {
-	if q.torn {
-		b = append([]byte{'\n'}, b...)
+// write writes b, behind the end of a line, and returns what could not be
+// written: its lines, and the one that is torn, are lost.
+func (q *Queue) write(b []byte) (rest []byte) {
+	if q.torn && len(q.writeOut([]byte{'\n'})) > 0 {
+		return b
 	}
+	return q.writeOut(b)
+}
+
+func (q *Queue) writeOut(b []byte) (rest []byte) {
 	for len(b) > 0 {
 		n, err := q.out.Write(b)
 		if n > 0 {
@@ -186,10 +193,10 @@ func (q *Queue) write(b []byte) bool {
 			continue
 		}
 		if err != nil {
-			return false
+			return b
 		}
 	}
-	return true
+	return nil
 }
 
 // wait lets a moment pass. It returns false when nobody waits any more.

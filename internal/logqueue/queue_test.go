@@ -173,6 +173,36 @@ func TestALineThatIsTornIsEnded(t *testing.T) {
 	})
 }
 
+// Of several lines in one write those are counted that are not there whole.
+func TestLinesThatWereWrittenAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sink{gate: make(chan struct{})}
+		q := logqueue.New(&s, 1000, note)
+		write(q, "first\n")
+		synctest.Wait()
+		write(q, "a\nb\ncd\ne\n")
+		first := true
+		s.fail = func(b []byte) (int, error) {
+			if first {
+				first = false
+				return 0, nil
+			}
+			return min(5, len(b)), errors.New("no space left")
+		}
+		close(s.gate)
+		synctest.Wait()
+		if q.Dropped() != 2 {
+			t.Errorf("%d dropped", q.Dropped())
+		}
+		s.fail = nil
+		write(q, "next\n")
+		q.Close(time.Second)
+		if want := "first\na\nb\nc\n2 were dropped\nnext\n"; s.got.String() != want {
+			t.Errorf("got %q", s.got.String())
+		}
+	})
+}
+
 // A descriptor that somebody else made non-blocking is asked again.
 func TestADescriptorThatTakesNothingNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
