@@ -99,6 +99,8 @@ func (s *Server) listing(r *http.Request, sel stream.Selection, key listKey) (an
 	}
 	select {
 	case turn <- struct{}{}:
+	case <-s.Hub.Draining(): // with many before it, it would keep the server from its end
+		return nil, &draining
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

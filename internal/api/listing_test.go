@@ -105,6 +105,27 @@ func TestP5_a_list_waits_for_no_strangers(t *testing.T) {
 	all.Wait()
 }
 
+// P9: a server that goes down makes no more lists for those who wait for theirs.
+func TestP9_lists_that_wait_hold_up_no_stop(t *testing.T) {
+	held := make(chan struct{})
+	s, l := startWithFeeds(t, 20, held)
+	answers := make(chan int, 8)
+	for i := range cap(answers) {
+		go func() { answers <- s.get(fmt.Sprintf("/feeds?limit=%d", 100+i)).status }()
+	}
+	eventually(t, "a list is being made", func() bool { return l.now.Load() == 1 })
+	s.hub.Drain()
+	for range cap(answers) - 1 {
+		if got := <-answers; got != 503 {
+			t.Errorf("a list that waited is answered with %d, not 503", got)
+		}
+	}
+	close(held)
+	if got := <-answers; got != 200 {
+		t.Errorf("the list that was being made is answered with %d", got)
+	}
+}
+
 // P8: what is kept of a list for an administrator is shown to nobody else, and the
 // other way round.
 func TestP8_kept_lists_are_for_who_may_read_the_same(t *testing.T) {
