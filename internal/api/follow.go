@@ -49,6 +49,7 @@ type loop struct {
 	server *Server
 	sub    subscription
 	conn   net.Conn // nil where it is not known
+	alone  bool     // nobody shares conn, as over HTTP/2
 	waiter *stream.Waiter
 	cur    *stream.Cursor
 	entry  *looped
@@ -67,7 +68,7 @@ type outlet interface {
 func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 	// The waiter before the cursor: what is committed between the two must wake
 	// it.
-	l := &loop{server: s, sub: sub, conn: connOf(r), waiter: sub.hub.Watch(sub.sel)}
+	l := &loop{server: s, sub: sub, conn: connOf(r), alone: r.ProtoMajor == 1, waiter: sub.hub.Watch(sub.sel)}
 	l.sub.sel = l.waiter.Selection()
 	defer func() {
 		if l.cur == nil { // it failed, or panicked
@@ -162,7 +163,8 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 				return stream.EndStalled
 			}
 		case <-ends.C:
-			if enc != frames && stream.PeerEnded(l.conn, stream.MaxInbound) { // frames are read
+			// Frames are read, and a connection of HTTP/2 is others', too.
+			if enc != frames && l.alone && stream.PeerEnded(l.conn, stream.MaxInbound) {
 				return stream.EndGone
 			}
 		case <-s.Hub.Draining():

@@ -109,7 +109,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case parks:
 			parked, err = s.handOverPoll(w, r, p, cur, time.Until(end), g)
 			return page, parked, err
-		case stream.PeerEnded(connOf(r), stream.MaxBehind):
+		case r.ProtoMajor == 1 && stream.PeerEnded(connOf(r), stream.MaxBehind): // of HTTP/2 it is others' connection, too
 			return page, false, nil // it may still read
 		}
 		timer := time.NewTimer(time.Until(end))

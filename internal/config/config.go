@@ -200,7 +200,7 @@ func Default() Config {
 			// Two of the largest bodies, or six batches of 10 MB: more than a
 			// transaction of the store takes, so a larger one would not be faster.
 			MaxBodiesBytes:         128 * MiB,
-			BodyTimeout:            Duration(10 * time.Second),
+			BodyTimeout:            Duration(20 * time.Second),
 			MaxAnonymousRate:       20,
 			MaxAnonymousItems:      20,
 			MaxAnonymousBytes:      64 * KiB,
