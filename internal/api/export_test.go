@@ -65,11 +65,7 @@ func (s *Server) SetFarewell(d time.Duration) { s.farewell = d }
 func (s *Server) SetReadyFor(d time.Duration) { s.ready.lasts = d }
 
 // ForgetReady makes the last proof an old one.
-func (s *Server) ForgetReady() {
-	s.ready.mu.Lock()
-	defer s.ready.mu.Unlock()
-	s.ready.at = time.Time{}
-}
+func (s *Server) ForgetReady() { s.ready.doubt() }
 
 // SetRateOver sets over how long the rates of feeds are. It comes before the
 // first request.

@@ -33,6 +33,13 @@ func (r *readiness) learn(err error) {
 	r.at, r.err = time.Now(), err
 }
 
+// doubt forgets what is known: the next who asks probes.
+func (r *readiness) doubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = time.Time{}
+}
+
 func (r *readiness) known(now time.Time) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -131,12 +131,11 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 		err = outcome.with("the commit takes longer than %s", commitTimeout)
 	}
 	if err != nil {
-		// A disk may have room for a probe and for no item. A large batch that has
-		// no room says nothing of what others publish.
-		p := problemOf(err)
-		alone := p.Type == storeFull.Type && b.Size() > largeBatch
-		if p.Status >= 500 && p.Type != tooManyFeeds.Type && !alone {
-			s.ready.learn(err)
+		switch p := problemOf(err); {
+		case p.Type == storeFull.Type && b.Size() > largeBatch:
+			s.ready.doubt() // it may have been refused alone
+		case p.Status >= 500 && p.Type != tooManyFeeds.Type:
+			s.ready.learn(err) // a disk may have room for a probe and for no item
 		}
 		return receipt, err
 	}

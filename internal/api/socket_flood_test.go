@@ -69,7 +69,7 @@ func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 // P5: nor can the answer to a ping stand within a frame that comes slowly.
 func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
 	t.Parallel()
-	const stall = 10 * time.Second // of a machine that is busy
+	const stall = 6 * time.Second // of a machine that is busy
 	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 12, StallTimeout: stall}})
 	ws := s.openRaw("f", 0, withKey)
 	item := `{"ref":"a","data":"` + strings.Repeat("x", 20_000) + `"}`
@@ -157,8 +157,8 @@ func TestP5_SlowReaderOfALargeFrame(t *testing.T) {
 	const stall = 3 * time.Second // of a machine that is busy
 	s := start(t, deployment{memory: true, sendBuffer: 16 << 10, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
 	ws := s.openRaw("f", 0, "") // with a small window the kernel itself pauses for seconds
-	ws.in.Reset(slowly{ws.conn, 100 * time.Millisecond})
-	want := strings.Repeat("x", 500_000)
+	ws.in.Reset(slowly{ws.conn, 40 * time.Millisecond})
+	want := strings.Repeat("x", 800_000)
 	s.put("f", want)
 	began := time.Now()
 	for {

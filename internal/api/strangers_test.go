@@ -172,7 +172,7 @@ func TestStrangers_RetryAfterIsExact(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s, err := api.New(api.Options{Pages: public.Files, Sessions: sessions, MaxAnonymousRate: 20, MaxAnonymousItems: 20})
+		s, err := api.New(api.Options{Pages: public.Files, Sessions: sessions, Auth: auth.New("key", auth.Rules{}), MaxAnonymousRate: 20, MaxAnonymousItems: 20})
 		if err != nil {
 			t.Fatal(err)
 		}

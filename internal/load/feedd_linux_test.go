@@ -35,6 +35,7 @@ func feedd(t *testing.T) (url string) {
 		Pages:     fs.FS(fstest.MapFS{"index.html": {Data: []byte("feedd")}}),
 		Heartbeat: time.Second, StallTimeout: time.Minute,
 		MaxItemBytes: 1 << 20, MaxBodyBytes: 1 << 20, MaxBatchItems: 100, MaxSelectorTerms: 10, MaxSubscribers: 1000,
+		BodyTimeout: time.Minute, MaxAnonymousBatchItems: 100,
 		ParseRetention:  config.ParseSettings,
 		FormatRetention: func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
 		BaseRetention:   func(string) stream.Retention { return stream.Retention{} },
