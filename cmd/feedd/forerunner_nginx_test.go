@@ -23,7 +23,7 @@ func forerunnerSite(t *testing.T, server, page string) string {
 	}
 	address, said := runNginx(t, t.TempDir(), "server_name example.com; "+strings.ReplaceAll(forerunnerLocation, ":8001", ":"+port)+
 		"location = /admin.html { default_type text/html; return 200 '"+page+"'; }")
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(pagePatience); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get("http://" + address + "/admin.html")
 		if err == nil {
 			resp.Body.Close()
