@@ -149,7 +149,9 @@ func (l *Log) tick() {
 		l.openHeld()
 		return
 	}
-	l.look(true)
+	if l.InPlace() == nil { // else what is in its place is not ours to change
+		l.look(true)
+	}
 }
 
 // tx is one transaction of the committer. The registry of feeds is changed
