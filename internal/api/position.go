@@ -1,7 +1,6 @@
 package api
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,15 +39,24 @@ func misspelt(r *http.Request, query url.Values, by string, names []string) erro
 	if onlySSE(r) {
 		return nil
 	}
-	plain := strings.NewReplacer("-", "", "_", "")
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		near := nearPosition[strings.ToLower(plain.Replace(name))] || slices.Contains(idParameters, name)
-		if near && valueOf(query, name) != "" && !slices.Contains(names, name) {
-			return badQuery.with("%q says nothing here: where to begin is said by %s", name, by)
+	found := "" // the first by name: the order of a map is another each time
+	for name := range query {
+		if slices.Contains(names, name) || valueOf(query, name) == "" {
+			continue
+		}
+		near := nearPosition[strings.ToLower(plainName.Replace(name))] || slices.Contains(idParameters, name)
+		if near && (found == "" || name < found) {
+			found = name
 		}
 	}
-	return nil
+	if found == "" {
+		return nil
+	}
+	return badQuery.with("%q says nothing here: where to begin is said by %s", found, by)
 }
+
+// plainName is made once: a long poll is parsed for each answer.
+var plainName = strings.NewReplacer("-", "", "_", "")
 
 // valueOf returns the last value of a parameter: what was added to an address is
 // newer than what it had.
