@@ -124,6 +124,9 @@ export async function ask(url, init, signal) {
   } finally {
     clearTimeout(timer);
   }
+  // The signal may come when the answer is whole, and is not handed on yet. Then
+  // it answers a question that nobody has any more: perhaps one for fewer feeds.
+  signal.throwIfAborted();
   const {ok, status} = response;
   const json = /^application\/([^;]+\+)?json\b/.test(response.headers.get("Content-Type") ?? "");
   if (ok && (json || status === 204)) return text;

@@ -24,6 +24,7 @@ func TestFeedTabs(t *testing.T) {
 	inBrowser(t, []browserTest{
 		{"P3 many tabs share one connection, and survive its tab and the server", testFeedShared},
 		{"P3 tabs with other feeds share it, too", testFeedUnion},
+		{"P1 an answer to the feeds before is not taken for one to all", testFeedUnionLate},
 		{"tabs that are gone leave room on it", testFeedUnionOutgrown},
 		{"a feed that is closed to one tab is so to that one only", testFeedUnionRefused},
 		{"what is refused only together is read apart", testFeedUnionTooLarge},
@@ -214,6 +215,43 @@ func testFeedUnion(t *testing.T, browser context.Context, bin string) {
 	}
 	for _, tab := range tabs {
 		tab.wantQuiet(noIcon, goneAway)
+	}
+}
+
+// holdAnswers keeps an answer that has come whole from the script, while hold is
+// set, as a busy machine does for a moment: what else happens comes before it.
+const holdAnswers = `
+	globalThis.hold = %t;
+	{
+		const text = Response.prototype.text;
+		Response.prototype.text = async function() {
+			const whole = await text.call(this);
+			if (hold) await new Promise(resolve => globalThis.release = () => { hold = false; resolve(); return ""; });
+			return whole;
+		};
+	}`
+
+// The tab with the connection has an answer in its hands when it learns that
+// another wants more.
+func testFeedUnionLate(t *testing.T, browser context.Context, bin string) {
+	s := startForPage(t, bin)
+	s.say(t, "news", "before")
+	first := feedTab(t, browser, s.url(), "/feeds/news", nil, `delete globalThis.EventSource;`, fmt.Sprintf(holdAnswers, false))
+	first.waitLive()
+	s.awaitReaders(t, "news", 1)
+	first.eval(`hold = true, ""`)
+	second := feedTab(t, browser, s.url(), "/feeds/sports", nil, fmt.Sprintf(holdAnswers, true))
+	second.wait(`globalThis.release`)
+	sports := s.say(t, "sports", "while the answer is on its way")
+	news := s.say(t, "news", "the answer")
+	first.wait(`globalThis.release`)
+	second.eval(`release()`)
+	second.waitLive()
+	first.eval(`release()`)
+	second.wantGot(sports, s.say(t, "sports", "after it"))
+	first.wantGot(news)
+	for _, tab := range []*pageTab{first, second} {
+		tab.wantQuiet(noIcon)
 	}
 }
 
