@@ -110,6 +110,7 @@ const (
 
 	strangersFactor = 1.5 // of the p99 without them
 	strangersMiB    = 160 // the budget for selections, and as much again for what the collector has not collected
+	bodiesMiB       = 288 // the budget for bodies, as much again for the collector, and connections
 )
 
 // goalsOf says what is asked of the figures.
@@ -164,15 +165,19 @@ func (a *asking) stalled(z *sizes) {
 
 func (a *asking) strangers() {
 	for _, kind := range strangerKinds {
-		a.askStranger(kind.row)
+		a.askStranger(kind)
 	}
 }
 
-func (a *asking) askStranger(row string) {
+func (a *asking) askStranger(kind stranger) {
+	row, mib := kind.row, float64(strangersMiB)
+	if kind.bodies {
+		mib = bodiesMiB
+	}
 	if before, ok := a.board.value("strangers", row, p99Without); ok {
 		a.ask("strangers", row, p99, most, strangersFactor*before, fmt.Sprintf("%s x without them", number(strangersFactor)))
 	}
-	a.above("strangers", row, residentPeak, alone, strangersMiB)
+	a.above("strangers", row, residentPeak, alone, mib)
 }
 
 // above asks for another row's figure and so much more.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,37 +31,38 @@ type stranger struct {
 	row    string
 	number func(z *sizes) int
 	do     func(s *strangers, ctx context.Context, no int)
+	bodies bool // they take from the bodies' memory
 }
 
 var strangerKinds = []stranger{
-	{"readers of 256 long patterns", func(z *sizes) int { return z.strangers }, func(s *strangers, ctx context.Context, no int) {
+	{row: "readers of 256 long patterns", number: func(z *sizes) int { return z.strangers }, do: func(s *strangers, ctx context.Context, no int) {
 		s.hold(ctx, "/feeds/"+longPatterns(no))
 	}},
-	{"the same, opened and closed 100 times a second", func(*sizes) int { return 10 }, func(s *strangers, ctx context.Context, no int) {
+	{row: "the same, opened and closed 100 times a second", number: func(*sizes) int { return 10 }, do: func(s *strangers, ctx context.Context, no int) {
 		for i := no; every(ctx, 100*time.Millisecond); i += 10 {
 			open, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 			s.hold(open, "/feeds/"+longPatterns(i))
 			cancel()
 		}
 	}},
-	{"readers of 5,000 event names", func(z *sizes) int { return z.strangers }, func(s *strangers, ctx context.Context, no int) {
+	{row: "readers of 5,000 event names", number: func(z *sizes) int { return z.strangers }, do: func(s *strangers, ctx context.Context, no int) {
 		names := make([]string, 5000)
 		for i := range names {
 			names[i] = fmt.Sprintf("e%dn%d", no, i)
 		}
 		s.hold(ctx, "/feeds/x?event="+strings.Join(names, ","))
 	}},
-	{"8 who list all feeds", func(*sizes) int { return 8 }, func(s *strangers, ctx context.Context, no int) {
+	{row: "8 who list all feeds", number: func(*sizes) int { return 8 }, do: func(s *strangers, ctx context.Context, no int) {
 		for ctx.Err() == nil {
 			s.get(ctx, "/feeds?limit=10000")
 		}
 	}},
-	{"8 who list other feeds each time", func(*sizes) int { return 8 }, func(s *strangers, ctx context.Context, no int) {
+	{row: "8 who list other feeds each time", number: func(*sizes) int { return 8 }, do: func(s *strangers, ctx context.Context, no int) {
 		for i := 0; ctx.Err() == nil; i++ {
 			s.get(ctx, fmt.Sprintf("/feeds?limit=10000&after=f%d&match=*.t%d,**", i%100, i))
 		}
 	}},
-	{"4 who read 256 patterns from the beginning", func(*sizes) int { return 4 }, func(s *strangers, ctx context.Context, no int) {
+	{row: "4 who read 256 patterns from the beginning", number: func(*sizes) int { return 4 }, do: func(s *strangers, ctx context.Context, no int) {
 		for i := 0; ctx.Err() == nil; i++ {
 			patterns := make([]string, 256)
 			for j := range patterns {
@@ -69,22 +71,53 @@ var strangerKinds = []stranger{
 			s.get(ctx, "/feeds/"+strings.Join(patterns, ",")+"?since=all&format=json")
 		}
 	}},
-	{"4 who read everything from the beginning", func(*sizes) int { return 4 }, func(s *strangers, ctx context.Context, no int) {
+	{row: "4 who read everything from the beginning", number: func(*sizes) int { return 4 }, do: func(s *strangers, ctx context.Context, no int) {
 		for every(ctx, 20*time.Millisecond) { // as fast as they can is any load of requests
 			s.get(ctx, "/feeds/**?since=all&format=json&limit=1")
 		}
 	}},
+	{row: "400 without a key whose bodies do not end", number: func(*sizes) int { return 400 }, do: func(s *strangers, ctx context.Context, _ int) {
+		s.post(ctx, false, "/send_feed_item", "application/json", 60<<10)
+	}, bodies: true},
+	{row: "100 with the key whose bodies do not end", number: func(*sizes) int { return 100 }, do: func(s *strangers, ctx context.Context, _ int) {
+		s.post(ctx, true, "/feeds/x", "application/x-ndjson", 1<<20)
+	}, bodies: true},
+}
+
+// openToStrangers are the settings with which who has no key may publish as
+// well, and as often as all these do from one address.
+var openToStrangers = []string{"FEEDD_FORERUNNER_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"}
+
+// endless is a body that never comes whole. Nine tenths of it come at 1 MiB/s at
+// most, because faster the load would be that of copying bytes; the rest comes
+// as slowly as the server may let it.
+type endless struct {
+	ctx   context.Context
+	quick int64 // bytes that are left of the nine tenths
+}
+
+func (b *endless) Read(p []byte) (int, error) {
+	part, wait := 64<<10, 64*time.Millisecond
+	if b.quick <= 0 {
+		part, wait = 1, 10*time.Second // half of body_timeout
+	}
+	if err := pause(b.ctx, wait); err != nil {
+		return 0, err
+	}
+	n := min(len(p), part)
+	b.quick -= int64(n)
+	return copy(p, bytes.Repeat([]byte("x"), n)), nil
 }
 
 func aboutStrangers(z *sizes) string {
 	return fmt.Sprintf("feedd with store sqlite and %s feeds. A good reader has a stream, and its publisher publishes each 50 ms: what is measured is the time from the request to the event. "+
-		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, 50 times a second each, from the beginning. They have the key, so that they may have so many patterns. The time without them is taken before and after.",
+		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, 50 times a second each, from the beginning; and 400 without a key, and 100 with it, who publish bodies of 60 KiB, and of 1 MiB, whose last tenth does not come. All but these 400 have the key, so that they may have so many patterns. The time without them is taken before and after.",
 		number(float64(z.strangersFeeds)), z.strangers, z.strangers)
 }
 
 func runStrangers(b *bench, ctx context.Context, sc *scenario) error {
 	for _, s := range b.feedd("feedd-sqlite") {
-		if err := b.giveOne(ctx, sc, s, alone, nil, (*turn).strangers); err != nil {
+		if err := b.giveOne(ctx, sc, s, alone, openToStrangers, (*turn).strangers); err != nil {
 			return err
 		}
 	}
@@ -217,6 +250,28 @@ func (s *strangers) get(ctx context.Context, path string) {
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, res.Body); err == nil {
+		s.done.Add(1)
+	}
+}
+
+// post sends bodies of that size that do not end, one after the other. What it is
+// told does not matter: who is refused comes again.
+func (s *strangers) post(ctx context.Context, withKey bool, path, contentType string, size int64) {
+	for every(ctx, 100*time.Millisecond) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+path, &endless{ctx: ctx, quick: size * 9 / 10})
+		if err != nil {
+			return
+		}
+		r.ContentLength = size
+		r.Header.Set("Content-Type", contentType)
+		if withKey {
+			r.Header.Set("Authorization", "Bearer "+adminKey)
+		}
+		res, err := s.client.Do(r)
+		if err != nil {
+			continue
+		}
+		res.Body.Close()
 		s.done.Add(1)
 	}
 }
