@@ -255,9 +255,10 @@ func (s *strangers) get(ctx context.Context, path string) {
 }
 
 // post sends bodies of that size that do not end, one after the other. What it is
-// told does not matter: who is refused comes again.
+// told does not matter: who is refused comes again after half of what Retry-After
+// says. As fast as they can is any load of new connections.
 func (s *strangers) post(ctx context.Context, withKey bool, path, contentType string, size int64) {
-	for every(ctx, 100*time.Millisecond) {
+	for every(ctx, time.Second) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+path, &endless{ctx: ctx, quick: size * 9 / 10})
 		if err != nil {
 			return
