@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedd/internal/client"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // publishing is what the flags of feedd publish say.
@@ -105,11 +105,11 @@ func (p *publishing) check(args []string) error {
 		return usagef("--timeout is below 0")
 	}
 	// What is wrong with these is wrong with every line.
-	if err := stream.CheckFeed(p.feed); err != nil {
+	if err := selector.CheckFeed(p.feed); err != nil {
 		return usageError{fmt.Errorf("--feed: %w", err)}
 	}
 	if p.event != "" {
-		if err := stream.CheckEvent(p.event); err != nil {
+		if err := selector.CheckEvent(p.event); err != nil {
 			return usageError{fmt.Errorf("--event: %w", err)}
 		}
 	}

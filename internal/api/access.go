@@ -11,7 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"feedd/internal/auth"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 type (
@@ -86,7 +86,7 @@ func sessionOf(r *http.Request) context.Context {
 // leaseOf returns the life of the session without which the selection could not
 // be read, nil where it needs none. A pattern always needs it: what it matches
 // for an administrator may be closed to others.
-func (s *Server) leaseOf(r *http.Request, sel stream.Selection) context.Context {
+func (s *Server) leaseOf(r *http.Request, sel selector.Selection) context.Context {
 	closed := func(feed string) bool { return !s.Auth.MayRead(auth.Principal{}, feed) }
 	if names, plain := sel.Names(); plain && !slices.ContainsFunc(names, closed) {
 		return nil
@@ -111,7 +111,7 @@ func needAdmin(r *http.Request, what string) error {
 }
 
 // selector parses the path's selector.
-func (s *Server) selector(r *http.Request) (sel stream.Selection, err error) {
+func (s *Server) selector(r *http.Request) (sel selector.Selection, err error) {
 	text, err := pathParam(r, "feed")
 	if err != nil {
 		return sel, badSelector.because(err)
@@ -119,11 +119,11 @@ func (s *Server) selector(r *http.Request) (sel stream.Selection, err error) {
 	return s.parseSelector(r, text)
 }
 
-func (s *Server) parseSelector(r *http.Request, text string) (stream.Selection, error) {
+func (s *Server) parseSelector(r *http.Request, text string) (selector.Selection, error) {
 	if n := strings.Count(text, ",") + 1; n > s.MaxSelectorTerms {
-		return stream.Selection{}, badSelector.hit("max_selector_terms").with("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
+		return selector.Selection{}, badSelector.hit("max_selector_terms").with("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
 	}
-	sel, err := stream.ParseSelector(text, s.MaxSelectorTerms)
+	sel, err := selector.Parse(text, s.MaxSelectorTerms)
 	if err != nil {
 		return sel, badSelector.because(err)
 	}
@@ -135,12 +135,12 @@ func (s *Server) parseSelector(r *http.Request, text string) (stream.Selection, 
 }
 
 // readable reduces a selection to what the principal may read.
-func (s *Server) readable(r *http.Request, sel stream.Selection) (stream.Selection, error) {
+func (s *Server) readable(r *http.Request, sel selector.Selection) (selector.Selection, error) {
 	p := principal(r)
 	if names, plain := sel.Names(); plain {
 		for _, name := range names {
 			if !s.Auth.MayRead(p, name) {
-				return stream.Selection{}, refuse(p, "reading "+name)
+				return selector.Selection{}, refuse(p, "reading "+name)
 			}
 		}
 		return sel, nil
@@ -148,14 +148,14 @@ func (s *Server) readable(r *http.Request, sel stream.Selection) (stream.Selecti
 	// Plain terms beside patterns are asked for by name as well.
 	for _, term := range sel.Terms() {
 		if !strings.Contains(term, "*") && !s.Auth.MayRead(p, term) {
-			return stream.Selection{}, refuse(p, "reading "+term)
+			return selector.Selection{}, refuse(p, "reading "+term)
 		}
 	}
 	if p.Admin() {
 		return sel, nil
 	}
 	if !s.Auth.MayReadAny(p, sel) {
-		return stream.Selection{}, refuse(p, "reading "+sel.String())
+		return selector.Selection{}, refuse(p, "reading "+sel.String())
 	}
 	return sel.Allowing(s.Auth.Scope(p), func(feed string) bool { return s.Auth.MayRead(p, feed) }), nil
 }
@@ -164,7 +164,7 @@ func (s *Server) readable(r *http.Request, sel stream.Selection) (stream.Selecti
 func feedName(r *http.Request) (string, error) {
 	name, err := pathParam(r, "feed")
 	if err == nil {
-		err = stream.CheckFeed(name)
+		err = selector.CheckFeed(name)
 	}
 	if err != nil {
 		return "", badFeed.because(err)

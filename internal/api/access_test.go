@@ -12,6 +12,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -336,11 +337,11 @@ func TestMetrics_HaveNoLabelByFeed(t *testing.T) {
 func TestP8_RulesOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	var cfg config.Config
-	pattern, err := stream.ParseSelector("chat.**", 1)
+	pattern, err := selector.Parse("chat.**", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed, err := stream.ParseSelector("staff", 1)
+	closed, err := selector.Parse("staff", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"time"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // chatPage is where the pages have the chat's.
@@ -30,7 +30,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.pages[chatPage].serve(w, r) // open to all, as the reader's page
 	}
-	sel, err := stream.ParseSelector(s.Forerunner.Chat, 1)
+	sel, err := selector.Parse(s.Forerunner.Chat, 1)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"feedd/internal/api"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -24,18 +25,18 @@ func TestP1_ManySelectionsGetExactlyTheirItems(t *testing.T) {
 		all = append(all, s.text("g.7", fmt.Sprintf("old %d %s", i, strings.Repeat("x", 2000))))
 	}
 	type subscriber struct {
-		sel   stream.Selection
+		sel   selector.Selection
 		after stream.ID
 		tap   *tap
 		got   []*note
 	}
 	var subs []*subscriber
-	subscribe := func(selector, event string, after stream.ID) {
-		sel, err := stream.ParseSelector(selector, 16)
+	subscribe := func(text, event string, after stream.ID) {
+		sel, err := selector.Parse(text, 16)
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := selector + "?"
+		path := text + "?"
 		if event != "" {
 			sel = sel.Only([]string{event})
 			path += "event=" + event + "&"

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"feedd/internal/api"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -201,8 +202,8 @@ func (h *history) note() {
 	}
 }
 
-func (h *history) selection(text string) stream.Selection {
-	sel, err := stream.ParseSelector(text, 16)
+func (h *history) selection(text string) selector.Selection {
+	sel, err := selector.Parse(text, 16)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func (h *history) selection(text string) stream.Selection {
 // follower is a client: it knows what reached it, and nothing else.
 type follower struct {
 	h        *history
-	sel      stream.Selection
+	sel      selector.Selection
 	path     string // selector and filter
 	query    string // where it begins the first time
 	tr       transport
@@ -288,7 +289,7 @@ func drawTransport(t *rapid.T) transport {
 
 // lostTo returns the highest id that the feeds of a selection have lost, for
 // sure and perhaps.
-func (h *history) lostTo(sel stream.Selection) (sure, perhaps stream.ID) {
+func (h *history) lostTo(sel selector.Selection) (sure, perhaps stream.ID) {
 	for _, rec := range h.all {
 		if rec.lost && sel.Has(rec.Feed) {
 			sure = rec.ID

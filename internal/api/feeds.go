@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -180,7 +181,7 @@ func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed string) error {
-	sel, err := stream.ParseSelector(feed, 1)
+	sel, err := selector.Parse(feed, 1)
 	if err != nil {
 		return badFeed.because(err)
 	}
@@ -205,7 +206,7 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
-	if stream.Internal(feed) {
+	if selector.Internal(feed) {
 		return forbidden.with("%s is one of feedd's own feeds", feed)
 	}
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {

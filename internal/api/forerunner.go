@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -106,7 +107,7 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badQuery.because(err)
 	}
-	sel, err := stream.ParseSelector(s.Forerunner.Feed, 1)
+	sel, err := selector.Parse(s.Forerunner.Feed, 1)
 	if err != nil {
 		return err
 	}

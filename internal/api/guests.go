@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -34,7 +35,7 @@ const ownPlaces = 16
 // admit counts a subscriber of a hub in, and charges it for what it selects, or
 // says why it cannot be. Keeps says that a goroutine will keep its request.
 // Whoever is in leaves by guest.left.
-func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, keeps bool) (*guest, *problem) {
+func (s *Server) admit(r *http.Request, hub *stream.Hub, sel selector.Selection, keeps bool) (*guest, *problem) {
 	if s.draining() {
 		return nil, &draining
 	}
@@ -61,7 +62,7 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, k
 }
 
 // tooDear says that there is no room for a selection.
-func (s *Server) tooDear(sel stream.Selection) *problem {
+func (s *Server) tooDear(sel selector.Selection) *problem {
 	b := s.selections.budget
 	limit := "max_selection_bytes_per_ip"
 	if total := b.Total(); total > 0 && b.Used()+sel.Cost() > total {

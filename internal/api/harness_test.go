@@ -25,6 +25,7 @@ import (
 	"feedd/internal/auth"
 	"feedd/internal/config"
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
 )
@@ -194,7 +195,7 @@ func (s *server) optionsOf(d deployment) api.Options {
 	o.Auth = auth.New(key, auth.Rules{
 		Read: d.readers, Publish: d.publishers,
 		// Enough here: "a" and "b" stand for all feeds that there can be.
-		ReadAny: func(stream.Selection) bool { return d.readers("a") || d.readers("b") || d.readers("open") },
+		ReadAny: func(selector.Selection) bool { return d.readers("a") || d.readers("b") || d.readers("open") },
 	})
 	sessions, err := auth.OpenSessions(key, nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -54,7 +55,7 @@ func (e *tardy) Floor(ctx context.Context, id stream.ID) (stream.ID, error) {
 	return e.Engine.Floor(ctx, id)
 }
 
-func (e *tardy) Feeds(ctx context.Context, sel stream.Selection) ([]stream.FeedInfo, error) {
+func (e *tardy) Feeds(ctx context.Context, sel selector.Selection) ([]stream.FeedInfo, error) {
 	if err := e.wait(ctx); err != nil {
 		return nil, err
 	}

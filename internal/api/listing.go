@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -21,14 +22,14 @@ import (
 type listings struct {
 	strangers, others chan struct{} // held by who makes one
 
-	feeds   kept[stream.SelectionKey, []stream.FeedInfo]
+	feeds   kept[selector.Key, []stream.FeedInfo]
 	answers kept[listKey, []byte]
 }
 
 // listKey is what an answer depends on. Scope is in the selection's key: what is
 // kept for somebody is for those alone who may read the same.
 type listKey struct {
-	sel         stream.SelectionKey
+	sel         selector.Key
 	admin       bool
 	after, sort string
 	limit       int
@@ -88,7 +89,7 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 }
 
 // listing returns the answer to somebody who may read what sel selects.
-func (s *Server) listing(r *http.Request, sel stream.Selection, key listKey) (answer []byte, err error) {
+func (s *Server) listing(r *http.Request, sel selector.Selection, key listKey) (answer []byte, err error) {
 	ctx, ls := r.Context(), s.listings
 	if _, plain := sel.Names(); plain { // a few rows: it waits for nobody
 		return s.makeList(ctx, sel, key)
@@ -110,7 +111,7 @@ func (s *Server) listing(r *http.Request, sel stream.Selection, key listKey) (an
 }
 
 // makeList is listing, for who has the turn.
-func (s *Server) makeList(ctx context.Context, sel stream.Selection, key listKey) (answer []byte, err error) {
+func (s *Server) makeList(ctx context.Context, sel selector.Selection, key listKey) (answer []byte, err error) {
 	ls := s.listings
 	if kept, ok := ls.answers.get(key); ok {
 		return kept, nil

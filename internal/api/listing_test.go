@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -18,7 +19,7 @@ type lister struct {
 	held             chan struct{} // nil: none waits
 }
 
-func (l *lister) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
+func (l *lister) Feeds(ctx context.Context, match selector.Selection) ([]stream.FeedInfo, error) {
 	l.calls.Add(1)
 	if n := l.now.Add(1); n > l.most.Load() {
 		l.most.Store(n)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -20,7 +21,7 @@ const (
 )
 
 // readPage answers with one JSON page.
-func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection) error {
+func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel selector.Selection) error {
 	limit, err := number(query, "limit", 1, maxPageItems, 100)
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 }
 
 // pageBack returns the newest items, or those below an id.
-func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
+func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
 	ctx, cancel := s.linger(r)
 	defer cancel()
 	items, older, at, err := hub.Before(ctx, sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -18,7 +19,7 @@ import (
 // poll is what a waiting page wants.
 type poll struct {
 	hub   *stream.Hub
-	sel   stream.Selection
+	sel   selector.Selection
 	start stream.Start
 	limit int           // of items
 	wait  time.Duration // 0: it does not wait

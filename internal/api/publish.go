@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -183,7 +184,7 @@ func publishParams(r *http.Request) (p params, err error) {
 	}
 	if query.Has("event") {
 		p.event = strings.Clone(query.Get("event")) // it is kept, and not all that stood beside it
-		if err := stream.CheckEvent(p.event); err != nil {
+		if err := selector.CheckEvent(p.event); err != nil {
 			return p, badQuery.because(err)
 		}
 	}

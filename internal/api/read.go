@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"feedd/internal/clip"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readStream answers with a live stream.
-func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection, f format) error {
+func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel selector.Selection, f format) error {
 	enc := ndjson
 	if f == formatSSE {
 		var err error
@@ -84,11 +85,11 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 
 // hubOf returns the hub of a selection. Feeds of feedd's own have positions of
 // their own, so nobody reads them together with others.
-func (s *Server) hubOf(sel stream.Selection) (*stream.Hub, error) {
+func (s *Server) hubOf(sel selector.Selection) (*stream.Hub, error) {
 	own := 0
 	terms := sel.Terms()
 	for _, term := range terms {
-		if stream.Internal(term) {
+		if selector.Internal(term) {
 			own++
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"feedd/internal/budget"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // What a subscriber may take without being charged for it, in bytes: that much
@@ -26,7 +26,7 @@ type selections struct {
 	budget *budget.Budget
 
 	mu   sync.Mutex // guards held
-	held map[stream.SelectionKey]*heldSelection
+	held map[selector.Key]*heldSelection
 }
 
 // heldSelection is a selection that costs more than freeSelection. Those who
@@ -41,7 +41,7 @@ type heldSelection struct {
 // charge takes from the budget what a subscriber needs; request is what it keeps
 // beside its selection. It returns nil for one that costs nothing, or what gives
 // it back.
-func (ss *selections) charge(addr netip.Addr, sel stream.Selection, request int64) (giveBack func(), ok bool) {
+func (ss *selections) charge(addr netip.Addr, sel selector.Selection, request int64) (giveBack func(), ok bool) {
 	cost := sel.Cost() - freeSelection
 	request = max(0, request-freeRequest)
 	if cost <= 0 && request == 0 {
@@ -65,7 +65,7 @@ func (ss *selections) charge(addr netip.Addr, sel stream.Selection, request int6
 	}, true
 }
 
-func (ss *selections) hold(addr netip.Addr, key stream.SelectionKey, cost int64) bool {
+func (ss *selections) hold(addr netip.Addr, key selector.Key, cost int64) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	h := ss.held[key]
@@ -80,7 +80,7 @@ func (ss *selections) hold(addr netip.Addr, key stream.SelectionKey, cost int64)
 	return true
 }
 
-func (ss *selections) drop(key stream.SelectionKey) {
+func (ss *selections) drop(key selector.Key) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	h := ss.held[key]

@@ -17,6 +17,7 @@ import (
 	"feedd/internal/auth"
 	"feedd/internal/budget"
 	"feedd/internal/clip"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -141,7 +142,7 @@ func New(opts Options) (*Server, error) {
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
-	s.selections.held = make(map[stream.SelectionKey]*heldSelection)
+	s.selections.held = make(map[selector.Key]*heldSelection)
 	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
 	s.connections.open = make(map[net.Conn]*list.Element)
 	s.metrics = newMetrics(s)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -23,7 +24,7 @@ const frameOverhead = 4 << 10
 // readFrames reads what the client sends, publishes it and answers, one frame
 // after the other: who sends faster than that finds its connection full. It
 // returns what to tell the client, the zero farewell when it is gone.
-func (s *Server) readFrames(r *http.Request, o *socket, sel stream.Selection) farewell {
+func (s *Server) readFrames(r *http.Request, o *socket, sel selector.Selection) farewell {
 	largest, _ := s.largest(r)
 	most := largest + frameOverhead
 	o.conn.SetReadLimit(most)
@@ -36,7 +37,7 @@ func (s *Server) readFrames(r *http.Request, o *socket, sel stream.Selection) fa
 
 // readFrame is readFrames for one frame. It returns false where that was the
 // last.
-func (s *Server) readFrame(r *http.Request, o *socket, sel stream.Selection, most int) (bye farewell, more bool) {
+func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, most int) (bye farewell, more bool) {
 	h := s.hold(r)
 	defer h.give()
 	kind, b, err := s.readMessage(o, &h, most)
@@ -156,7 +157,7 @@ func isBroken(err error) bool {
 }
 
 // publishFrame publishes what a client's frame says, and returns the answer.
-func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte, h *hold) []byte {
+func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *hold) []byte {
 	f, id, err := s.tryFrame(ctx, r, sel, b, h)
 	if err == nil {
 		return wire.AppendAnswer(nil, f.Ref, id)
@@ -174,7 +175,7 @@ func refusal(ref string, p *problem) []byte {
 	return wire.AppendRefusal(nil, ref, text)
 }
 
-func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel stream.Selection, b []byte, h *hold) (f wire.ClientFrame, id stream.ID, err error) {
+func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *hold) (f wire.ClientFrame, id stream.ID, err error) {
 	begin := time.Now()
 	fixed := publishCost + int64(cap(b))
 	if p := h.whole(fixed + wire.EnvelopesCost(b, 1)); p != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -90,7 +91,7 @@ func (s *Server) eventsOf(query url.Values) ([]string, error) {
 	for _, v := range query["event"] {
 		for name := range strings.SplitSeq(v, ",") {
 			if name != "message" {
-				if err := stream.CheckEvent(name); err != nil {
+				if err := selector.CheckEvent(name); err != nil {
 					return nil, badQuery.because(err)
 				}
 			}

@@ -6,13 +6,14 @@ import (
 	"net"
 	"net/http"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
 // subscription is what a client wants of a stream.
 type subscription struct {
 	hub   *stream.Hub
-	sel   stream.Selection
+	sel   selector.Selection
 	start stream.Start
 	// presented is the id that the client gave, 0 for none.
 	presented stream.ID

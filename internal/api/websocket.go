@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -42,7 +43,7 @@ func wantsWebSocket(r *http.Request) bool {
 
 // serveWebSocket answers with the stream over WebSocket, on which the client
 // may publish as well.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel stream.Selection) error {
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel selector.Selection) error {
 	if err := s.sameOrigin(r); err != nil {
 		return err
 	}

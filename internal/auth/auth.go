@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // Principal is who asks. The zero Principal is somebody without a credential.
@@ -36,7 +36,7 @@ type Rules struct {
 	Publish func(feed string) bool
 	// ReadAny says whether some feed that the selection can ever include is
 	// open to read.
-	ReadAny func(sel stream.Selection) bool
+	ReadAny func(sel selector.Selection) bool
 }
 
 // Authority knows the credentials and the rules.
@@ -97,17 +97,17 @@ func (a *Authority) Identify(key string) (Principal, bool) {
 // MayRead reports whether the principal may read the feed, whether it exists
 // or not.
 func (a *Authority) MayRead(p Principal, feed string) bool {
-	return p.admin || !stream.Internal(feed) && a.now.Load().rules.Read(feed)
+	return p.admin || !selector.Internal(feed) && a.now.Load().rules.Read(feed)
 }
 
 // MayReadAny reports whether there can be a feed in the selection that the
 // principal may read.
-func (a *Authority) MayReadAny(p Principal, sel stream.Selection) bool {
+func (a *Authority) MayReadAny(p Principal, sel selector.Selection) bool {
 	return p.admin || a.now.Load().rules.ReadAny(sel)
 }
 
 // MayPublish reports whether the principal may publish to the feed. Feeds of
 // feedd's own are nobody's to publish to.
 func (a *Authority) MayPublish(p Principal, feed string) bool {
-	return !stream.Internal(feed) && (p.admin || a.now.Load().rules.Publish(feed))
+	return !selector.Internal(feed) && (p.admin || a.now.Load().rules.Publish(feed))
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // What a bound without an upper limit may be at most.
@@ -184,10 +184,10 @@ func checkKey(key Secret) error {
 
 // checkOwnFeed checks the name of a feed that feedd publishes to for others.
 func checkOwnFeed(name string) error {
-	if err := stream.CheckFeed(name); err != nil {
+	if err := selector.CheckFeed(name); err != nil {
 		return err
 	}
-	if stream.Internal(name) {
+	if selector.Internal(name) {
 		return fmt.Errorf("%q is a name of feedd's own", name)
 	}
 	return nil

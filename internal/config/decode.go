@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // decode puts the value into the setting v and reports what does not fit; v
@@ -147,9 +147,9 @@ func setText(v reflect.Value, text string) error {
 				*target = append(*target, item)
 			}
 		}
-	case *stream.Selection:
-		return parseInto(target, text, func(s string) (stream.Selection, error) {
-			return stream.ParseSelector(s, maxRuleTerms)
+	case *selector.Selection:
+		return parseInto(target, text, func(s string) (selector.Selection, error) {
+			return selector.Parse(s, maxRuleTerms)
 		})
 	default:
 		panic(fmt.Sprintf("config: no text can be put into a %T", target))

@@ -4,7 +4,7 @@ import (
 	"iter"
 	"reflect"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // fieldsOf yields the settings of a group with the words for them, in order.
@@ -61,7 +61,7 @@ func onlyInFile(v reflect.Value) bool {
 
 // isLeaf reports whether a setting is no group of further ones.
 func isLeaf(v reflect.Value) bool {
-	_, selection := v.Interface().(stream.Selection)
+	_, selection := v.Interface().(selector.Selection)
 	return selection || v.Kind() != reflect.Struct
 }
 

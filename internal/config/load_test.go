@@ -12,11 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/config"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // same compares settings; a selection is what was written.
-var same = cmp.Comparer(func(a, b stream.Selection) bool { return a.String() == b.String() })
+var same = cmp.Comparer(func(a, b selector.Selection) bool { return a.String() == b.String() })
 
 func load(t *testing.T, yaml string, environ []string, flags map[string]string) config.Config {
 	t.Helper()

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"feedd/internal/config"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 func TestAnyReadOpen(t *testing.T) {
@@ -18,16 +18,16 @@ feeds:
 	if err != nil {
 		t.Fatal(err)
 	}
-	for selector, want := range map[string]bool{
+	for text, want := range map[string]bool{
 		"**": true, "*": true, "sports.**": true, "news.*": true, "news.*.deep": false,
 		"news.a.**": false, "chat": false, "news.a.*,chat": false, "news.a.*,chat.*": true,
 	} {
-		sel, err := stream.ParseSelector(selector, 8)
+		sel, err := selector.Parse(text, 8)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := cfg.AnyReadOpen(sel); got != want {
-			t.Errorf("AnyReadOpen(%s) is %v, want %v", selector, got, want)
+			t.Errorf("AnyReadOpen(%s) is %v, want %v", text, got, want)
 		}
 	}
 }

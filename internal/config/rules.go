@@ -1,12 +1,15 @@
 package config
 
-import "feedd/internal/stream"
+import (
+	"feedd/internal/selector"
+	"feedd/internal/stream"
+)
 
 // Rule is what the settings say about certain feeds.
 type Rule struct {
 	// Match selects the feeds, as a reader would: names and patterns, joined by
 	// commas. A pattern matches no name that starts with an underscore.
-	Match stream.Selection `yaml:"match"`
+	Match selector.Selection `yaml:"match"`
 	// Retention is complete: the bounds that the rule left out are those of
 	// Config.Retention.
 	Retention Retention `yaml:"retention"`
@@ -38,7 +41,7 @@ func (c *Config) ReadOpen(feed string) bool {
 	if r := c.rule(feed); r != nil && r.Read != "" {
 		return r.Read == Anyone
 	}
-	return !stream.Internal(feed)
+	return !selector.Internal(feed)
 }
 
 // PublishOpen reports whether anyone may publish to the feed without a
@@ -46,7 +49,7 @@ func (c *Config) ReadOpen(feed string) bool {
 // feedd's own.
 func (c *Config) PublishOpen(feed string) bool {
 	r := c.rule(feed)
-	return r != nil && r.Publish == Anyone && !stream.Internal(feed)
+	return r != nil && r.Publish == Anyone && !selector.Internal(feed)
 }
 
 // rule returns the first rule that matches, or nil. It does not allocate.
@@ -61,7 +64,7 @@ func (c *Config) rule(feed string) *Rule {
 
 // AnyReadOpen reports whether anyone may read some feed that the selection can
 // ever include.
-func (c *Config) AnyReadOpen(sel stream.Selection) bool {
+func (c *Config) AnyReadOpen(sel selector.Selection) bool {
 	for _, term := range sel.Each() {
 		if c.termOpen(term) {
 			return true
@@ -70,7 +73,7 @@ func (c *Config) AnyReadOpen(sel stream.Selection) bool {
 	return false
 }
 
-func (c *Config) termOpen(term stream.Selection) bool {
+func (c *Config) termOpen(term selector.Selection) bool {
 	for i := range c.Feeds {
 		r := &c.Feeds[i]
 		if !r.Match.Meets(term) {

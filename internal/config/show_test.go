@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/config"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 func TestYAML_IsWhatLoadReads(t *testing.T) {
@@ -44,7 +44,7 @@ upstreams:
 		t.Run(name, func(t *testing.T) {
 			want := load(t, name, text)
 			got := load(t, name+".again", string(want.YAML()))
-			selections := cmp.Comparer(func(a, b stream.Selection) bool { return a.String() == b.String() })
+			selections := cmp.Comparer(func(a, b selector.Selection) bool { return a.String() == b.String() })
 			if d := cmp.Diff(want, got, selections); d != "" {
 				t.Errorf("(-settings +what Load reads of their YAML)\n%s\n%s", d, want.YAML())
 			}

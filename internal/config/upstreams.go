@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -168,11 +169,11 @@ func (c *Config) isOwn(u *url.URL, feed string) bool {
 	if name != strings.ToLower(host) && !(isLocal(name) && (isLocal(host) || isAny(host))) {
 		return false
 	}
-	selector, ok := strings.CutPrefix(u.Path, "/feeds/")
+	text, ok := strings.CutPrefix(u.Path, "/feeds/")
 	if !ok {
 		return false
 	}
-	sel, err := stream.ParseSelector(selector, maxRuleTerms)
+	sel, err := selector.Parse(text, maxRuleTerms)
 	return err == nil && sel.Has(feed)
 }
 

@@ -13,6 +13,7 @@ import (
 	"feedd/internal/auth"
 	"feedd/internal/config"
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -30,7 +31,7 @@ func feedd(t *testing.T) (url string) {
 		Sessions: sessions, Own: hub, // which nobody asks for
 		Hub: hub, Engine: engine, Log: slog.New(slog.DiscardHandler),
 		Auth: auth.New("key", auth.Rules{
-			Read: anyone, Publish: anyone, ReadAny: func(stream.Selection) bool { return true },
+			Read: anyone, Publish: anyone, ReadAny: func(selector.Selection) bool { return true },
 		}),
 		Pages:     fs.FS(fstest.MapFS{"index.html": {Data: []byte("feedd")}}),
 		Heartbeat: time.Second, StallTimeout: time.Minute,

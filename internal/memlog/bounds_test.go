@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -85,15 +86,15 @@ func BenchmarkAppend(b *testing.B) {
 
 // A page of 100 items, of one feed and of a pattern.
 func BenchmarkRead(b *testing.B) {
-	for _, selector := range []string{"f", "*"} {
-		b.Run(selector, func(b *testing.B) {
+	for _, text := range []string{"f", "*"} {
+		b.Run(text, func(b *testing.B) {
 			l := memlog.Open(stream.StoreOptions{})
 			defer l.Close()
 			rc, err := l.Append(context.Background(), batch(100_000, 0))
 			if err != nil {
 				b.Fatal(err)
 			}
-			sel, err := stream.ParseSelector(selector, 1)
+			sel, err := selector.Parse(text, 1)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -14,7 +15,7 @@ import (
 const infoFeeds = 256
 
 // Feeds implements [stream.Keeper].
-func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
+func (l *Log) Feeds(ctx context.Context, match selector.Selection) ([]stream.FeedInfo, error) {
 	if err := l.usable(ctx); err != nil {
 		return nil, fmt.Errorf("list feeds: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -116,8 +117,8 @@ func (s *scan) match(e *entry) (is, ok bool) {
 }
 
 // resolve returns the feeds of a selection that are there now.
-func (l *Log) resolve(sel stream.Selection) (feeds []*feed) {
-	stream.Resolve(sel, *l.names.Load(), func(f *feed) bool {
+func (l *Log) resolve(sel selector.Selection) (feeds []*feed) {
+	selector.Resolve(sel, *l.names.Load(), func(f *feed) bool {
 		feeds = append(feeds, f)
 		return true
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -79,7 +80,7 @@ func TestP4_the_loss_of_a_feed_that_is_made_again_is_told(t *testing.T) {
 		}}); err != nil {
 			t.Fatal(err)
 		}
-		sel, err := stream.ParseSelector(strings.Join(names, ","), len(names))
+		sel, err := selector.Parse(strings.Join(names, ","), len(names))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +121,7 @@ func blockedRead(t *testing.T) (*Log, <-chan stream.Page) {
 	}
 	t.Cleanup(func() { l.Close() })
 	last := publish(t, l, 3)
-	sel, err := stream.ParseSelector("a", 1)
+	sel, err := selector.Parse("a", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

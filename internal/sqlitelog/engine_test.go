@@ -17,6 +17,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"feedd/internal/selector"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
 )
@@ -57,9 +58,9 @@ func batch(feed string, n, size int) stream.Batch {
 	return b
 }
 
-func all(t *testing.T) stream.Selection {
+func all(t *testing.T) selector.Selection {
 	t.Helper()
-	sel, err := stream.ParseSelector("**", 1)
+	sel, err := selector.Parse("**", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

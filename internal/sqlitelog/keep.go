@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -13,12 +14,12 @@ import (
 const purgeRows = 500
 
 // Feeds implements stream.Keeper.
-func (l *Log) Feeds(ctx context.Context, match stream.Selection) ([]stream.FeedInfo, error) {
+func (l *Log) Feeds(ctx context.Context, match selector.Selection) ([]stream.FeedInfo, error) {
 	if l.closed.Load() {
 		return nil, stream.ErrClosed
 	}
 	var list []stream.FeedInfo
-	stream.Resolve(match, l.registry.Load().names, func(f *feed) bool {
+	selector.Resolve(match, l.registry.Load().names, func(f *feed) bool {
 		s := f.committed.Load()
 		list = append(list, stream.FeedInfo{
 			Name: f.name, Items: s.items, Bytes: s.bytes, Oldest: s.oldest, Newest: s.newest, Lost: s.lost,

@@ -9,6 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -210,7 +211,7 @@ func (l *Log) choose(s *scan) {
 		}
 	} else {
 		s.absent = true
-		stream.Resolve(q.Select, s.registry.names, consider)
+		selector.Resolve(q.Select, s.registry.names, consider)
 	}
 	s.due = s.due || s.absent && s.forgotten > told
 	s.merge = plain || len(s.feeds) <= mergeFeeds

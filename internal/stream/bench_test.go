@@ -1,16 +1,13 @@
 package stream_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
-
-	"feedd/internal/stream"
 )
 
 // BenchmarkComeAndGo is a subscriber of many long patterns, beside 300 such.
 func BenchmarkComeAndGo(b *testing.B) {
-	selector := func(no int) string {
+	text := func(no int) string {
 		list := make([]string, 256)
 		for i := range list {
 			tokens := make([]byte, 0, 128)
@@ -24,41 +21,10 @@ func BenchmarkComeAndGo(b *testing.B) {
 	hub, end := newHub()
 	defer end()
 	for i := range 300 {
-		hub.Watch(sel(b, selector(i)))
+		hub.Watch(sel(b, text(i)))
 	}
-	b.Run("parse", func(b *testing.B) {
-		text := selector(1000)
-		for b.Loop() {
-			sel(b, text)
-		}
-	})
-	b.Run("come and go", func(b *testing.B) {
-		s := sel(b, selector(1000))
-		for b.Loop() {
-			hub.ComeAndGo(s)
-		}
-	})
-	b.Run("resolve", func(b *testing.B) {
-		var names []string
-		for i := range 73_000 {
-			names = append(names, fmt.Sprintf("f%d.t%d", i%5000, i))
-		}
-		feeds := feedMap(names...)
-		for _, text := range []string{"**", "*.t7", "f7.**", patternsOf(256, "*.t%d.x")} {
-			b.Run(text[:min(len(text), 10)], func(b *testing.B) {
-				s := sel(b, text)
-				for b.Loop() {
-					stream.Resolve(s, feeds, func(string) bool { return true })
-				}
-			})
-		}
-	})
-}
-
-func patternsOf(n int, form string) string {
-	list := make([]string, n)
-	for i := range list {
-		list[i] = fmt.Sprintf(form, i)
+	s := sel(b, text(1000))
+	for b.Loop() {
+		hub.ComeAndGo(s)
 	}
-	return strings.Join(list, ",")
 }

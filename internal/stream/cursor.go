@@ -1,5 +1,7 @@
 package stream
 
+import "feedd/internal/selector"
+
 // Cursor is a reader: what it selects and where it stands. That is all of its
 // state; there is no queue. One goroutine uses it at a time.
 type Cursor struct {
@@ -16,7 +18,7 @@ type Cursor struct {
 // target is a selection, and what is known of it in advance. Cursors that
 // select the same may share one.
 type target struct {
-	sel   Selection
+	sel   selector.Selection
 	names []string // of a selection without patterns
 	plain bool     // it is one
 
@@ -25,20 +27,10 @@ type target struct {
 	waiters []*Waiter // guarded by interest.mu
 }
 
-func newTarget(sel Selection) *target {
+func newTarget(sel selector.Selection) *target {
 	t := &target{sel: sel}
 	t.names, t.plain = sel.Names()
 	return t
-}
-
-// eachTerm calls fn for all terms of the target's selection.
-func (t *target) eachTerm(fn func(term string)) {
-	for _, name := range t.sel.names {
-		fn(name)
-	}
-	for _, pattern := range t.sel.patterns {
-		fn(pattern)
-	}
 }
 
 // Position returns where the reader stands: it may resume from here.
@@ -55,7 +47,7 @@ func (c *Cursor) Resume() ID {
 }
 
 // Selection returns what the cursor selects.
-func (c *Cursor) Selection() Selection { return c.on.sel }
+func (c *Cursor) Selection() selector.Selection { return c.on.sel }
 
 // Bounds limits a delivery: at most Items items of together at most Bytes
 // (Item.Size), but one item is delivered whatever its size. Both are above 0.

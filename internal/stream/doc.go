@@ -6,8 +6,8 @@
 // A feed is a named, ordered sequence of items; it comes into being with its
 // first item. An item has an [ID], given at commit and strictly increasing
 // over all feeds of a store. A position is the id of a committed item or the
-// time of an [Opening]: what a reader can be told to stand at. A [Selection]
-// is what a reader asks for. The backlog is what is retained of a feed, the
+// time of an [Opening]: what a reader can be told to stand at. A
+// [selector.Selection] is what a reader asks for. The backlog is what is retained of a feed, the
 // window the newest part of it that is held in memory. A [Cursor] is a
 // reader's position; a [Gap] tells it of a loss.
 //

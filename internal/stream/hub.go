@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+
+	"feedd/internal/selector"
 )
 
 // Hub brings what is committed to a Log to its readers. It holds the newest
@@ -156,7 +158,7 @@ func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap
 // the newest of all), within the bounds and ascending; whether there are older
 // ones; and the position below which they were taken: whoever reads on from
 // there misses nothing.
-func (h *Hub) Before(ctx context.Context, sel Selection, before ID, b Bounds) (items []*Entry, more bool, at ID, err error) {
+func (h *Hub) Before(ctx context.Context, sel selector.Selection, before ID, b Bounds) (items []*Entry, more bool, at ID, err error) {
 	at = h.Head()
 	if before > 0 && before <= at {
 		if at, err = h.floor(ctx, before-1, at); err != nil {
@@ -187,7 +189,7 @@ func (h *Hub) Before(ctx context.Context, sel Selection, before ID, b Bounds) (i
 
 // backward reads pages from upTo down, each ascending, as long as next says
 // so. It reports whether there is more below; that may turn out to be nothing.
-func (h *Hub) backward(ctx context.Context, sel Selection, upTo ID, b Bounds, next func([]Item) bool) (more bool, err error) {
+func (h *Hub) backward(ctx context.Context, sel selector.Selection, upTo ID, b Bounds, next func([]Item) bool) (more bool, err error) {
 	q := Query{Select: sel, UpTo: upTo, Backward: true, Items: b.Items + 1, Bytes: min(b.Bytes, 1<<20)}
 	for {
 		page, err := h.log.Read(ctx, q)
@@ -203,10 +205,10 @@ func (h *Hub) Item(ctx context.Context, feed string, id ID) (*Item, error) {
 	if id <= 0 || id > h.Head() {
 		return nil, nil
 	}
-	if err := CheckFeed(feed); err != nil {
+	if err := selector.CheckFeed(feed); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	sel, err := ParseSelector(feed, 1)
+	sel, err := selector.Parse(feed, 1)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

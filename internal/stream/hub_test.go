@@ -12,8 +12,17 @@ import (
 	"pgregory.net/rapid"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
+
+func sel(t interface{ Fatal(...any) }, text string) selector.Selection {
+	s, err := selector.Parse(text, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -51,8 +60,8 @@ func (w *world) close() {
 	w.hub.Close()
 }
 
-func (w *world) selection(s string) stream.Selection {
-	sel, err := stream.ParseSelector(s, 16)
+func (w *world) selection(s string) selector.Selection {
+	sel, err := selector.Parse(s, 16)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -120,7 +129,7 @@ func (w *world) purge() {
 // reader is a client: it knows what reached it, and nothing else.
 type reader struct {
 	w     *world
-	sel   stream.Selection
+	sel   selector.Selection
 	cur   *stream.Cursor
 	start stream.ID // what it is owed begins above this
 	pos   stream.ID // the last position that reached it
@@ -185,7 +194,7 @@ func (w *world) open() {
 }
 
 // lostTo returns the highest id that the feeds of a selection have lost.
-func (w *world) lostTo(sel stream.Selection) (highest stream.ID) {
+func (w *world) lostTo(sel selector.Selection) (highest stream.ID) {
 	for _, it := range w.all {
 		if w.lost[it.ID] && sel.Has(it.Feed) {
 			highest = it.ID
@@ -343,7 +352,7 @@ func TestP1_concurrent_readers_see_the_same_order(t *testing.T) {
 	got := make([][]stream.ID, readers)
 	ready := make(chan struct{}, readers)
 	for i := range readers {
-		sel, err := stream.ParseSelector(selectors[i%len(selectors)], 8)
+		sel, err := selector.Parse(selectors[i%len(selectors)], 8)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -421,7 +430,7 @@ func TestP4_a_burst_beyond_retention(t *testing.T) {
 	defer hub.Close()
 	defer engine.Close()
 	ctx := context.Background()
-	sel, _ := stream.ParseSelector("a", 1)
+	sel, _ := selector.Parse("a", 1)
 	live, err := hub.Open(ctx, sel, stream.Start{})
 	if err != nil {
 		t.Fatal(err)

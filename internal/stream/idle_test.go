@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -35,7 +36,7 @@ func TestP6_the_hub_drops_what_is_old(t *testing.T) {
 		if _, err := hub.Publish(ctx, stream.Batch{Feed: "a", Drafts: []stream.Draft{{Data: []byte("x")}}}); err != nil {
 			t.Fatal(err)
 		}
-		sel, err := stream.ParseSelector("a", 1)
+		sel, err := selector.Parse("a", 1)
 		if err != nil {
 			t.Fatal(err)
 		}

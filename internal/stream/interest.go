@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"feedd/internal/ordered"
+
+	"feedd/internal/selector"
 )
 
 // interest finds who waits for a feed, at a cost that does not grow with those
@@ -21,7 +23,7 @@ type interest struct {
 	// editMu guards targets and their holders, and is held while a new tree is
 	// made. It comes before the others.
 	editMu  sync.Mutex
-	targets map[SelectionKey]*target
+	targets map[selector.Key]*target
 
 	dropMu  sync.Mutex // guards dropped
 	dropped []*target  // that were held once less; where there are any, a goroutine will see to it
@@ -35,14 +37,14 @@ type interest struct {
 type post struct{ targets []*target }
 
 func newInterest() *interest {
-	in := &interest{targets: make(map[SelectionKey]*target)}
+	in := &interest{targets: make(map[selector.Key]*target)}
 	in.terms.Store(new(ordered.Map[string, *post]))
 	return in
 }
 
 // hold returns the target of a selection, which those who select the same share,
 // and by which they are found. drop gives it back.
-func (in *interest) hold(sel Selection) *target {
+func (in *interest) hold(sel selector.Selection) *target {
 	in.editMu.Lock()
 	defer in.editMu.Unlock()
 	key := sel.Key()
@@ -87,7 +89,7 @@ func (in *interest) dropAll() {
 func (in *interest) link(t *target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
-	t.eachTerm(func(term string) {
+	t.sel.EachTerm(func(term string) {
 		if p, ok := terms.Get(term); ok {
 			in.mu.Lock()
 			p.targets = append(p.targets, t)
@@ -106,7 +108,7 @@ func (in *interest) link(t *target) {
 func (in *interest) unlink(t *target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
-	t.eachTerm(func(term string) {
+	t.sel.EachTerm(func(term string) {
 		p, _ := terms.Get(term)
 		in.mu.Lock()
 		p.targets = without(p.targets, slices.Index(p.targets, t))
@@ -175,14 +177,14 @@ func (in *interest) named(feed string, fn func(*Waiter)) {
 
 // patterned is each for those who have a pattern that matches.
 func (in *interest) patterned(feed string, fn func(*Waiter)) {
-	eachPattern(*in.terms.Load(), feed, func(p *post) { in.tell(p, feed, fn) })
+	selector.EachPattern(*in.terms.Load(), feed, func(p *post) { in.tell(p, feed, fn) })
 }
 
 func (in *interest) tell(p *post, feed string, fn func(*Waiter)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, t := range p.targets {
-		if t.sel.allow != nil && !t.sel.allow(feed) {
+		if !t.sel.Allows(feed) {
 			continue
 		}
 		for _, w := range t.waiters {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"feedd/internal/selector"
 )
 
 // Whoever selects a feed is found, and nobody else, whatever comes and goes.
@@ -36,7 +38,7 @@ func TestInterest(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "all") == 0 {
 				terms = append(terms, "**")
 			}
-			sel, err := ParseSelector(strings.Join(terms, ","), 9)
+			sel, err := selector.Parse(strings.Join(terms, ","), 9)
 			if err != nil {
 				t.Fatal(err)
 			}

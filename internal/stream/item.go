@@ -7,6 +7,14 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"feedd/internal/selector"
+)
+
+const (
+	// MaxSourceName and MaxSourceAt bound a Source, in bytes.
+	MaxSourceName = 256
+	MaxSourceAt   = 4096
 )
 
 // ID is the id of a committed item, or another position on the log: a decimal
@@ -121,7 +129,7 @@ func (b *Batch) Check() error {
 }
 
 func (b *Batch) check() error {
-	if err := CheckFeed(b.Feed); err != nil {
+	if err := selector.CheckFeed(b.Feed); err != nil {
 		return err
 	}
 	if b.Key != "" {
@@ -143,7 +151,7 @@ func (b *Batch) check() error {
 	for i := range b.Drafts {
 		d := &b.Drafts[i]
 		if d.Event != "" {
-			if err := CheckEvent(d.Event); err != nil {
+			if err := selector.CheckEvent(d.Event); err != nil {
 				return err
 			}
 		}

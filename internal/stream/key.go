@@ -3,7 +3,26 @@ package stream
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
 )
+
+// MaxKey is the longest Idempotency-Key, in characters.
+const MaxKey = 128
+
+// CheckKey reports why key cannot be an Idempotency-Key: 1 to 128 printable
+// ASCII characters.
+func CheckKey(key string) error {
+	if key == "" || len(key) > MaxKey {
+		return fmt.Errorf("the Idempotency-Key has %d characters, not 1 to %d", len(key), MaxKey)
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return errors.New("the Idempotency-Key has a character that is not printable ASCII")
+		}
+	}
+	return nil
+}
 
 // Digest identifies a key within its feed, or the content of a batch: the
 // first half of a SHA-256, so that what a log remembers of a key is of one

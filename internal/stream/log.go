@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"feedd/internal/selector"
 )
 
 // What a caller of a Log decides on. Errors wrap one of these where it
@@ -106,7 +108,7 @@ type Log interface {
 // publishing and reading need.
 type Keeper interface {
 	// Feeds returns the state of every feed that matches, by name.
-	Feeds(ctx context.Context, match Selection) ([]FeedInfo, error)
+	Feeds(ctx context.Context, match selector.Selection) ([]FeedInfo, error)
 	// Delete removes one item; that is no loss (P4). It reports whether there
 	// was one.
 	Delete(ctx context.Context, feed string, id ID) (bool, error)
@@ -135,7 +137,7 @@ type Engine interface {
 // Query asks for the items that Select matches, above After and at or below
 // UpTo.
 type Query struct {
-	Select Selection
+	Select selector.Selection
 	After  ID
 	UpTo   ID
 	// Backward asks for the newest such items rather than the oldest. The page

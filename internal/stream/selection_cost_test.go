@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -63,7 +64,7 @@ func TestP6_selections_cost_what_they_say(t *testing.T) {
 		{"many events", 20, func(r int) string { return fmt.Sprint("f", r) }, names},
 	} {
 		hub, end := newHub()
-		sels := make([]stream.Selection, tt.readers)
+		sels := make([]selector.Selection, tt.readers)
 		cost := int64(0)
 		for r := range sels {
 			cost = max(cost, sel(t, tt.term(r)).Only(tt.events).Cost())

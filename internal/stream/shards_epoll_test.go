@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -113,9 +114,9 @@ func (f *farm) pair() (server, client *net.TCPConn) {
 	return s.(*net.TCPConn), c.(*net.TCPConn)
 }
 
-func (f *farm) cursor(selector string, start stream.Start) *stream.Cursor {
+func (f *farm) cursor(text string, start stream.Start) *stream.Cursor {
 	f.t.Helper()
-	sel, err := stream.ParseSelector(selector, 16)
+	sel, err := selector.Parse(text, 16)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -3,24 +3,17 @@ package stream
 import (
 	"sync"
 
-	"feedd/internal/ordered"
+	"feedd/internal/selector"
 )
 
 // WatchFirst is Hub.Watch, for a waiter that is told what shards are: an id at
 // or below the first item that came.
-func (h *Hub) WatchFirst(sel Selection, notify func(first ID)) *Waiter {
+func (h *Hub) WatchFirst(sel selector.Selection, notify func(first ID)) *Waiter {
 	return h.wakes.add(h.wakes.hold(sel), notify)
 }
 
 // Wake wakes those who wait for the items of a commit.
 func (h *Hub) Wake(items []Item) { h.wakes.wake(items) }
-
-// ResolveSteps returns how many steps Resolve takes for all that it finds.
-func ResolveSteps[V any](s Selection, feeds ordered.Map[string, V]) int {
-	r := resolving[V]{sel: s, fn: func(V) bool { return true }, at: feeds.All()}
-	r.below("", s.patterns)
-	return r.steps
-}
 
 // HoldEdits keeps the tree of terms from being changed, as if somebody did, until
 // release, which may be called again.
@@ -30,7 +23,7 @@ func (h *Hub) HoldEdits() (release func()) {
 }
 
 // ComeAndGo is a reader that comes and goes.
-func (h *Hub) ComeAndGo(s Selection) {
+func (h *Hub) ComeAndGo(s selector.Selection) {
 	t := h.wakes.hold(s)
 	h.wakes.dropped = append(h.wakes.dropped, t)
 	h.wakes.dropAll()

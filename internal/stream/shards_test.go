@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -19,7 +20,7 @@ func TestP1_waiters_are_told_the_lowest_item_first(t *testing.T) {
 	defer engine.Close()
 	id := stream.ID(100)
 	for _, text := range []string{"a", "c,b,a", "a,b,c,d", "b,d", "*", "**", "a,x.**", "*.b,d"} {
-		sel, err := stream.ParseSelector(text, 8)
+		sel, err := selector.Parse(text, 8)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+
+	"feedd/internal/selector"
 )
 
 // Start says where a reader begins. The zero Start is live: with what comes
@@ -56,7 +58,7 @@ func StartLast(n int) Start {
 
 // Open returns a cursor over the selection that stands where start says. To
 // miss nothing, call [Hub.Watch] before it; [Shards.Adopt] needs no such care.
-func (h *Hub) Open(ctx context.Context, sel Selection, start Start) (*Cursor, error) {
+func (h *Hub) Open(ctx context.Context, sel selector.Selection, start Start) (*Cursor, error) {
 	c := &Cursor{on: newTarget(sel)}
 	head := h.Head()
 	var err error

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"feedd/internal/selector"
 )
 
 // Waiter waits for items of a selection. C gets a value after a commit that
@@ -20,7 +22,7 @@ type Waiter struct {
 }
 
 // Watch registers a waiter for the feeds of the selection; Close ends it.
-func (h *Hub) Watch(sel Selection) *Waiter {
+func (h *Hub) Watch(sel selector.Selection) *Waiter {
 	notice := make(chan struct{}, 1)
 	w := h.wakes.add(h.wakes.hold(sel), func(ID) {
 		select {
@@ -35,7 +37,7 @@ func (h *Hub) Watch(sel Selection) *Waiter {
 
 // Selection returns what the waiter was registered for. All who select the same
 // have the same, and so its memory once.
-func (w *Waiter) Selection() Selection { return w.on.sel }
+func (w *Waiter) Selection() selector.Selection { return w.on.sel }
 
 // Close ends the waiter.
 func (w *Waiter) Close() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"feedd/internal/selector"
 )
 
 // P6: the memory of the windows is bounded with all that readers have encoded,
@@ -18,7 +20,7 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 	const most = 1 << 20
 	w := newWindows(most)
 	w.start(1)
-	sel, err := ParseSelector("a", 1)
+	sel, err := selector.Parse("a", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func TestP6_windows_of_idle_feeds_are_dropped(t *testing.T) {
 	if n := len(w.tail.all()); n != 1 || w.feeds["idle"] != nil || w.memory.used.Load() != w.tail.all()[0].cost() {
 		t.Errorf("%d entries and %d bytes are left", n, w.memory.used.Load())
 	}
-	sel, err := ParseSelector("idle", 1)
+	sel, err := selector.Parse("idle", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

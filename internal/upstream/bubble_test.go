@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"feedd/internal/memlog"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/upstream"
 )
@@ -163,7 +164,7 @@ func (w *world) stop() {
 // a mark where it is JSON.
 func (w *world) items() []string {
 	w.t.Helper()
-	sel, err := stream.ParseSelector("**", 1)
+	sel, err := selector.Parse("**", 1)
 	if err != nil {
 		w.t.Fatal(err)
 	}

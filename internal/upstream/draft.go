@@ -3,6 +3,7 @@ package upstream
 import (
 	"feedd/internal/client"
 	"feedd/internal/clip"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -26,7 +27,7 @@ func (f *follower) draft(e client.Event) *stream.Draft {
 		return nil
 	}
 	if e.Name != "" {
-		if err := stream.CheckEvent(e.Name); err != nil {
+		if err := selector.CheckEvent(e.Name); err != nil {
 			if f.stats.renamed.Add(1) == 1 {
 				f.log.Warn("items are stored without the name of their event, which is not allowed here; this is said once", "err", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -44,7 +45,7 @@ func ParseClientFrame(b []byte) (ClientFrame, error) {
 		to    *string
 		check func(string) error
 	}{
-		{"feed", m.feed, &f.Feed, stream.CheckFeed},
+		{"feed", m.feed, &f.Feed, selector.CheckFeed},
 		{"key", m.key, &f.Key, stream.CheckKey},
 	} {
 		if text.from.at == 0 {

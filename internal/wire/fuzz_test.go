@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 
@@ -21,7 +22,7 @@ func checkDraft(t *testing.T, d stream.Draft) {
 	if len(d.Data) == 0 || !utf8.Valid(d.Data) {
 		t.Fatalf("data %q", d.Data)
 	}
-	if d.Event != "" && stream.CheckEvent(d.Event) != nil || d.TTL < 0 {
+	if d.Event != "" && selector.CheckEvent(d.Event) != nil || d.TTL < 0 {
 		t.Fatalf("event %q, ttl %v", d.Event, d.TTL)
 	}
 	if !d.JSON {
@@ -236,7 +237,7 @@ func checkRoundTrip(t *testing.T, it *stream.Item) {
 
 // itemOf makes an item that a log could hold, or nil.
 func itemOf(id int64, feed, event, data string, isJSON bool) *stream.Item {
-	if id < 1 || id > int64(stream.MaxID) || stream.CheckFeed(feed) != nil || event != "" && stream.CheckEvent(event) != nil {
+	if id < 1 || id > int64(stream.MaxID) || selector.CheckFeed(feed) != nil || event != "" && selector.CheckEvent(event) != nil {
 		return nil
 	}
 	parse := wire.ParseText

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -42,7 +43,7 @@ func (m *members) draft() (d stream.Draft, err error) {
 	}
 	if m.event.at != 0 {
 		if d.Event, err = m.event.str("event"); err == nil {
-			err = stream.CheckEvent(d.Event)
+			err = selector.CheckEvent(d.Event)
 		}
 		if err != nil {
 			return d, m.event.fault(err.Error())

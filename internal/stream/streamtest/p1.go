@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -185,8 +186,8 @@ func testP1NoLaterWithoutEarlier(t *testing.T, s Subject) {
 // look reads a selection again and again until it has n items, and returns
 // what it saw each time; in turn up to the newest position told, and without a
 // bound.
-func look(t *testing.T, st *store, selector string, n int) (seen [][]stream.ID) {
-	sel, err := stream.ParseSelector(selector, 2)
+func look(t *testing.T, st *store, text string, n int) (seen [][]stream.ID) {
+	sel, err := selector.Parse(text, 2)
 	if err != nil {
 		t.Error(err)
 		return nil
@@ -207,7 +208,7 @@ func look(t *testing.T, st *store, selector string, n int) (seen [][]stream.ID) 
 			return seen
 		}
 	}
-	t.Errorf("%d items of %s were published and not seen", n, selector)
+	t.Errorf("%d items of %s were published and not seen", n, text)
 	return seen
 }
 
@@ -217,7 +218,7 @@ func testP1FollowersAgree(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	const total = 8 * (1 + 2 + 3 + 4) * 3
 	follow := func(after stream.ID, items int) (got []stream.ID) {
-		sel, _ := stream.ParseSelector("**", 1)
+		sel, _ := selector.Parse("**", 1)
 		q := stream.Query{Select: sel, After: after, Items: items, Bytes: many}
 		for deadline := time.Now().Add(patience); len(got) < total && time.Now().Before(deadline); {
 			q.UpTo = max(st.record.newest(), q.After)

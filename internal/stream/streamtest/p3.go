@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -159,7 +160,7 @@ func testP3PatternsLeaveInternalFeeds(t *testing.T, s Subject) {
 func testP3ZeroSelection(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{Retention: retain(stream.Retention{MaxItems: 1})})
 	st.put("f", "a", "b")
-	p := st.page(st.whole(stream.Selection{}))
+	p := st.page(st.whole(selector.Selection{}))
 	if len(p.Items) > 0 || p.Loss != nil {
 		t.Errorf("the zero Selection selects nothing: got %q and loss %+v", lines(p.Items), p.Loss)
 	}

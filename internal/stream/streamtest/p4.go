@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -392,7 +393,7 @@ func testP4ZeroSelection(t *testing.T, s Subject) {
 	st.put("gone", "a")
 	st.clock.move(3 * time.Hour)
 	eventually(t, "the feed is forgotten", func() bool { return st.Usage().Feeds == 0 })
-	if l := st.page(st.whole(stream.Selection{})).Loss; l != nil {
+	if l := st.page(st.whole(selector.Selection{})).Loss; l != nil {
 		t.Errorf("the zero Selection selects nothing: got the loss %+v", l)
 	}
 }

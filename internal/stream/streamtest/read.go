@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -15,7 +16,7 @@ const many = 1 << 30
 
 // whole is the query for everything of a selection up to the newest position
 // that was told.
-func (s *store) whole(sel stream.Selection) stream.Query {
+func (s *store) whole(sel selector.Selection) stream.Query {
 	return stream.Query{Select: sel, UpTo: s.record.newest(), Items: many, Bytes: many}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
@@ -134,11 +135,11 @@ func retain(r stream.Retention) func(string) stream.Retention {
 }
 
 // sel parses a selector.
-func (s *store) sel(selector string, events ...string) stream.Selection {
+func (s *store) sel(text string, events ...string) selector.Selection {
 	s.t.Helper()
-	sel, err := stream.ParseSelector(selector, 256)
+	sel, err := selector.Parse(text, 256)
 	if err != nil {
-		s.t.Fatalf("parsing the selector %q: %v", selector, err)
+		s.t.Fatalf("parsing the selector %q: %v", text, err)
 	}
 	return sel.Only(events)
 }

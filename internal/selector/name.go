@@ -1,4 +1,4 @@
-package stream
+package selector
 
 import (
 	"errors"
@@ -11,11 +11,6 @@ const (
 	MaxFeedName = 128
 	// MaxEventName is the longest event name, in characters.
 	MaxEventName = 64
-	// MaxKey is the longest Idempotency-Key, in characters.
-	MaxKey = 128
-	// MaxSourceName and MaxSourceAt bound a Source, in bytes.
-	MaxSourceName = 256
-	MaxSourceAt   = 4096
 )
 
 // CheckFeed reports why name cannot name a feed: 1 to 128 characters, tokens
@@ -57,20 +52,6 @@ func CheckEvent(name string) error {
 	switch name {
 	case "gap", "closing", "error", "open":
 		return fmt.Errorf("the event name %q is taken by feedd's own notices", name)
-	}
-	return nil
-}
-
-// CheckKey reports why key cannot be an Idempotency-Key: 1 to 128 printable
-// ASCII characters.
-func CheckKey(key string) error {
-	if key == "" || len(key) > MaxKey {
-		return fmt.Errorf("the Idempotency-Key has %d characters, not 1 to %d", len(key), MaxKey)
-	}
-	for i := range len(key) {
-		if key[i] < ' ' || key[i] > '~' {
-			return errors.New("the Idempotency-Key has a character that is not printable ASCII")
-		}
 	}
 	return nil
 }

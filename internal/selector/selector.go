@@ -1,4 +1,4 @@
-package stream
+package selector
 
 import (
 	"errors"
@@ -21,14 +21,14 @@ type Selection struct {
 	scope    string // names allow
 }
 
-// SelectionKey is the same for selections that select the same.
-type SelectionKey struct{ text, events, scope string }
+// Key is the same for selections that select the same.
+type Key struct{ text, events, scope string }
 
-// ParseSelector parses a selector: at most maxTerms terms joined by commas,
+// Parse parses a selector: at most maxTerms terms joined by commas,
 // each a feed name or a pattern. In a pattern * stands for exactly one whole
 // token, and **, only last, for one or more. Patterns never match names that
 // start with an underscore. A repeated term counts once.
-func ParseSelector(s string, maxTerms int) (Selection, error) {
+func Parse(s string, maxTerms int) (Selection, error) {
 	if s == "" {
 		return Selection{}, errors.New("the selector is empty")
 	}
@@ -107,7 +107,7 @@ func (s Selection) Allowing(scope string, allow func(feed string) bool) Selectio
 }
 
 // Key returns what tells the selection from others.
-func (s Selection) Key() SelectionKey { return SelectionKey{s.text, s.eventKey, s.scope} }
+func (s Selection) Key() Key { return Key{s.text, s.eventKey, s.scope} }
 
 // What a term and an event name take beside their text, in bytes: see Cost.
 const (
@@ -128,8 +128,12 @@ func (s Selection) Cost() int64 {
 
 // Has reports whether the selection includes the feed.
 func (s Selection) Has(feed string) bool {
-	return (among(s.names, feed) || matchesAny(s.patterns, feed)) && (s.allow == nil || s.allow(feed))
+	return (among(s.names, feed) || matchesAny(s.patterns, feed)) && s.Allows(feed)
 }
+
+// Allows reports whether the feed is allowed (see [Selection.Allowing]),
+// whatever the terms say.
+func (s Selection) Allows(feed string) bool { return s.allow == nil || s.allow(feed) }
 
 func among(sorted []string, s string) bool {
 	if len(sorted) == 1 {
@@ -168,6 +172,16 @@ func (s Selection) Patterns() []string { return s.patterns }
 
 // Terms returns the terms: feed names, then patterns.
 func (s Selection) Terms() []string { return slices.Concat(s.names, s.patterns) }
+
+// EachTerm calls fn for each of the terms, in the order of Terms.
+func (s Selection) EachTerm(fn func(term string)) {
+	for _, name := range s.names {
+		fn(name)
+	}
+	for _, pattern := range s.patterns {
+		fn(pattern)
+	}
+}
 
 // String returns the selector as it was written.
 func (s Selection) String() string { return s.text }

@@ -1,4 +1,4 @@
-package stream_test
+package selector_test
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"feedd/internal/ordered"
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
-func sel(t interface{ Fatal(...any) }, text string) stream.Selection {
-	s, err := stream.ParseSelector(text, 10_000)
+func sel(t interface{ Fatal(...any) }, text string) selector.Selection {
+	s, err := selector.Parse(text, 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%s has %s: %v", text, name, s.Has(name))
 			}
 		}
-		stream.Resolve(s, feedMap(names...), func(name string) bool {
+		selector.Resolve(s, feedMap(names...), func(name string) bool {
 			got = append(got, name)
 			return true
 		})
@@ -87,7 +87,7 @@ func TestResolve(t *testing.T) {
 		}
 		if len(want) > 0 {
 			n := 0
-			stream.Resolve(s, feedMap(names...), func(string) bool { n++; return false })
+			selector.Resolve(s, feedMap(names...), func(string) bool { n++; return false })
 			if n != 1 {
 				t.Errorf("%d were told after the first, which was enough", n-1)
 			}
@@ -125,7 +125,7 @@ func TestP5_resolving_visits_what_may_match(t *testing.T) {
 		{"**", first*second + 2},
 		{"**," + strings.Join(many, ","), first*second + 2},
 	} {
-		if n := stream.ResolveSteps(sel(t, tt.selector), feeds); n > tt.most {
+		if n := selector.ResolveSteps(sel(t, tt.selector), feeds); n > tt.most {
 			t.Errorf("%.40s visits %d of %d feeds, more than %d", tt.selector, n, feeds.Len(), tt.most)
 		}
 	}

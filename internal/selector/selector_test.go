@@ -1,4 +1,4 @@
-package stream_test
+package selector_test
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 func TestSelectorMatches(t *testing.T) {
@@ -27,7 +27,7 @@ func TestSelectorMatches(t *testing.T) {
 		{"_stats", []string{"_stats"}, []string{"_other"}},
 		{"a,a.*,a", []string{"a", "a.b"}, []string{"b"}},
 	} {
-		sel, err := stream.ParseSelector(tt.selector, 10)
+		sel, err := selector.Parse(tt.selector, 10)
 		if err != nil {
 			t.Errorf("%s: %v", tt.selector, err)
 		}
@@ -49,7 +49,7 @@ func TestSelectorRefused(t *testing.T) {
 		"", ",", "a,", "a..b", ".a", "a.", "a b", "a/b", "ä", "a\x00", "**.a", "a.**.b", "a*", "*a", "a.***", "a.*b",
 		strings.Repeat("a", 129), "*." + strings.Repeat("a", 129), "a,b,c,d,e,f",
 	} {
-		if sel, err := stream.ParseSelector(s, 5); err == nil {
+		if sel, err := selector.Parse(s, 5); err == nil {
 			t.Errorf("%q was parsed as %v", s, sel.Terms())
 		}
 	}
@@ -81,11 +81,11 @@ func TestSelectorMeetsAndCovers(t *testing.T) {
 		return strings.Join(tokens, ".")
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		a, err := stream.ParseSelector(term.Draw(t, "a"), 1)
+		a, err := selector.Parse(term.Draw(t, "a"), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := stream.ParseSelector(term.Draw(t, "b"), 1)
+		b, err := selector.Parse(term.Draw(t, "b"), 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package stream
+package selector
 
 import (
 	"slices"
@@ -135,14 +135,14 @@ func covers(a, b string) bool {
 	}
 }
 
-// eachPattern calls fn for the value of each pattern in the map that matches the
+// EachPattern calls fn for the value of each pattern in the map that matches the
 // feed's name. There may be names among the terms, which do not count.
 //
 // It looks up the name's tokens one after the other, each of them or * in its
 // place, below what matched so far. What it visits is at most twice as much with
 // each token, and at most what there is: a name of four tokens takes some thirty
 // look-ups, however many patterns there are.
-func eachPattern[V any](terms ordered.Map[string, V], feed string, fn func(V)) {
+func EachPattern[V any](terms ordered.Map[string, V], feed string, fn func(V)) {
 	if terms.Len() == 0 || Internal(feed) {
 		return
 	}
