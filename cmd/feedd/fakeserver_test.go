@@ -20,6 +20,10 @@ import (
 	"feedd/internal/wire"
 )
 
+// patience is how long a test waits for what has no limit of its own: longer
+// than a busy machine needs, so that only a hang uses it up.
+const patience = 5 * time.Minute
+
 // fakeServer is as much of a server as the client commands need, so that their
 // tests say what the commands do and nothing of the server.
 type fakeServer struct {
@@ -191,7 +195,7 @@ func (s *fakeServer) wait(t *testing.T, n int) {
 		}
 		select {
 		case <-grown:
-		case <-time.After(pagePatience):
+		case <-time.After(patience):
 			t.Fatalf("the server has %d items, not %d", have, n)
 		}
 	}
