@@ -58,8 +58,8 @@ func testAdminPlots(t *testing.T, browser context.Context, bin string) {
 // The scale of a plot, step by step as values come.
 func testAdminScales(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
-	tab := openPage(t, browser, s.url()+"/style.css")
-	got := tab.eval(`import("/plot.js").then(({scaleFor}) => {
+	tab := openPage(t, browser, s.url()+"/shared/style.css")
+	got := tab.eval(`import("/admin/plot.js").then(({scaleFor}) => {
 		const run = (values, base) => {
 			let top = 0;
 			return values.map(value => top = scaleFor(value, top, base).top).join();
@@ -81,8 +81,8 @@ func testAdminScales(t *testing.T, browser context.Context, bin string) {
 // where it is late now and then.
 func testAdminClock(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
-	tab := openPage(t, browser, s.url()+"/style.css")
-	got := tab.eval(`import("/overview.js").then(({timeAfter}) => {
+	tab := openPage(t, browser, s.url()+"/shared/style.css")
+	got := tab.eval(`import("/admin/overview.js").then(({timeAfter}) => {
 		const run = times => {
 			let last;
 			return times.map(time => last = timeAfter(last, time, 1)).join();

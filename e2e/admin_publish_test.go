@@ -55,7 +55,7 @@ func testAdminOneClick(t *testing.T, browser context.Context, bin string) {
 func testAdminKinds(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := openAdmin(t, browser, s)
-	examples := tab.eval(`import("/kindforms.js").then(({KINDS}) => JSON.stringify(KINDS))`)
+	examples := tab.eval(`import("/admin/kindforms.js").then(({KINDS}) => JSON.stringify(KINDS))`)
 	var kinds map[string]struct {
 		Label   string
 		Example json.RawMessage

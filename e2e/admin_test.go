@@ -214,7 +214,7 @@ func testAdminStale(t *testing.T, browser context.Context, bin string) {
 func testAdminSubscribers(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := openAdmin(t, browser, s)
-	reader := openPage(t, browser, s.url()+"/style.css")
+	reader := openPage(t, browser, s.url()+"/shared/style.css")
 	reader.eval(`globalThis.opened = 0; globalThis.source = new EventSource("/feeds/cut.*,me"); source.onopen = () => opened++; ""`)
 	reader.wait(`opened === 1`)
 	// Nobody asks for what nobody sees.

@@ -46,7 +46,7 @@ func testFeedClosed(t *testing.T, browser context.Context, bin string) {
 	next.wantQuiet(noIcon)
 	tab.wantQuiet(noIcon)
 	// Nor a timer, where it is closed as soon as it is live.
-	timed := openPage(t, browser, s.url()+"/style.css", feedHelpers, `{
+	timed := openPage(t, browser, s.url()+"/shared/style.css", feedHelpers, `{
 		const {setTimeout: wait, clearTimeout: end} = globalThis;
 		globalThis.timers = new Set();
 		globalThis.setTimeout = (...asked) => {

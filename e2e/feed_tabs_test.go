@@ -94,7 +94,7 @@ func testFeedShared(t *testing.T, browser context.Context, bin string) {
 func testFeedAsleep(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	// This tab has the lock, and says nothing.
-	sleeper := openPage(t, browser, s.url()+"/style.css")
+	sleeper := openPage(t, browser, s.url()+"/shared/style.css")
 	sleeper.eval(`new Promise(resolve => navigator.locks.request("feedd 2 " + location.origin + "/feeds/", () => {
 		resolve("");
 		return new Promise(() => {});

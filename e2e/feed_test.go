@@ -60,7 +60,7 @@ const noIcon = `status of 404`
 // policy lets it load feed.js. It follows a feed.
 func feedTab(t *testing.T, browser context.Context, address, feed string, options map[string]any, scripts ...string) *pageTab {
 	t.Helper()
-	tab := openPage(t, browser, address+"/style.css", append(scripts, feedHelpers)...)
+	tab := openPage(t, browser, address+"/shared/style.css", append(scripts, feedHelpers)...)
 	if options == nil {
 		options = map[string]any{}
 	}

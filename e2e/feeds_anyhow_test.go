@@ -237,7 +237,7 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 	}
 	come := func() {
 		if len(open) < 4 {
-			tab := openPage(t, browser, front+"/style.css", feedHelpers, feedsAnyhow)
+			tab := openPage(t, browser, front+"/shared/style.css", feedHelpers, feedsAnyhow)
 			begin(tab)
 			open = append(open, tab)
 		}
@@ -272,7 +272,7 @@ func testFeedsAnyhow(t *testing.T, browser context.Context, bin string) {
 		{2, func() { // a tab goes elsewhere, and comes back
 			tab := open[random.IntN(len(open))]
 			check(tab, false)
-			tab.do(chromedp.Navigate(front + "/style.css"))
+			tab.do(chromedp.Navigate(front + "/shared/style.css"))
 			begin(tab)
 		}},
 		{1, func() { // a tab is asleep

@@ -113,7 +113,7 @@ func testLooksExamples(t *testing.T, browser context.Context, bin string) {
 	// Each example is of its kind, has all the fields that must be there and no
 	// others than the kind's, and is shown without a rest.
 	if got := tab.eval(`(async () => {
-		const [{KINDS}, {show}] = await Promise.all([import("/kindforms.js"), import("/kinds.js")]);
+		const [{KINDS}, {show}] = await Promise.all([import("/admin/kindforms.js"), import("/shared/kinds.js")]);
 		const wrong = [];
 		for (const [kind, {label, fields, example}] of Object.entries(KINDS)) {
 			const data = show({data: example});
@@ -293,7 +293,7 @@ globalThis.wrongs = () => {
 func testLooksForAll(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	examples := openPage(t, browser, s.url())
-	kinds := examples.eval(`import("/kindforms.js").then(({KINDS}) => Object.values(KINDS).map(({example}) => JSON.stringify(example)).join("\n"))`)
+	kinds := examples.eval(`import("/admin/kindforms.js").then(({KINDS}) => Object.values(KINDS).map(({example}) => JSON.stringify(example)).join("\n"))`)
 	kinds = strings.ReplaceAll(kinds, "https://example.com", s.url()) // the browser has no other site
 	for kind := range strings.SplitSeq(kinds, "\n") {
 		s.publish(t, "all.kinds", "goal", "application/json", kind)
@@ -430,7 +430,7 @@ func testLooksSmall(t *testing.T, browser context.Context, bin string) {
 	}
 	// Who does not take gzip gets the same, as it is.
 	for encoding, want := range map[string]string{"": "", "gzip": "gzip", "br, gzip;q=0.5": "gzip", "gzip;q=0": "", "identity": "", "GZIP": "gzip"} {
-		req, _ := http.NewRequestWithContext(t.Context(), "GET", s.url()+"/app.js", nil)
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", s.url()+"/reader/reader.js", nil)
 		req.Header.Set("Accept-Encoding", encoding)
 		resp, err := http.DefaultTransport.RoundTrip(req)
 		if err != nil {

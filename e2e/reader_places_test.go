@@ -108,7 +108,7 @@ func testReaderJumps(t *testing.T, browser context.Context, bin string) {
 	tab := openPage(t, browser, s.url()+"/?feed=news")
 	// What people write, by the page's own clock and zone.
 	got := tab.eval(`(async () => {
-		const {placeOf} = await import("/when.js");
+		const {placeOf} = await import("/reader/when.js");
 		const now = new Date(2026, 10, 22, 15, 0, 0);
 		const local = (...args) => new Date(...args).toISOString();
 		const wrong = [];

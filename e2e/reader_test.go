@@ -335,7 +335,7 @@ func testReaderOldest(t *testing.T, browser context.Context, bin string) {
 	s := startForPage(t, bin)
 	tab := openPage(t, browser, s.url())
 	tab.wait(`state() === "live"`)
-	if got := tab.eval(`import("/list.js").then(({List}) => {
+	if got := tab.eval(`import("/reader/list.js").then(({List}) => {
 		const row = id => document.querySelector(id).content.firstElementChild.cloneNode(true);
 		const list = new List(document.createElement("ol"), {itemRow: () => row("#item"), gapRow: () => row("#gap")});
 		const item = id => ({item: {id: String(id), feed: "main", time: "", data: ""}});

@@ -215,7 +215,7 @@ func testREADMEPages(t *testing.T, browser context.Context, bin string) {
 		if i := strings.Index(snippet, "import "); i >= 0 { // a function cannot hold it
 			snippet = regexp.MustCompile(`import (\{.*\}) from (.*);`).ReplaceAllString(snippet, "const $1 = await import($2);")
 		}
-		tab := openPage(t, browser, address+"/style.css")
+		tab := openPage(t, browser, address+"/shared/style.css")
 		tab.eval(`(async () => {
 			const note = what => globalThis.got.push(typeof what === "string" ? what : JSON.stringify(what));
 			globalThis.got = [];

@@ -109,7 +109,7 @@ func (s *pageServer) publishForPictures(t *testing.T, tab *pageTab, dir string) 
 	t.Helper()
 	if dir == "" {
 		tab.eval(`(async () => {
-			const {KINDS} = await import("/kindforms.js");
+			const {KINDS} = await import("/admin/kindforms.js");
 			for (const {example} of Object.values(KINDS)) {
 				await fetch("/feeds/main", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(example)});
 			}

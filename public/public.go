@@ -8,5 +8,5 @@ import "embed"
 
 // Files are the pages, what they load, and openapi.yaml.
 //
-//go:embed *.html *.js *.css *.yaml *.svg *.webm
+//go:embed *.html feed*.js *.yaml *.svg *.webm reader admin chat shared
 var Files embed.FS

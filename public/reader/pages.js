@@ -1,16 +1,16 @@
 // Pages of items from the server: those before an id, and those behind one.
 
-import {feedAt} from "./address.js";
-import {membersOf} from "./json.js";
+import {feedAt} from "../shared/address.js";
+import {membersOf} from "../shared/json.js";
 
 /** How long an answer is waited for, in ms. */
 const PATIENCE = 40_000;
 
 /**
- * @param {import("./address.js").Address} address
+ * @param {import("../shared/address.js").Address} address
  * @param {Record<string, string>} params see "Read" in the HTTP interface
  * @param {AbortSignal} signal
- * @returns {Promise<{items: import("./feed.js").Item[], cursor: string, more: boolean, gap?: import("./feed.js").Gap}>}
+ * @returns {Promise<{items: import("../feed.js").Item[], cursor: string, more: boolean, gap?: import("../feed.js").Gap}>}
  * @throws {Error} with a message for people, and the status of the answer, if
  *   there was one
  */

@@ -193,7 +193,7 @@ function allFields(source) {
 /**
  * An item's data, as an element of the class `data` and its kind's.
  *
- * @param {import("./feed.js").Item} item id, feed and line may be missing, for a
+ * @param {import("../feed.js").Item} item id, feed and line may be missing, for a
  *   preview
  * @returns {HTMLElement}
  */

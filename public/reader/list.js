@@ -1,19 +1,19 @@
 // The rows on the page, the newest first.
 
-import {show} from "./kinds.js";
-import {make} from "./text.js";
+import {show} from "../shared/kinds.js";
+import {make} from "../shared/text.js";
 
 /** Why items are missing, in words. */
 const GAPS = {unknown: "unknown, since the server does not know where this page stood"};
 
-/** @typedef {{item: import("./feed.js").Item} | {gap: import("./feed.js").Gap}} Entry */
+/** @typedef {{item: import("../feed.js").Item} | {gap: import("../feed.js").Gap}} Entry */
 
 const dayTime = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", second: "2-digit"});
 const shortTime = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit"});
 const fullTime = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "long"});
 
 export class List {
-  /** @type {WeakMap<Element, import("./feed.js").Item>} */
+  /** @type {WeakMap<Element, import("../feed.js").Item>} */
   #items = new WeakMap();
   #lastGap = ""; // the text of the newest row, where it is a gap
 
@@ -27,7 +27,7 @@ export class List {
     this.rows = rows;
     /** Several feeds may be among the items. */
     this.several = false;
-    /** @type {(item: import("./feed.js").Item) => string} */
+    /** @type {(item: import("../feed.js").Item) => string} */
     this.addressOf = () => "";
   }
 
@@ -35,7 +35,7 @@ export class List {
     return this.element.children.length;
   }
 
-  /** @returns {import("./feed.js").Item | undefined} */
+  /** @returns {import("../feed.js").Item | undefined} */
   itemOf(row) {
     return this.#items.get(row);
   }

@@ -1,7 +1,7 @@
 // What others say, as text for people. Nothing here makes HTML of it.
 
-import {laidOut} from "./json.js";
-import {sourceOf} from "./text.js";
+import {laidOut} from "../shared/json.js";
+import {sourceOf} from "../shared/text.js";
 
 /** How much of a message is shown, in characters and in lines. */
 const LENGTH = 4_000, LINES = 60;
@@ -31,7 +31,7 @@ const UNSEEN = /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2
  * Reads an item. This page publishes {"name", "text"}; clients of before say
  * what they like.
  *
- * @param {import("./feed.js").Item} item
+ * @param {import("../feed.js").Item} item
  * @returns {Message}
  */
 export function messageOf(item) {

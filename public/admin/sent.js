@@ -1,7 +1,7 @@
 // What was published from this page, to be sent again or changed.
 
-import {pageFor} from "./address.js";
-import {make} from "./text.js";
+import {pageFor} from "../shared/address.js";
+import {make} from "../shared/text.js";
 
 /** How many messages are remembered, and how much of one is shown, in
  * characters. */

@@ -4,8 +4,8 @@ import {copiesOf, copy} from "./copy.js";
 
 /**
  * @param {HTMLElement} row
- * @param {import("./feed.js").Item} item
- * @param {import("./address.js").Address} address
+ * @param {import("../feed.js").Item} item
+ * @param {import("../shared/address.js").Address} address
  * @param {HTMLElement} menu a new one, with a button for each copy
  * @param {(text: string) => void} say
  */

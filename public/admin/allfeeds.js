@@ -1,11 +1,11 @@
 // The table of feeds: how they are doing, how much they keep, and purging.
 
-import {ask} from "./ask.js";
-import {pageFor} from "./address.js";
+import {ask} from "./question.js";
+import {pageFor} from "../shared/address.js";
 import {feedPath, request} from "./request.js";
 import {editRetention, retentionWords} from "./retention.js";
 import {whileSeen} from "./seen.js";
-import {make} from "./text.js";
+import {make} from "../shared/text.js";
 import {age, bytes, count, counted, timeOf} from "./units.js";
 
 /** How often the list is fetched, in ms, and how many feeds at first and with

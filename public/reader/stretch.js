@@ -53,7 +53,7 @@ export class Stretch {
   trouble = {};
 
   #top = ""; // everything that matches up to here is in it
-  /** @type {import("./feed.js").Item | undefined} the first that was only counted */
+  /** @type {import("../feed.js").Item | undefined} the first that was only counted */
   #first;
   #counted = ""; // up to here it was counted anew
   /** @type {string[] | undefined} what matches and came while that is done: ids */
@@ -80,7 +80,7 @@ export class Stretch {
   }
 
   /** Begins anew. What is on the page stays until something comes.
-   * @param {import("./address.js").Address} address */
+   * @param {import("../shared/address.js").Address} address */
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();

@@ -3,11 +3,11 @@
 // Whatever comes from the server is put in as text, never as HTML: guests are
 // not trusted with the page.
 
-import {Log} from "./chatlog.js";
-import {Outbox} from "./chatoutbox.js";
-import {Room} from "./chatroom.js";
-import {keep, recall} from "./chatstore.js";
-import {nameOf} from "./chattext.js";
+import {Log} from "./log.js";
+import {Outbox} from "./outbox.js";
+import {Room} from "./room.js";
+import {keep, recall} from "./storage.js";
+import {nameOf} from "./messages.js";
 
 /** How many of the newest messages the page begins with. */
 const LAST = 50;
@@ -38,7 +38,7 @@ room.addEventListener("state", ({detail}) => showState(detail));
 
 let state = {is: "connecting"};
 
-/** @param {import("./feed.js").State} next */
+/** @param {import("../feed.js").State} next */
 function showState(next) {
   const was = state.is;
   // The words of a wait stand through the attempt that ends it.

@@ -2,9 +2,9 @@
 // a message like all others, or one that failed. A page that is loaded again
 // sends those on that are left.
 
-import {fromTemplate} from "./chatlog.js";
-import {keep, recall} from "./chatstore.js";
-import {putText, shorten} from "./chattext.js";
+import {fromTemplate} from "./log.js";
+import {keep, recall} from "./storage.js";
+import {putText, shorten} from "./messages.js";
 
 /** Where a tab keeps what is on its way, and the ids of what it said. */
 const UNSENT = "feedd chat unsent", OWN = "feedd chat own";
@@ -37,8 +37,8 @@ export class Outbox {
   #own;
 
   /**
-   * @param {import("./chatroom.js").Room} room
-   * @param {import("./chatlog.js").Log} log
+   * @param {import("./room.js").Room} room
+   * @param {import("./log.js").Log} log
    * @param {() => void} refused is called when one is not allowed to speak
    */
   constructor(room, log, refused) {
@@ -68,7 +68,7 @@ export class Outbox {
   }
 
   /** An item came.
-   * @param {import("./feed.js").Item} item
+   * @param {import("../feed.js").Item} item
    * @returns {boolean} whether it is one's own */
   came({id, data}) {
     if (this.#own.has(id)) {
@@ -156,7 +156,7 @@ export class Outbox {
 }
 
 /** Why a message was not taken.
- * @param {import("./feed.js").Problem} problem */
+ * @param {import("../feed.js").Problem} problem */
 function wordsOf({status, type, title, detail}) {
   const words = {
     429: "Too fast: the server takes no more from you for a moment.",

@@ -1,6 +1,6 @@
 // What the page says of its connection, in words.
 
-/** @typedef {import("./feed.js").State} State */
+/** @typedef {import("../feed.js").State} State */
 
 /** @param {State} state
  * @returns {string} a few words that stand until the state is another */

@@ -4,12 +4,12 @@
 // HTML: publishers are not trusted with the page.
 
 import {Composer} from "./composer.js";
-import {FeedList} from "./feedlist.js";
+import {FeedList} from "./allfeeds.js";
 import {Overview} from "./overview.js";
-import {settingsIn} from "./settings.js";
+import {settingsIn} from "./config.js";
 import {signedIn, signIn, signOut, takeTicket} from "./signin.js";
 import {subscriberList} from "./subscribers.js";
-import {make} from "./text.js";
+import {make} from "../shared/text.js";
 
 /** When a server that does not answer is asked again, and how long a message
  * stands, in ms. */

@@ -1,10 +1,10 @@
 // The server's own figures, drawn as they come: the feed _stats, which this page
 // reads as it would any other.
 
-import {Feed} from "./feed.js";
+import {Feed} from "../feed.js";
 import {Plot} from "./plot.js";
 import {bytes, count, milliseconds} from "./units.js";
-import {wordsFor} from "./words.js";
+import {wordsFor} from "../shared/words.js";
 
 /** How many figures are held: those of the longest time that can be shown. */
 const MOST = 600;
@@ -40,7 +40,7 @@ export class Overview {
    * @param {HTMLElement} to.words what the state of the connection is
    * @param {HTMLSelectElement} to.span how much is shown, in s
    * @param {HTMLElement} to.totals what there is in all
-   * @param {(problem: import("./feed.js").Problem) => void} to.refused is told why the server does not let us read
+   * @param {(problem: import("../feed.js").Problem) => void} to.refused is told why the server does not let us read
    * @param {() => void} to.back the server is there again, perhaps with other settings
    */
   constructor(place, to) {
@@ -89,7 +89,7 @@ export class Overview {
     });
   }
 
-  /** @param {import("./feed.js").State} state */
+  /** @param {import("../feed.js").State} state */
   #state(state) {
     const was = this.#live;
     this.#live = state.is === "live";

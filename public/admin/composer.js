@@ -1,13 +1,13 @@
 // Writing an item, by a form of its kind, as plain text or as JSON.
 
-import {pageFor} from "./address.js";
+import {pageFor} from "../shared/address.js";
 import {KINDS} from "./kindforms.js";
-import {show} from "./kinds.js";
+import {show} from "../shared/kinds.js";
 import {newKey, publish} from "./publishing.js";
 import {unsettled} from "./request.js";
 import {Sent} from "./sent.js";
-import {durabilityIn} from "./settings.js";
-import {make} from "./text.js";
+import {durabilityIn} from "./config.js";
+import {make} from "../shared/text.js";
 import {milliseconds} from "./units.js";
 
 /** What can be written beside the kinds. */

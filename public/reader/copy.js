@@ -1,6 +1,6 @@
 // Copies of an item, and of the way to a feed, for use elsewhere.
 
-import {feedAt, pageFor} from "./address.js";
+import {feedAt, pageFor} from "../shared/address.js";
 
 /** A word as a shell takes it: [::1] would be a pattern. */
 export function shellWord(word) {
@@ -20,7 +20,7 @@ feed.onmessage = (e) => {
 }
 
 /** How others follow the feed.
- * @param {import("./address.js").Address} address */
+ * @param {import("../shared/address.js").Address} address */
 export function followers(address) {
   return {
     curl: `curl -N ${shellWord(feedAt(address).href)}`,
@@ -29,8 +29,8 @@ export function followers(address) {
 }
 
 /** What can be copied of an item.
- * @param {import("./feed.js").Item} item
- * @param {import("./address.js").Address} address
+ * @param {import("../feed.js").Item} item
+ * @param {import("../shared/address.js").Address} address
  * @returns {Record<string, string>} */
 export function copiesOf(item, address) {
   const own = new URL(`/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`, location.origin);

@@ -3,17 +3,17 @@
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
-import {feedAt, pageFor, readAddress} from "./address.js";
+import {feedAt, pageFor, readAddress} from "../shared/address.js";
 import {teller} from "./aloud.js";
 import {followers, shellWord, copy} from "./copy.js";
-import {spread} from "./feed-pages.js";
-import {Feed} from "./feed.js";
+import {spread} from "../feed-pages.js";
+import {Feed} from "../feed.js";
 import {listenForKeys} from "./keys.js";
 import {List} from "./list.js";
 import {closeMenu, openMenu} from "./menu.js";
 import {PAGE, Stretch} from "./stretch.js";
-import {sourceOf} from "./text.js";
-import {detailsFor, newItems, wordsFor} from "./words.js";
+import {sourceOf} from "../shared/text.js";
+import {detailsFor, newItems, wordsFor} from "../shared/words.js";
 
 /** What is waited for is shown when the reader lets go, up to so many items;
  * with more the page begins anew at the newest. */
@@ -27,14 +27,14 @@ const fromTemplate = id => $(id).content.firstElementChild.cloneNode(true);
 let address = readAddress(location);
 /** @type {Feed | undefined} */
 let feed;
-/** @type {import("./feed.js").State} */
+/** @type {import("../feed.js").State} */
 let state = {is: "connecting"};
 let paused = false;
 let scrolled = false; // the newest row is above the window
 let upwards = false; // the reader scrolled up to it, to see what is newer
 let words = ""; // that an item must have, in small letters
 let told = ""; // a message of the page itself
-/** @type {import("./address.js").Address | undefined} whose place could not be shown */
+/** @type {import("../shared/address.js").Address | undefined} whose place could not be shown */
 let missed;
 
 /** Whether what comes is only counted. */
@@ -54,7 +54,7 @@ const stretch = new Stretch(list, {
 const tellNew = teller($("aloud"));
 
 /** Whether an item has the words of the filter.
- * @param {import("./feed.js").Item} item */
+ * @param {import("../feed.js").Item} item */
 function matches(item) {
   if (!words) return true;
   const {data, event, feed} = item;
@@ -149,7 +149,7 @@ function command() {
 
 // What it says.
 
-/** @param {import("./feed.js").State} next */
+/** @param {import("../feed.js").State} next */
 function showState(next) {
   // The words of a wait stand through the attempt that ends it, and those of a
   // connection when it is made anew for another address.

@@ -1,9 +1,9 @@
 // The table of subscribers: who reads, how far behind, and cutting one.
 
-import {ask} from "./ask.js";
+import {ask} from "./question.js";
 import {request} from "./request.js";
 import {whileSeen} from "./seen.js";
-import {make} from "./text.js";
+import {make} from "../shared/text.js";
 import {age, count, counted} from "./units.js";
 
 /** How often the list is fetched, in ms, and how many subscribers. */

@@ -1,8 +1,8 @@
 // What a screen reader is told of new items: a summary now and then, since
 // nobody can listen to 50 items a second.
 
-import {show} from "./kinds.js";
-import {newItems} from "./words.js";
+import {show} from "../shared/kinds.js";
+import {newItems} from "../shared/words.js";
 
 /** How often it is told at most, in ms. */
 const EVERY = 10_000;
@@ -22,7 +22,7 @@ export function teller(region) {
     last = undefined;
     timer = setTimeout(tell, EVERY);
   };
-  /** @param {import("./feed.js").Item} item that is new */
+  /** @param {import("../feed.js").Item} item that is new */
   return item => {
     count++;
     last = item;

@@ -10,8 +10,8 @@
 // stores it once. So over broken connections, restarts of the server and changes
 // of transport nothing is lost or doubled.
 
-import {FIRST_WAIT, LONGEST_WAIT, Refusal, ask, backoff, pause, spread} from "./feed-pages.js";
-import {Feed} from "./feed.js";
+import {FIRST_WAIT, LONGEST_WAIT, Refusal, ask, backoff, pause, spread} from "../feed-pages.js";
+import {Feed} from "../feed.js";
 
 /** A WebSocket on which nothing came for so long does not come through, in ms. */
 const OPENING = 5_000;
@@ -31,7 +31,7 @@ const EVENT = "broadcast";
 const TOO_LARGE = 1009, RESTART = 1012;
 
 /**
- * @typedef {import("./feed.js").Problem} Problem
+ * @typedef {import("../feed.js").Problem} Problem
  *
  * @typedef {{id: string, problem?: undefined} | {problem: Problem, id?: undefined}} Answer
  *
@@ -60,7 +60,7 @@ export class Room extends EventTarget {
   #url;
   #last;
   #cursor = "";
-  /** @type {import("./feed.js").State} */
+  /** @type {import("../feed.js").State} */
   #state = {is: "connecting"};
   /** What was said and is not answered, in order.
    * @type {Map<string, {data: object, on?: WebSocket, answer: (a: Answer) => void}>} */
@@ -144,7 +144,7 @@ export class Room extends EventTarget {
     }
   }
 
-  /** @param {import("./feed.js").State} state */
+  /** @param {import("../feed.js").State} state */
   #show(state) {
     this.#state = state;
     this.#tell("state", state);

@@ -1,7 +1,7 @@
 // The messages on the page: rows, the place to which the reader has scrolled,
 // and what is read aloud.
 
-import {messageOf, putText, shorten} from "./chattext.js";
+import {messageOf, putText, shorten} from "./messages.js";
 
 /** How many rows are kept at most. */
 const ROWS = 500;
@@ -59,7 +59,7 @@ export class Log {
     if (this.#pending.length === 0 && !$("messages").hasChildNodes()) $("empty").hidden = false;
   }
 
-  /** @param {import("./feed.js").Item} item
+  /** @param {import("../feed.js").Item} item
    * @param {boolean} own */
   add(item, own) {
     const {name, text, json} = messageOf(item);
@@ -88,7 +88,7 @@ export class Log {
     if (!own && Number(item.id) > this.#begin) this.#news(name || "nameless", shown.text);
   }
 
-  /** @param {import("./feed.js").Gap} gap */
+  /** @param {import("../feed.js").Gap} gap */
   addGap({reason}) {
     const text = `Messages are missing here: ${reason === "unknown" ? "the server does not know where this page stood" : reason}`;
     // Told again when the connection broke before the next message.

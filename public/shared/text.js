@@ -62,7 +62,7 @@ export function linked(text) {
 
 /** The JSON of an item's data as the publisher gave it: in JavaScript's values
  * large numbers are rounded and repeated names lost.
- * @param {import("./feed.js").Item} item */
+ * @param {import("../feed.js").Item} item */
 export function sourceOf({line, data}) {
   return membersOf(line ?? "")?.findLast(({name}) => name === "data")?.source ?? JSON.stringify(data);
 }

@@ -4,7 +4,7 @@
 // The scale goes up as soon as a value needs it, and down only when half of it
 // stands empty, in round steps. So it stands still for most seconds.
 
-import {make} from "./text.js";
+import {make} from "../shared/text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** The room around the plotted area, and its height, in CSS pixels. */
