@@ -5,7 +5,6 @@ package stream
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"feedd/internal/clip"
 )
@@ -116,7 +115,7 @@ func (p *pool) stepNear(m *member, pg *page) fate {
 		var e *Entry
 		if m.half.notice == nil {
 			var known bool
-			if e, known = s.hub.windows.find(m.half.id, time.Now()); !known {
+			if e, known = s.hub.RecallRecent(m.half.id); !known {
 				return fateFar
 			}
 		}
@@ -127,10 +126,7 @@ func (p *pool) stepNear(m *member, pg *page) fate {
 			return fateAnswered
 		}
 	}
-	if m.cursor.foreign != nil {
-		return fateFar
-	}
-	d, ok := s.hub.windows.deliver(&m.cursor, m.bounds(catchUpBounds), time.Now())
+	d, ok := s.hub.Recent(&m.cursor, m.bounds(catchUpBounds))
 	if !ok {
 		return fateFar
 	}
@@ -144,7 +140,7 @@ func (p *pool) stepFar(m *member, pg *page) fate {
 		return fateStopped
 	}
 	if m.half != nil {
-		e, err := s.hub.again(s.ctx, &m.cursor, m.half.id)
+		e, err := s.hub.Recall(s.ctx, &m.cursor, m.half.id)
 		if err != nil {
 			p.failed(m, err)
 			return fateFailed
@@ -175,15 +171,15 @@ func (p *pool) give(m *member, pg *page, d *Delivery) fate {
 			return fateBlocked // or gone, as the next write will find
 		}
 	} else {
-		items, whole, err := m.deliver(pg, d, now)
+		w, err := m.deliver(pg, d, now)
 		if err != nil {
 			return fateGone
 		}
-		s.tally.delivered.Add(uint64(items))
-		if d.Gap != nil && m.cursor.told >= d.Gap.Through {
+		s.tally.delivered.Add(uint64(w.items))
+		if w.gap {
 			s.tally.gaps.Add(1)
 		}
-		if !whole {
+		if !w.whole {
 			return fateBlocked
 		}
 		s.tally.caughtUp.Add(1)
@@ -206,7 +202,7 @@ func (p *pool) finish(m *member, e *Entry) fate {
 		return fateFailed
 	default:
 		// A large item is written in many parts: it is not copied for each.
-		rest = e.frame(m.enc.Items)[m.half.off:]
+		rest = e.Frame(m.enc.Items)[m.half.off:]
 	}
 	n, err := m.write(rest, p.shards.now())
 	switch {
@@ -220,7 +216,8 @@ func (p *pool) finish(m *member, e *Entry) fate {
 		return fateBlocked
 	}
 	if m.half.notice == nil {
-		m.cursor.after, m.told = m.half.id, m.half.id
+		m.cursor.Finish(m.half.id)
+		m.told = m.half.id
 		p.shards.tally.delivered.Add(1)
 	}
 	m.half = nil

@@ -83,7 +83,7 @@ func (s *shard) census(at, from, most int, wanted func(netip.AddrPort, string) b
 		if m == nil || m.state == resting || len(lists[m.state == parked]) >= most {
 			continue
 		}
-		addr, selector := peerOf(m.fd), m.group.on.sel.String()
+		addr, selector := peerOf(m.fd), m.group.on.Selection().String()
 		if !wanted(addr, selector) {
 			continue
 		}

@@ -5,7 +5,7 @@ import "feedd/internal/selector"
 // Cursor is a reader: what it selects and where it stands. That is all of its
 // state; there is no queue. One goroutine uses it at a time.
 type Cursor struct {
-	on *target
+	on *Target
 
 	after ID   // everything selected at or below it was delivered, or told as lost
 	told  ID   // the highest loss that the reader was told of
@@ -15,23 +15,27 @@ type Cursor struct {
 	foreign *string
 }
 
-// target is a selection, and what is known of it in advance. Cursors that
-// select the same may share one.
-type target struct {
+// Target is a selection, and what is known of it in advance. Cursors that
+// select the same may share one: see [Hub.Share].
+type Target struct {
 	sel   selector.Selection
 	names []string // of a selection without patterns
 	plain bool     // it is one
 
-	// Of one by which waiters are found, see interest.
-	holders int       // guarded by interest.editMu
-	waiters []*Waiter // guarded by interest.mu
+	// Of one by which listeners are found.
+	in        *interest   // nil for one that is not shared
+	holders   int         // guarded by interest.editMu
+	listeners []*Listener // guarded by interest.mu
 }
 
-func newTarget(sel selector.Selection) *target {
-	t := &target{sel: sel}
+func newTarget(sel selector.Selection) *Target {
+	t := &Target{sel: sel}
 	t.names, t.plain = sel.Names()
 	return t
 }
+
+// Selection returns what the target selects.
+func (t *Target) Selection() selector.Selection { return t.sel }
 
 // Position returns where the reader stands: it may resume from here.
 func (c *Cursor) Position() ID { return c.after }
@@ -45,6 +49,10 @@ func (c *Cursor) Resume() ID {
 	}
 	return c.after
 }
+
+// Target returns what the cursor selects, and what it may share with others: see
+// [Hub.Share].
+func (c *Cursor) Target() *Target { return c.on }
 
 // Selection returns what the cursor selects.
 func (c *Cursor) Selection() selector.Selection { return c.on.sel }
@@ -78,9 +86,9 @@ func (c *Cursor) Advance(d *Delivery) {
 	c.live = d.atHead || d.windowed && c.live
 }
 
-// advance moves the cursor over the first n entries of a delivery, and its
-// gap.
-func (c *Cursor) advance(d *Delivery, n int) {
+// Step moves the cursor over the gap and the first n entries of a delivery of
+// which the rest did not reach the reader.
+func (c *Cursor) Step(d *Delivery, n int) {
 	if d.Gap != nil {
 		c.passGap(d.Gap)
 	}
@@ -89,6 +97,24 @@ func (c *Cursor) advance(d *Delivery, n int) {
 	}
 	c.live = d.windowed && c.live
 }
+
+// Finish moves the cursor over an entry of which the reader has now the rest as
+// well, behind a Step over those before it.
+func (c *Cursor) Finish(id ID) { c.after = id }
+
+// Skip moves the cursor up to just below id, where the reader is known to have
+// everything selected that lies below that.
+func (c *Cursor) Skip(id ID) { c.after = max(c.after, id-1) }
+
+// Place tells cursors over one Target apart: those at the same Place get the
+// same from [Hub.Recent].
+type Place struct {
+	after         ID
+	live, foreign bool
+}
+
+// Place returns where the cursor stands.
+func (c *Cursor) Place() Place { return Place{c.after, c.live, c.foreign != nil} }
 
 func (c *Cursor) passGap(g *Gap) {
 	c.told = max(c.told, g.Through)

@@ -56,12 +56,13 @@ func (e *Entry) AppendFrame(dst []byte, f *Format) []byte {
 	if e.memory == nil {
 		return f.append(dst, &e.Item)
 	}
-	return append(dst, e.frame(f)...)
+	return append(dst, e.Frame(f)...)
 }
 
-// frame returns the entry in the given format, shared. It is kept for the next
-// reader as long as the entry is in a window and there is room for it.
-func (e *Entry) frame(f *Format) []byte {
+// Frame returns the entry in the given format, shared: nobody writes to it. It
+// is kept for the next reader as long as the entry is in a window and there is
+// room for it.
+func (e *Entry) Frame(f *Format) []byte {
 	if e.memory == nil {
 		return f.append(nil, &e.Item)
 	}

@@ -9,9 +9,9 @@ import "time"
 type group struct {
 	shard  *shard
 	key    groupKey
-	on     *target
+	on     *Target
 	enc    *Encoding
-	waiter *Waiter
+	waiter *Listener
 	// members counts all, parked those that are parked.
 	members int
 	parked  []*member
@@ -32,7 +32,7 @@ type group struct {
 }
 
 type groupKey struct {
-	on    *target // those who select the same hold the same
+	on    *Target // those who select the same hold the same
 	enc   *Encoding
 	reply *Reply // of polls, with the items of an answer
 	items int
@@ -83,7 +83,7 @@ func (s *shard) pass(now time.Duration) {
 			}
 			g.left--
 			if m := g.parked[g.left]; s.serve(m, g.since, now) {
-				s.touch(g, m.cursor.after+1)
+				s.touch(g, m.cursor.Position()+1)
 			}
 			served++
 		}
@@ -108,8 +108,7 @@ var passBounds = Bounds{Items: 4096, Bytes: 256 << 10}
 // batch is what members that stand at the same place get.
 type batch struct {
 	group *group
-	after ID
-	live  bool
+	at    Place
 
 	d    Delivery
 	ok   bool // the windows reach back so far
@@ -135,27 +134,27 @@ func (b *batches) forget() {
 }
 
 // of returns what comes next for a member that had everything below since.
-func (b *batches) of(m *member, since ID, w *windows) *batch {
-	after := max(m.cursor.after, since-1)
+func (b *batches) of(m *member, since ID, h *Hub) *batch {
+	cursor := m.cursor
+	cursor.Skip(since)
+	at := cursor.Place()
 	for i := range b.list {
-		if l := &b.list[i]; l.group == m.group && l.after == after && l.live == m.cursor.live {
+		if l := &b.list[i]; l.group == m.group && l.at == at {
 			return l
 		}
 	}
 	l := &b.list[b.next]
 	b.next = (b.next + 1) % len(b.list)
-	l.group, l.after, l.live = m.group, after, m.cursor.live
+	l.group, l.at = m.group, at
 	l.answer, l.kept = nil, nil
-	at := m.cursor
-	at.after = after
-	l.d, l.ok = w.deliver(&at, m.bounds(passBounds), time.Now())
+	l.d, l.ok = h.Recent(&cursor, m.bounds(passBounds))
 	switch {
 	case m.poll == nil:
 		l.page.encode(m.enc, &l.d)
 	case len(l.d.Entries) > 0:
 		// Not in a buffer that is used again: those who take it in parts keep
 		// the rest.
-		l.answer = m.poll.Reply.Append(nil, answerOf(&at, &l.d), false)
+		l.answer = m.poll.Reply.Append(nil, answerOf(&cursor, &l.d), false)
 	}
 	return l
 }
@@ -164,11 +163,7 @@ func (b *batches) of(m *member, since ID, w *windows) *batch {
 // member had everything below it, 0 where that is not known. It reports whether
 // the member is still parked, and there is more for it.
 func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
-	if m.cursor.foreign != nil {
-		s.catchUp(m)
-		return false
-	}
-	b := s.batches.of(m, since, s.all.hub.windows)
+	b := s.batches.of(m, since, s.all.hub)
 	if !b.ok {
 		s.catchUp(m)
 		return false
@@ -180,9 +175,9 @@ func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
 		m.cursor.Advance(&b.d)
 		return b.d.More
 	}
-	items, whole, err := m.deliver(&b.page, &b.d, now)
-	s.delivered += uint64(items)
-	if items > 0 {
+	w, err := m.deliver(&b.page, &b.d, now)
+	s.delivered += uint64(w.items)
+	if w.items > 0 {
 		if s.sample%delaySample == 0 {
 			s.all.hub.Delays.Add(b.d.Entries[0].ID, time.Now())
 		}
@@ -192,7 +187,7 @@ func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
 	case err != nil:
 		s.end(m, EndGone)
 		return false
-	case !whole:
+	case !w.whole:
 		s.block(m)
 		return false
 	}

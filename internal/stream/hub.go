@@ -106,13 +106,21 @@ func (h *Hub) Rates(feeds []string, while time.Duration) []float64 {
 // Head returns the newest position: nothing above it was shown to anyone.
 func (h *Hub) Head() ID { return h.windows.newest() }
 
+// Recent is Next from memory alone: it waits for nothing, and returns false
+// where memory does not reach back to the cursor and the log must be asked, by
+// Next.
+func (h *Hub) Recent(c *Cursor, b Bounds) (Delivery, bool) {
+	if c.foreign != nil { // only the log knows what it must be told
+		return Delivery{}, false
+	}
+	return h.windows.deliver(c, b, time.Now())
+}
+
 // Next returns what lies between the cursor and the head, within the bounds.
 // It never waits for new items: a cursor at the head gets an empty Delivery.
 func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
-	if c.foreign == nil {
-		if d, ok := h.windows.deliver(c, b, time.Now()); ok {
-			return d, nil
-		}
+	if d, ok := h.Recent(c, b); ok {
+		return d, nil
 	}
 	head := h.Head()
 	page, err := h.log.Read(ctx, Query{
@@ -228,8 +236,8 @@ func (h *Hub) Drain() { h.drain.Do(func() { close(h.draining) }) }
 // Draining is closed once readers shall end and no new ones are taken.
 func (h *Hub) Draining() <-chan struct{} { return h.draining }
 
-// drains reports whether readers shall end.
-func (h *Hub) drains() bool {
+// IsDraining reports whether readers shall end.
+func (h *Hub) IsDraining() bool {
 	select {
 	case <-h.draining:
 		return true
@@ -238,10 +246,15 @@ func (h *Hub) drains() bool {
 	}
 }
 
-// again returns an entry of a cursor's selection that part of was written, or
-// nil when it is gone.
-func (h *Hub) again(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
-	if e, known := h.windows.find(id, time.Now()); known {
+// RecallRecent returns an entry by its id, or nil when it is gone; and false
+// where memory does not reach back so far and the log must be asked, by Recall.
+// It does not wait for anything.
+func (h *Hub) RecallRecent(id ID) (*Entry, bool) { return h.windows.find(id, time.Now()) }
+
+// Recall returns an entry of the cursor's selection by its id, or nil when it is
+// gone: to write the rest of one that was written in part.
+func (h *Hub) Recall(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
+	if e, known := h.RecallRecent(id); known {
 		return e, nil
 	}
 	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})

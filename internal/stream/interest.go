@@ -23,34 +23,35 @@ type interest struct {
 	// editMu guards targets and their holders, and is held while a new tree is
 	// made. It comes before the others.
 	editMu  sync.Mutex
-	targets map[selector.Key]*target
+	targets map[selector.Key]*Target
 
 	dropMu  sync.Mutex // guards dropped
-	dropped []*target  // that were held once less; where there are any, a goroutine will see to it
+	dropped []*Target  // that were held once less; where there are any, a goroutine will see to it
 
-	// mu guards the posts and the waiters of targets. Nothing blocks under it,
+	// mu guards the posts and the listeners of targets. Nothing blocks under it,
 	// and nothing is done for all terms of a selection.
 	mu sync.Mutex
 }
 
 // post is where those wait whose selections have a term.
-type post struct{ targets []*target }
+type post struct{ targets []*Target }
 
 func newInterest() *interest {
-	in := &interest{targets: make(map[selector.Key]*target)}
+	in := &interest{targets: make(map[selector.Key]*Target)}
 	in.terms.Store(new(ordered.Map[string, *post]))
 	return in
 }
 
 // hold returns the target of a selection, which those who select the same share,
 // and by which they are found. drop gives it back.
-func (in *interest) hold(sel selector.Selection) *target {
+func (in *interest) hold(sel selector.Selection) *Target {
 	in.editMu.Lock()
 	defer in.editMu.Unlock()
 	key := sel.Key()
 	t := in.targets[key]
 	if t == nil {
 		t = newTarget(sel)
+		t.in = in
 		in.targets[key] = t
 		in.link(t)
 	}
@@ -60,7 +61,7 @@ func (in *interest) hold(sel selector.Selection) *target {
 
 // drop takes back a hold. It does not wait: a shard that lets a subscriber go
 // has others to serve, and editMu may be held for a while.
-func (in *interest) drop(t *target) {
+func (in *interest) drop(t *Target) {
 	in.dropMu.Lock()
 	defer in.dropMu.Unlock()
 	in.dropped = append(in.dropped, t)
@@ -86,7 +87,7 @@ func (in *interest) dropAll() {
 }
 
 // link puts a target to its terms.
-func (in *interest) link(t *target) {
+func (in *interest) link(t *Target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
 	t.sel.EachTerm(func(term string) {
@@ -99,13 +100,13 @@ func (in *interest) link(t *target) {
 		if edit == nil {
 			edit = terms.Edit()
 		}
-		edit.Set(term, &post{targets: []*target{t}})
+		edit.Set(term, &post{targets: []*Target{t}})
 	})
 	in.replace(edit)
 }
 
 // unlink takes a target from its terms.
-func (in *interest) unlink(t *target) {
+func (in *interest) unlink(t *Target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
 	t.sel.EachTerm(func(term string) {
@@ -144,51 +145,51 @@ func without[T any](list []*T, i int) []*T {
 	return list
 }
 
-// attach registers a waiter at its target.
-func (in *interest) attach(w *Waiter) {
+// attach registers a listener at its target.
+func (in *interest) attach(l *Listener) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	w.at = len(w.on.waiters)
-	w.on.waiters = append(w.on.waiters, w)
+	l.at = len(l.on.listeners)
+	l.on.listeners = append(l.on.listeners, l)
 }
 
 // detach takes back an attach.
-func (in *interest) detach(w *Waiter) {
+func (in *interest) detach(l *Listener) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	list := w.on.waiters
-	list[len(list)-1].at = w.at
-	w.on.waiters = without(list, w.at)
+	list := l.on.listeners
+	list[len(list)-1].at = l.at
+	l.on.listeners = without(list, l.at)
 }
 
-// each calls fn for every waiter whose selection has the feed; for one with
+// each calls fn for every listener whose selection has the feed; for one with
 // several terms that match, several times. fn must not block.
-func (in *interest) each(feed string, fn func(*Waiter)) {
+func (in *interest) each(feed string, fn func(*Listener)) {
 	in.named(feed, fn)
 	in.patterned(feed, fn)
 }
 
 // named is each for those who have the feed's name among their terms.
-func (in *interest) named(feed string, fn func(*Waiter)) {
+func (in *interest) named(feed string, fn func(*Listener)) {
 	if p, ok := in.terms.Load().Get(feed); ok {
 		in.tell(p, feed, fn)
 	}
 }
 
 // patterned is each for those who have a pattern that matches.
-func (in *interest) patterned(feed string, fn func(*Waiter)) {
+func (in *interest) patterned(feed string, fn func(*Listener)) {
 	selector.EachPattern(*in.terms.Load(), feed, func(p *post) { in.tell(p, feed, fn) })
 }
 
-func (in *interest) tell(p *post, feed string, fn func(*Waiter)) {
+func (in *interest) tell(p *post, feed string, fn func(*Listener)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, t := range p.targets {
 		if !t.sel.Allows(feed) {
 			continue
 		}
-		for _, w := range t.waiters {
-			fn(w)
+		for _, l := range t.listeners {
+			fn(l)
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 func TestInterest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := newInterest()
-		var waiters []*Waiter
-		remove := func(w *Waiter) {
-			in.detach(w)
+		var waiters []*Listener
+		remove := func(w *Listener) {
+			w.Close()
 			in.dropped = append(in.dropped, w.on)
 			in.dropAll()
 		}
@@ -45,13 +45,11 @@ func TestInterest(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(t, "restricted") == 0 {
 				sel = sel.Allowing("those with a", func(feed string) bool { return strings.HasPrefix(feed, "a") })
 			}
-			w := &Waiter{on: in.hold(sel)}
-			in.attach(w)
-			waiters = append(waiters, w)
+			waiters = append(waiters, in.hold(sel).Listen(nil))
 		}
 		for _, feed := range []string{"a", "b", "a.a", "a.b", "b.a.b", "a.b.a.b", "b.b.b.b.b", "a-b", "a-b.a", "b.a-b.b", "_a", "_a.b", "c"} {
-			found := make(map[*Waiter]struct{})
-			in.each(feed, func(w *Waiter) { found[w] = struct{}{} })
+			found := make(map[*Listener]struct{})
+			in.each(feed, func(w *Listener) { found[w] = struct{}{} })
 			for _, w := range waiters {
 				if _, is := found[w]; is != w.on.sel.Has(feed) {
 					t.Errorf("%s: %s is found %v", feed, w.on.sel, is)

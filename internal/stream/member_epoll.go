@@ -65,6 +65,13 @@ type page struct {
 	ends []int // where each item ends
 }
 
+// written says what of a delivery was written.
+type written struct {
+	items int  // that went whole
+	gap   bool // its gap, if only the beginning of it
+	whole bool // everything
+}
+
 // encode makes the page that of a delivery.
 func (p *page) encode(enc *Encoding, d *Delivery) {
 	p.buf, p.ends, p.gap = p.buf[:0], p.ends[:0], 0
@@ -118,37 +125,34 @@ func (m *member) write(b []byte, now time.Duration) (n int, err error) {
 }
 
 // deliver writes a delivery, which is encoded in the page, and moves the
-// cursor as far as events went whole. It returns how many items did, and
-// whether everything did.
-func (m *member) deliver(p *page, d *Delivery, now time.Duration) (items int, whole bool, err error) {
+// cursor as far as events went whole. It returns what did.
+func (m *member) deliver(p *page, d *Delivery, now time.Duration) (w written, err error) {
 	n, err := m.write(p.buf, now)
-	if err != nil {
-		return 0, false, err
+	if err != nil || n == 0 {
+		return written{}, err
 	}
 	if n == len(p.buf) {
 		m.cursor.Advance(d)
 		m.note(d, len(d.Entries))
-		return len(d.Entries), true, nil
+		return written{len(d.Entries), d.Gap != nil, true}, nil
 	}
 	if n < p.gap {
-		if n > 0 {
-			m.half = &half{notice: append([]byte(nil), p.buf[n:p.gap]...)}
-			m.cursor.advance(d, 0)
-			m.note(d, 0)
-		}
-		return 0, false, nil
+		m.half = &half{notice: append([]byte(nil), p.buf[n:p.gap]...)}
+		m.cursor.Step(d, 0)
+		m.note(d, 0)
+		return written{gap: true}, nil
 	}
-	items = sort.SearchInts(p.ends, n+1)
+	items := sort.SearchInts(p.ends, n+1)
 	begin := p.gap
 	if items > 0 {
 		begin = p.ends[items-1]
 	}
-	m.cursor.advance(d, items)
+	m.cursor.Step(d, items)
 	m.note(d, items)
 	if n > begin {
 		m.half = &half{id: d.Entries[items].ID, off: n - begin}
 	}
-	return items, false, nil
+	return written{items: items, gap: d.Gap != nil}, nil
 }
 
 // note remembers the position that the reader was told with the gap and the
@@ -165,7 +169,7 @@ func (m *member) note(d *Delivery, n int) {
 // whether the socket took it.
 func (m *member) heartbeat(now time.Duration) bool {
 	at := m.cursor.Position()
-	moved := m.cursor.on.sel.Filtered() && at > m.told
+	moved := m.cursor.Selection().Filtered() && at > m.told
 	b := m.enc.Silence(nil, at, moved)
 	n, err := m.write(b, now)
 	if err != nil || n == 0 {

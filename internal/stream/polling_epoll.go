@@ -109,7 +109,7 @@ func (s *shard) timeOut(m *member, now time.Duration) {
 // somebody else has it, that is done when it comes back.
 func (s *shard) conclude(m *member, now time.Duration) {
 	if m.state == parked && s.serve(m, 0, now) {
-		s.touch(m.group, m.cursor.after+1)
+		s.touch(m.group, m.cursor.Position()+1)
 	}
 }
 

@@ -286,7 +286,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 	sl.m, m.gen = m, sl.gen
 	g := s.groupOf(m)
 	g.members++
-	g.waiter.readers.Add(1)
+	g.waiter.AddReaders(1)
 	m.group = g
 	m.state = catchingUp // nobody's yet
 	s.await(m)
@@ -300,15 +300,15 @@ func (s *shard) enter(m *member, now time.Duration) {
 
 // groupOf returns the group that a member belongs to.
 func (s *shard) groupOf(m *member) *group {
-	key := groupKey{on: m.cursor.on, enc: m.enc}
+	key := groupKey{on: m.cursor.Target(), enc: m.enc}
 	if m.poll != nil {
 		key.reply, key.items = m.poll.Reply, m.poll.Items
 	}
 	if g := s.groups[key]; g != nil {
 		return g
 	}
-	g := &group{shard: s, key: key, on: m.cursor.on, enc: m.enc}
-	g.waiter = s.all.hub.wakes.add(g.on, func(first ID) {
+	g := &group{shard: s, key: key, on: key.on, enc: m.enc}
+	g.waiter = g.on.Listen(func(first ID) {
 		s.mu.Lock()
 		if g.came == 0 {
 			s.in.touched = append(s.in.touched, g)
@@ -374,7 +374,7 @@ func (s *shard) block(m *member) {
 // dismiss ends a member's stream: with a notice, when the server goes.
 func (s *shard) dismiss(m *member, now time.Duration) {
 	end := EndGone
-	if s.all.hub.drains() {
+	if s.all.hub.IsDraining() {
 		end = EndDrained
 		switch {
 		case m.half != nil || m.state == resting:
@@ -418,13 +418,13 @@ func (s *shard) leave(m *member, why End) {
 	}
 	g := m.group
 	m.group = nil
-	g.waiter.readers.Add(-1)
+	g.waiter.AddReaders(-1)
 	if g.members--; g.members == 0 {
-		s.all.hub.wakes.detach(g.waiter)
+		g.waiter.Close()
 		delete(s.groups, g.key)
 	}
-	s.all.hub.wakes.drop(g.on)
-	m.cursor.on = nil // of a connection that rests nothing of it is left
+	g.on.Release()
+	m.cursor = Cursor{} // of a connection that rests nothing of it is left
 	m.left(why)
 }
 

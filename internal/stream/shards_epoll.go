@@ -89,7 +89,7 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 	m.begin(s.now())
 	// The terms are put where they are found here, and not in the shard, which
 	// has others to serve.
-	m.cursor.on = s.hub.wakes.hold(m.cursor.on.sel)
+	s.hub.Share(&m.cursor)
 	s.tally.members.Add(1)
 	sh := s.list[int(s.next.Add(1))%len(s.list)]
 	if !sh.come(m) {
@@ -97,7 +97,7 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 			unix.Close(fd)
 		}
 		s.tally.members.Add(-1)
-		s.hub.wakes.drop(m.cursor.on)
+		m.cursor.Target().Release()
 		return ErrClosed
 	}
 	if m.poll == nil {
@@ -167,7 +167,7 @@ func (s *Shards) Close() {
 }
 
 // stops reports whether members shall be sent away.
-func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.drains() }
+func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.IsDraining() }
 
 // now is the time since the shards began.
 func (s *Shards) now() time.Duration { return time.Since(s.begin) }

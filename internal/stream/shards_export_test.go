@@ -9,7 +9,7 @@ import (
 // WatchFirst is Hub.Watch, for a waiter that is told what shards are: an id at
 // or below the first item that came.
 func (h *Hub) WatchFirst(sel selector.Selection, notify func(first ID)) *Waiter {
-	return h.wakes.add(h.wakes.hold(sel), notify)
+	return &Waiter{listener: h.wakes.hold(sel).Listen(notify)}
 }
 
 // Wake wakes those who wait for the items of a commit.

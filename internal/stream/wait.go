@@ -12,48 +12,79 @@ import (
 // touched it; several commits may be one value, and a value may come without
 // an item for this reader. So: register, read up to the head, wait, read.
 type Waiter struct {
-	C      <-chan struct{}
-	wakes  *waker
-	on     *target
-	at     int // its place in on.waiters; guarded by interest.mu
-	notify func(first ID)
-	// readers is how many readers wait here.
+	C        <-chan struct{}
+	listener *Listener
+}
+
+// Listener is told of items that a Target selects.
+type Listener struct {
+	on      *Target
+	at      int // its place in on.listeners; guarded by interest.mu
+	notify  func(first ID)
 	readers atomic.Int32
 }
+
+// Share has the cursor share what is known of its selection with all readers
+// that select the same, and makes that a Target that can be listened to. Release
+// gives it back. It may wait for others who do the same.
+func (h *Hub) Share(c *Cursor) *Target {
+	c.on = h.wakes.hold(c.on.sel)
+	return c.on
+}
+
+// Release takes back a Share. It does not wait.
+func (t *Target) Release() { t.in.drop(t) }
+
+// Listen has notify called after commits that touched a target that is shared:
+// in the order of commits, with an id at or below that of the first item that
+// came since the call before; several commits may be one call, and one may come
+// without an item for the target. It must not block, nor call the hub. Close of
+// the listener ends that.
+func (t *Target) Listen(notify func(first ID)) *Listener {
+	l := &Listener{on: t, notify: notify}
+	t.in.attach(l)
+	return l
+}
+
+// AddReaders adds to how many readers wait with this listener: see
+// [Hub.Readers].
+func (l *Listener) AddReaders(n int) { l.readers.Add(int32(n)) }
+
+// Close ends the listener; its target stays shared. It does not wait.
+func (l *Listener) Close() { l.on.in.detach(l) }
 
 // Watch registers a waiter for the feeds of the selection; Close ends it.
 func (h *Hub) Watch(sel selector.Selection) *Waiter {
 	notice := make(chan struct{}, 1)
-	w := h.wakes.add(h.wakes.hold(sel), func(ID) {
+	l := h.wakes.hold(sel).Listen(func(ID) {
 		select {
 		case notice <- struct{}{}:
 		default: // it has one coming already
 		}
 	})
-	w.C = notice
-	w.readers.Store(1)
-	return w
+	l.AddReaders(1)
+	return &Waiter{C: notice, listener: l}
 }
 
 // Selection returns what the waiter was registered for. All who select the same
 // have the same, and so its memory once.
-func (w *Waiter) Selection() selector.Selection { return w.on.sel }
+func (w *Waiter) Selection() selector.Selection { return w.listener.on.sel }
 
 // Close ends the waiter.
 func (w *Waiter) Close() {
-	w.wakes.detach(w)
-	w.wakes.drop(w.on)
+	w.listener.Close()
+	w.listener.on.Release()
 }
 
 // Readers returns how many readers select each of the feeds.
 func (h *Hub) Readers(feeds []string) []int {
 	counts := make([]int, len(feeds))
-	seen := make(map[*Waiter]int) // the last feed that it was counted for, from 1
+	seen := make(map[*Listener]int) // the last feed that it was counted for, from 1
 	for i, feed := range feeds {
-		h.wakes.each(feed, func(w *Waiter) {
-			if seen[w] <= i {
-				seen[w] = i + 1
-				counts[i] += int(w.readers.Load())
+		h.wakes.each(feed, func(l *Listener) {
+			if seen[l] <= i {
+				seen[l] = i + 1
+				counts[i] += int(l.readers.Load())
 			}
 		})
 	}
@@ -96,15 +127,6 @@ func newWaker(upkeep func()) *waker {
 func (k *waker) close() {
 	k.end.Do(func() { close(k.stop) })
 	<-k.done
-}
-
-// add registers a waiter at a target that is held. notify is called in each walk
-// that touches it, with an id at or below that of the first item that came since
-// the walk before. It must not block, nor call the waker.
-func (k *waker) add(on *target, notify func(first ID)) *Waiter {
-	w := &Waiter{wakes: k, on: on, notify: notify}
-	k.attach(w)
-	return w
 }
 
 // wake notes the feeds of the items; it does not wait.
@@ -156,8 +178,8 @@ func (k *waker) walkDirty() {
 
 // walk tells those first who wait for a feed by its name: patterns may be many.
 func (k *waker) walk(dirty map[string]struct{}, first ID) {
-	// A waiter for several of the feeds is told again, to no harm.
-	tell := func(w *Waiter) { w.notify(first) }
+	// A listener for several of the feeds is told again, to no harm.
+	tell := func(l *Listener) { l.notify(first) }
 	for feed := range dirty {
 		k.named(feed, tell)
 	}
