@@ -19,6 +19,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
@@ -148,7 +149,7 @@ func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err e
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, inUse(err))
 	}
 	defer listener.Close()
-	shards, err := stream.NewShards(hub, stream.ShardOptions{
+	shards, err := fanout.New(hub, fanout.Options{
 		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout),
 		RestTimeout: idleTimeout, Log: log,
 	})
@@ -258,7 +259,7 @@ type parts struct {
 	sessions  *auth.Sessions
 	engine    stream.Engine
 	hub, own  *stream.Hub
-	shards    *stream.Shards
+	shards    *fanout.Shards
 	upstreams *upstream.Set
 	files     descriptors
 	addr      net.Addr // where it listens

@@ -12,6 +12,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
@@ -280,7 +281,7 @@ func TestMetrics_OffLoopbackNeedTheKey(t *testing.T) {
 	t.Cleanup(func() { engine.Close(); hub.Close() })
 	s := &server{t: t, hub: hub, engine: engine, logs: new(logBook)}
 	o := s.optionsOf(deployment{})
-	o.Shards = new(stream.Shards)
+	o.Shards = new(fanout.Shards)
 	a, err := api.New(o)
 	if err != nil {
 		t.Fatal(err)

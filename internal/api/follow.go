@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 
@@ -31,7 +32,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // follow serves a stream in the handler's goroutine.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	end := stream.EndGone
+	end := fanout.EndGone
 	defer func() { g.left(end) }() // also where the store panics
 	l, err := s.newLoop(r, sub)
 	if err != nil {
@@ -62,7 +63,7 @@ type outlet interface {
 	send(notice []byte) bool
 	deliver(d *stream.Delivery, enc *encoder) bool
 	// end says why send or deliver returned false.
-	end() stream.End
+	end() fanout.End
 }
 
 func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
@@ -92,7 +93,7 @@ func (l *loop) close() {
 // run writes the stream to out until it ends, and says why that is. Before the
 // client is told that the server goes down there is what settle does, if it is
 // not nil.
-func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
+func (l *loop) run(ctx context.Context, out outlet, settle func()) fanout.End {
 	s, cur, enc := l.server, l.cur, l.sub.enc
 	told := cur.Position()
 	l.entry.stands(told, false)
@@ -112,10 +113,10 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 		d, err := l.sub.hub.Next(ctx, cur, pageBounds)
 		if err != nil {
 			if ctx.Err() != nil {
-				return stream.EndGone
+				return fanout.EndGone
 			}
 			s.Log.Warn("stream ended", "selector", clip.Text(l.sub.sel.String()), "err", err)
-			return stream.EndFailed // the client comes back with its position
+			return fanout.EndFailed // the client comes back with its position
 		}
 		if d.Gap != nil || len(d.Entries) > 0 {
 			l.entry.stands(cur.Position(), false)
@@ -156,27 +157,27 @@ func (l *loop) run(ctx context.Context, out outlet, settle func()) stream.End {
 		case <-look.C:
 			// A peer that vanished takes what is sent, as far as the kernel has
 			// room for it.
-			silence, waiting := stream.Unheard(l.conn)
+			silence, waiting := fanout.Unheard(l.conn)
 			if !waiting {
 				waits = 0
 			} else if waits++; waits > looks && silence >= s.StallTimeout {
-				return stream.EndStalled
+				return fanout.EndStalled
 			}
 		case <-ends.C:
 			// Frames are read, and a connection of HTTP/2 is others', too.
-			if enc != frames && l.alone && stream.PeerEnded(l.conn, stream.MaxInbound) {
-				return stream.EndGone
+			if enc != frames && l.alone && fanout.PeerEnded(l.conn, fanout.MaxInbound) {
+				return fanout.EndGone
 			}
 		case <-s.Hub.Draining():
 			if settle != nil {
 				settle()
 			}
 			out.send(enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: cur.Resume(), Retry: stream.JitteredRetry()}))
-			return stream.EndDrained
+			return fanout.EndDrained
 		case <-l.entry.life.Done():
-			return stream.EndGone
+			return fanout.EndGone
 		case <-ctx.Done():
-			return stream.EndGone
+			return fanout.EndGone
 		}
 	}
 }
@@ -201,11 +202,11 @@ func (s *Server) output(w http.ResponseWriter) *output {
 }
 
 // end says how the stream ended, as far as the output knows.
-func (o *output) end() stream.End {
+func (o *output) end() fanout.End {
 	if o.stalled {
-		return stream.EndStalled
+		return fanout.EndStalled
 	}
-	return stream.EndGone
+	return fanout.EndGone
 }
 
 // deliver writes a delivery whole.

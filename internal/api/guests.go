@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
@@ -24,7 +25,7 @@ type guest struct {
 	addr  netip.Addr
 	count int
 	// left takes one of them out. They share it.
-	left func(stream.End)
+	left func(fanout.End)
 }
 
 // ownPlaces is how many places there are beyond the limits for readers of
@@ -55,7 +56,7 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub, sel selector.Selection,
 		giveBack()
 		return nil, p
 	}
-	return &guest{left: func(end stream.End) {
+	return &guest{left: func(end fanout.End) {
 		giveBack()
 		g.left(end)
 	}}, nil
@@ -87,7 +88,7 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 	g := gs.byAddr[addr]
 	if g == nil {
 		g = &guest{addr: addr}
-		g.left = func(end stream.End) { gs.leave(g, end) }
+		g.left = func(end fanout.End) { gs.leave(g, end) }
 		if gs.byAddr == nil {
 			gs.byAddr = make(map[netip.Addr]*guest)
 		}
@@ -101,8 +102,8 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 	return g, nil
 }
 
-func (gs *guests) leave(g *guest, end stream.End) {
-	if end == stream.EndStalled { // first: whoever finds that one is gone finds that it was cut
+func (gs *guests) leave(g *guest, end fanout.End) {
+	if end == fanout.EndStalled { // first: whoever finds that one is gone finds that it was cut
 		gs.server.metrics.stalled.Inc()
 		gs.server.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
 	}

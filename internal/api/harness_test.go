@@ -24,6 +24,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/selector"
 	"feedd/internal/sqlitelog"
@@ -63,7 +64,7 @@ type deployment struct {
 	readers    func(feed string) bool
 	publishers func(feed string) bool
 	local      bool          // serve what the local socket serves
-	rest       time.Duration // stream.ShardOptions.RestTimeout
+	rest       time.Duration // fanout.Options.RestTimeout
 	sendBuffer int           // of each connection, in bytes; 0: as it comes
 	tune       func(*api.Server)
 }
@@ -75,7 +76,7 @@ type server struct {
 	url    string
 	dir    string
 	hub    *stream.Hub
-	shards *stream.Shards
+	shards *fanout.Shards
 	engine stream.Engine
 	hooks  *hooks
 	api    *api.Server
@@ -113,7 +114,7 @@ func start(t testing.TB, d deployment) *server {
 	s.hub = stream.NewHub(s.engine, stream.HubOptions{WindowBytes: d.window})
 	options := s.optionsOf(d)
 	var err error
-	s.shards, err = stream.NewShards(s.hub, stream.ShardOptions{
+	s.shards, err = fanout.New(s.hub, fanout.Options{
 		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log, RestTimeout: d.rest,
 	})
 	if err != nil {

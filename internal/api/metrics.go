@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 
@@ -49,7 +50,7 @@ func newMetrics(s *Server) *metrics {
 			return value(s.Engine.Usage())
 		})
 	}
-	count := func(name, help string, value func(stream.ShardStats) uint64) prometheus.Collector {
+	count := func(name, help string, value func(fanout.Stats) uint64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 {
 			return float64(value(s.Shards.Stats()))
 		})
@@ -57,16 +58,16 @@ func newMetrics(s *Server) *metrics {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
 		m.items, m.publishes, m.latency, m.stalled, m.limitHits,
-		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st stream.ShardStats) uint64 {
+		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st fanout.Stats) uint64 {
 			return st.Delivered + m.delivered.Load()
 		}),
-		count("feedd_gaps_total", "Gap notices written: readers told that items are gone.", func(st stream.ShardStats) uint64 {
+		count("feedd_gaps_total", "Gap notices written: readers told that items are gone.", func(st fanout.Stats) uint64 {
 			return st.Gaps + m.gaps.Load()
 		}),
-		count("feedd_subscribers_blocked_total", "Times that a subscriber's connection took no more, and was left until it did.", func(st stream.ShardStats) uint64 {
+		count("feedd_subscribers_blocked_total", "Times that a subscriber's connection took no more, and was left until it did.", func(st fanout.Stats) uint64 {
 			return st.Blocked
 		}),
-		count("feedd_catch_up_pages_total", "Pages written to subscribers that were behind.", func(st stream.ShardStats) uint64 {
+		count("feedd_catch_up_pages_total", "Pages written to subscribers that were behind.", func(st fanout.Stats) uint64 {
 			return st.CaughtUp
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

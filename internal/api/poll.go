@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -74,7 +75,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		}
 		defer func() {
 			if !parked {
-				g.left(stream.EndAnswered)
+				g.left(fanout.EndAnswered)
 			}
 		}()
 		if !parks {
@@ -110,7 +111,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 		case parks:
 			parked, err = s.handOverPoll(w, r, p, cur, time.Until(end), g)
 			return page, parked, err
-		case r.ProtoMajor == 1 && stream.PeerEnded(connOf(r), stream.MaxBehind): // of HTTP/2 it is others' connection, too
+		case r.ProtoMajor == 1 && fanout.PeerEnded(connOf(r), fanout.MaxBehind): // of HTTP/2 it is others' connection, too
 			return page, false, nil // it may still read
 		}
 		timer := time.NewTimer(time.Until(end))
@@ -157,15 +158,15 @@ func (s *Server) handOverPoll(w http.ResponseWriter, r *http.Request, p poll, cu
 		early, _ := buf.Reader.Peek(n)
 		back = &resumed{conn, slices.Clone(early)}
 	}
-	err = s.Shards.Adopt(conn, stream.Subscriber{
+	err = s.Shards.Adopt(conn, fanout.Subscriber{
 		Cursor: cur, Told: cur.Position(), Left: g.left,
-		Poll: &stream.Poll{
+		Poll: &fanout.Poll{
 			Wait: wait, Items: p.limit, Reply: reply,
 			Ahead: back != conn, Back: func() { s.returned.put(back) },
 		},
 	})
 	if err != nil {
-		g.left(stream.EndFailed)
+		g.left(fanout.EndFailed)
 		conn.Close()
 		return true, nil
 	}
@@ -177,7 +178,7 @@ func (s *Server) handOverPoll(w http.ResponseWriter, r *http.Request, p poll, cu
 // routes set different ones.
 type replies struct {
 	mu   sync.Mutex // guards list
-	list map[replyKey]*stream.Reply
+	list map[replyKey]*fanout.Reply
 }
 
 type replyKey struct {
@@ -187,7 +188,7 @@ type replyKey struct {
 
 // of returns the reply with the fields of a head, which this call is the last to
 // look at.
-func (rs *replies) of(form *pageForm, h http.Header) *stream.Reply {
+func (rs *replies) of(form *pageForm, h http.Header) *fanout.Reply {
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 200 OK\r\n")
 	h.Write(&b)
@@ -196,15 +197,15 @@ func (rs *replies) of(form *pageForm, h http.Header) *stream.Reply {
 	defer rs.mu.Unlock()
 	if rs.list[key] == nil {
 		if rs.list == nil {
-			rs.list = make(map[replyKey]*stream.Reply)
+			rs.list = make(map[replyKey]*fanout.Reply)
 		}
-		rs.list[key] = &stream.Reply{Append: key.append}
+		rs.list[key] = &fanout.Reply{Append: key.append}
 	}
 	return rs.list[key]
 }
 
 // append appends an answer as http.Server would write it.
-func (k *replyKey) append(dst []byte, a *stream.Answer, last bool) []byte {
+func (k *replyKey) append(dst []byte, a *fanout.Answer, last bool) []byte {
 	if a.Gap != nil && len(a.Entries) == 0 && !k.form.gaps {
 		return dst
 	}

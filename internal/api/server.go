@@ -17,6 +17,7 @@ import (
 	"feedd/internal/auth"
 	"feedd/internal/budget"
 	"feedd/internal/clip"
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
@@ -27,7 +28,7 @@ type Options struct {
 	Hub *stream.Hub
 	// Own is the hub of feedd's own feeds, which are in memory.
 	Own    *stream.Hub
-	Shards *stream.Shards // of the hub
+	Shards *fanout.Shards // of the hub
 	Engine stream.Engine  // the hub's log
 	Auth   *auth.Authority
 	// Sessions are of the browsers that are signed in.

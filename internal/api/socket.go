@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 
@@ -72,17 +73,17 @@ type farewell struct {
 	reason string // at most 123 bytes
 }
 
-func farewellOf(end stream.End, at stream.ID) farewell {
+func farewellOf(end fanout.End, at stream.ID) farewell {
 	switch end {
-	case stream.EndDrained:
+	case fanout.EndDrained:
 		// Whoever reads codes only finds here where to go on.
 		if at == 0 { // who was told of no position keeps its own
 			return farewell{websocket.StatusServiceRestart, "the server restarts"}
 		}
 		return farewell{websocket.StatusServiceRestart, "cursor=" + at.String()}
-	case stream.EndFailed:
+	case fanout.EndFailed:
 		return farewell{websocket.StatusTryAgainLater, "the store does not work at the moment"}
-	case stream.EndStalled:
+	case fanout.EndStalled:
 		return farewell{websocket.StatusPolicyViolation, "nothing was read, or no ping answered, for the stall timeout"}
 	}
 	return farewell{}
@@ -109,11 +110,11 @@ func (o *socket) settle() {
 	}
 }
 
-func (o *socket) end() stream.End {
+func (o *socket) end() fanout.End {
 	if o.stalled.Load() {
-		return stream.EndStalled
+		return fanout.EndStalled
 	}
-	return stream.EndGone
+	return fanout.EndGone
 }
 
 // send writes a message, a large one in parts: a slow client makes progress
@@ -210,7 +211,7 @@ func (o *socket) pingOnce(ctx context.Context) (silent bool, err error) {
 	}
 	// The ping may stand behind much that a slow client has still to read: as
 	// long as its kernel takes of that, it is there.
-	if silence, waiting := stream.Unheard(o.raw.Conn); waiting && silence < o.stall {
+	if silence, waiting := fanout.Unheard(o.raw.Conn); waiting && silence < o.stall {
 		return false, nil
 	}
 	return true, err

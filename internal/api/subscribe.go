@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
@@ -58,7 +59,7 @@ func connOf(r *http.Request) net.Conn {
 
 // handOver opens the stream and gives the connection to the shards.
 func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscription, g *guest) error {
-	end := stream.EndFailed
+	end := fanout.EndFailed
 	adopted := false
 	defer func() {
 		if !adopted {
@@ -82,7 +83,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 		s.Log.Error("a connection cannot be taken over", "err", err)
 		return nil
 	}
-	err = s.Shards.Adopt(conn, stream.Subscriber{
+	err = s.Shards.Adopt(conn, fanout.Subscriber{
 		Cursor: cur, Encoding: &sub.enc.Encoding, Told: cur.Position(), Left: g.left,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"feedd/internal/fanout"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -55,7 +56,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	if p != nil {
 		return p
 	}
-	end := stream.EndGone
+	end := fanout.EndGone
 	defer func() { g.left(end) }()
 	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames, sessionOf(r)})
 	if err != nil {
@@ -92,9 +93,9 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	stopPings := out.ping(ctx, s.Heartbeat, stop)
 	end = l.run(ctx, out, out.settle)
 	if silent := stopPings(); silent || out.stalled.Load() {
-		end = stream.EndStalled
+		end = fanout.EndStalled
 	}
-	if end == stream.EndGone { // whoever reads knows why, or will in a moment
+	if end == fanout.EndGone { // whoever reads knows why, or will in a moment
 		raw.SetReadDeadline(time.Now().Add(s.farewell))
 		out.close(<-why)
 		return nil

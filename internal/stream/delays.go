@@ -8,8 +8,7 @@ import (
 
 // Delays counts how long items took from their id, which is the time at which
 // their commit began, until they were written to readers who waited for them.
-// Shards take a sample of one in delaySample. All methods may be called from any
-// goroutine.
+// All methods may be called from any goroutine.
 type Delays struct {
 	counts [delayBuckets]atomic.Uint64
 }
@@ -20,10 +19,6 @@ type DelayCounts [delayBuckets]uint64
 
 // delayBuckets reach to more than an hour.
 const delayBuckets = 4 * 32
-
-// delaySample is how many deliveries of a shard's pass there are for one whose
-// delay is counted.
-const delaySample = 16
 
 // Add counts the delay of an item that was written at a time.
 func (d *Delays) Add(id ID, now time.Time) {

@@ -45,17 +45,15 @@
 // from replay to live and so no seam: a page is always "what is above the
 // cursor and at or below the head".
 //
-// Most readers are members of a shard ([Shards.Adopt]): the shard's goroutine
+// Most readers are members of a shard (package fanout): the shard's goroutine
 // writes to all members of a group the same bytes. A reader on anything but
 // plain TCP runs a loop of its own, of [Hub.Next], write and [Waiter]. Paging,
 // order, gaps and encoding are the same functions.
 //
 // # Goroutines
 //
-// The hub owns one, the waker, started by NewHub and ended by Hub.Close. Shards
-// own two for each processor, one that serves and one that polls, and up to 32
-// workers while somebody is behind; Shards.Close ends them. When readers go,
-// one more takes out what they selected, and ends. An engine may own
+// The hub owns one, the waker, started by NewHub and ended by Hub.Close. When
+// readers go, one more takes out what they selected, and ends. An engine may own
 // one committer, which may also do upkeep by a timer. Everything else runs on
 // its caller.
 package stream

@@ -57,7 +57,7 @@ func StartLast(n int) Start {
 }
 
 // Open returns a cursor over the selection that stands where start says. To
-// miss nothing, call [Hub.Watch] before it; [Shards.Adopt] needs no such care.
+// miss nothing, call [Hub.Watch] before it.
 func (h *Hub) Open(ctx context.Context, sel selector.Selection, start Start) (*Cursor, error) {
 	c := &Cursor{on: newTarget(sel)}
 	head := h.Head()

@@ -1,16 +1,17 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"errors"
 	"sync"
 
 	"feedd/internal/clip"
+	"feedd/internal/stream"
 )
 
 // catchUpBounds is how much a member gets before the next one has its turn.
-var catchUpBounds = Bounds{Items: 512, Bytes: 64 << 10}
+var catchUpBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
 // pool is the workers for members that are behind.
 //
@@ -112,7 +113,7 @@ func (p *pool) stepNear(m *member, pg *page) fate {
 		return fateStopped
 	}
 	if m.half != nil {
-		var e *Entry
+		var e *stream.Entry
 		if m.half.notice == nil {
 			var known bool
 			if e, known = s.hub.RecallRecent(m.half.id); !known {
@@ -158,7 +159,7 @@ func (p *pool) stepFar(m *member, pg *page) fate {
 }
 
 // give writes a delivery to a member.
-func (p *pool) give(m *member, pg *page, d *Delivery) fate {
+func (p *pool) give(m *member, pg *page, d *stream.Delivery) fate {
 	s := p.shards
 	if m.poll != nil {
 		return p.giveReply(m, d)
@@ -192,7 +193,7 @@ func (p *pool) give(m *member, pg *page, d *Delivery) fate {
 
 // finish writes the rest of what was written in part: of the entry, nil where
 // that is gone, or of a notice. It returns fateHome when that is done.
-func (p *pool) finish(m *member, e *Entry) fate {
+func (p *pool) finish(m *member, e *stream.Entry) fate {
 	rest := m.half.notice
 	switch {
 	case rest != nil:
@@ -226,7 +227,7 @@ func (p *pool) finish(m *member, e *Entry) fate {
 
 // failed tells of an error of the log.
 func (p *pool) failed(m *member, err error) {
-	if p.shards.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+	if p.shards.ctx.Err() == nil && !errors.Is(err, stream.ErrClosed) {
 		p.shards.opts.Log.Warn("stream ended", "selector", clip.Text(m.cursor.Selection().String()), "err", err)
 	}
 }

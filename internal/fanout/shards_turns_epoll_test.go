@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream_test
+package fanout_test
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/stream"
 )
@@ -22,12 +23,12 @@ import (
 // leaves the shard waits for release.
 func newLane(t *testing.T, engine stream.Engine, hub stream.HubOptions) (f *farm, hold func() (leave, held, release func())) {
 	t.Helper()
-	f = newFarmOn(t, stream.ShardOptions{Number: 1}, engine, hub)
+	f = newFarmOn(t, fanout.Options{Number: 1}, engine, hub)
 	return f, func() (leave, held, release func()) {
 		in, out := make(chan struct{}), make(chan struct{})
 		s, c := f.pair()
 		cur := f.cursor("the.holder", stream.Start{})
-		err := f.shards.Adopt(s, stream.Subscriber{Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(stream.End) {
+		err := f.shards.Adopt(s, fanout.Subscriber{Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(fanout.End) {
 			close(in)
 			<-out
 		}})

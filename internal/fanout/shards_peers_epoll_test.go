@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream_test
+package fanout_test
 
 import (
 	"bufio"
@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/stream"
 )
@@ -27,18 +28,18 @@ import (
 // whoever has the place of that connection now.
 func TestP5_an_event_of_an_earlier_connection_is_nobodys(t *testing.T) {
 	// With one shard the second subscriber has the place of the first.
-	f := newFarm(t, stream.ShardOptions{Number: 1}, stream.StoreOptions{}, stream.HubOptions{})
+	f := newFarm(t, fanout.Options{Number: 1}, stream.StoreOptions{}, stream.HubOptions{})
 	first := f.subscribe("a", stream.Start{})
 	must(t, first, line(f.publish("a", "1").First, "a", "1"))
 	first.Close()
-	eventually(t, "the first one is gone", func() bool { return f.ends[stream.EndGone].Load() == 1 })
+	eventually(t, "the first one is gone", func() bool { return f.ends[fanout.EndGone].Load() == 1 })
 	second := f.subscribe("a", stream.Start{})
 	must(t, second, line(f.publish("a", "2").First, "a", "2"))
 	f.shards.Happen(0, 0, unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR)
 	f.shards.Happen(0, 0, unix.EPOLLIN)
 	f.shards.Happen(0, 0, unix.EPOLLOUT)
 	must(t, second, line(f.publish("a", "3").First, "a", "3"))
-	if n := f.ends[stream.EndGone].Load(); n != 1 {
+	if n := f.ends[fanout.EndGone].Load(); n != 1 {
 		t.Errorf("%d subscribers are gone", n)
 	}
 	f.shards.Happen(0, 1, unix.EPOLLRDHUP) // it is in that place
@@ -50,9 +51,9 @@ func TestP5_an_event_of_an_earlier_connection_is_nobodys(t *testing.T) {
 // What cannot be taken over is still the caller's, and so is what comes after
 // Close.
 func TestShards_refuse_what_they_cannot_take(t *testing.T) {
-	f := newFarm(t, stream.ShardOptions{}, stream.StoreOptions{}, stream.HubOptions{})
-	sub := func() stream.Subscriber {
-		return stream.Subscriber{Cursor: f.cursor("a", stream.Start{}), Encoding: lines, Left: func(stream.End) {
+	f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{})
+	sub := func() fanout.Subscriber {
+		return fanout.Subscriber{Cursor: f.cursor("a", stream.Start{}), Encoding: lines, Left: func(fanout.End) {
 			t.Error("a subscriber left that was never taken")
 		}}
 	}
@@ -88,7 +89,7 @@ func TestP9_close_leaves_nothing(t *testing.T) {
 	for _, drain := range []bool{false, true} {
 		eventually(t, "earlier tests are over", func() bool { return runtime.NumGoroutine() <= 3 })
 		files, routines := descriptors(t), runtime.NumGoroutine()
-		f := newFarm(t, stream.ShardOptions{}, stream.StoreOptions{}, stream.HubOptions{WindowBytes: 100_000})
+		f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{WindowBytes: 100_000})
 		f.buffer = 4096
 		var conns []*net.TCPConn
 		for range 40 {
@@ -110,10 +111,10 @@ func TestP9_close_leaves_nothing(t *testing.T) {
 		for i := range f.ends {
 			left += f.ends[i].Load()
 		}
-		if left != 120 || f.ends[stream.EndStalled].Load() != 0 {
+		if left != 120 || f.ends[fanout.EndStalled].Load() != 0 {
 			t.Errorf("%d of 120 left", left)
 		}
-		if drained := f.ends[stream.EndDrained].Load(); drain != (drained > 0) {
+		if drained := f.ends[fanout.EndDrained].Load(); drain != (drained > 0) {
 			t.Errorf("%d were told to come back", drained)
 		}
 		for _, c := range conns {
@@ -138,7 +139,7 @@ func descriptors(t *testing.T) int {
 // owed to it is not held.
 func TestP5_subscribers_cost_no_goroutine_and_no_buffer(t *testing.T) {
 	// A window that is as good as none: what is encoded there is for all.
-	f := newFarm(t, stream.ShardOptions{}, stream.StoreOptions{}, stream.HubOptions{WindowBytes: 1000})
+	f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{WindowBytes: 1000})
 	f.buffer = 4096
 	eventually(t, "earlier tests are over", func() bool { return runtime.NumGoroutine() <= 5+2*runtime.GOMAXPROCS(0)+1 })
 	routines := runtime.NumGoroutine()
@@ -221,13 +222,13 @@ func TestP5_vanished_peers_are_cut(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		what string
-		opts stream.ShardOptions
+		opts fanout.Options
 		send int // bytes of an item, 0 for none
 	}{
-		{"a small item", stream.ShardOptions{StallTimeout: 300 * time.Millisecond}, 10},
+		{"a small item", fanout.Options{StallTimeout: 300 * time.Millisecond}, 10},
 		// Who is there must read now and then, also on a busy machine.
-		{"more than fits", stream.ShardOptions{StallTimeout: 2 * time.Second}, 500_000},
-		{"a heartbeat", stream.ShardOptions{StallTimeout: 300 * time.Millisecond, Heartbeat: 50 * time.Millisecond}, 0},
+		{"more than fits", fanout.Options{StallTimeout: 2 * time.Second}, 500_000},
+		{"a heartbeat", fanout.Options{StallTimeout: 300 * time.Millisecond, Heartbeat: 50 * time.Millisecond}, 0},
 	} {
 		f := newFarm(t, c.opts, stream.StoreOptions{}, stream.HubOptions{})
 		f.buffer = 8192
@@ -240,8 +241,8 @@ func TestP5_vanished_peers_are_cut(t *testing.T) {
 				f.publish("a", strings.Repeat("x", c.send))
 			}
 		}
-		eventually(t, "the peer that left "+c.what+" unacknowledged is cut", func() bool { return f.ends[stream.EndStalled].Load() >= 1 })
-		if n := f.ends[stream.EndStalled].Load(); n != 1 {
+		eventually(t, "the peer that left "+c.what+" unacknowledged is cut", func() bool { return f.ends[fanout.EndStalled].Load() >= 1 })
+		if n := f.ends[fanout.EndStalled].Load(); n != 1 {
 			t.Errorf("%s: %d were cut, and one had vanished", c.what, n)
 		}
 		f.stop()
@@ -264,7 +265,7 @@ func TestP5_a_slow_reader_is_not_cut(t *testing.T) {
 // may pause, and then it is cut.
 func readSlowly(t *testing.T, stall time.Duration) bool {
 	t.Helper()
-	f := newFarm(t, stream.ShardOptions{StallTimeout: stall}, stream.StoreOptions{}, stream.HubOptions{})
+	f := newFarm(t, fanout.Options{StallTimeout: stall}, stream.StoreOptions{}, stream.HubOptions{})
 	defer f.stop()
 	f.buffer = 4096
 	slow := f.subscribe("a", stream.Start{})
@@ -288,7 +289,7 @@ func readSlowly(t *testing.T, stall time.Duration) bool {
 		}
 		want = want[len(buf):]
 	}
-	if n := f.ends[stream.EndStalled].Load(); n != 1 {
+	if n := f.ends[fanout.EndStalled].Load(); n != 1 {
 		t.Errorf("%d were cut, and one took nothing", n)
 	}
 	if _, err := io.ReadAll(idle); !errors.Is(err, syscall.ECONNRESET) {
@@ -320,7 +321,7 @@ func (g *gate) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
 func TestP5_replays_hold_up_no_live_reader(t *testing.T) {
 	t.Parallel()
 	g := &gate{Engine: memlog.Open(stream.StoreOptions{}), open: make(chan struct{})}
-	f := newFarmOn(t, stream.ShardOptions{}, g, stream.HubOptions{WindowBytes: 10_000})
+	f := newFarmOn(t, fanout.Options{}, g, stream.HubOptions{WindowBytes: 10_000})
 	begin := f.hub.Head()
 	want := ""
 	for range 100 {
@@ -362,7 +363,7 @@ func TestP5_replays_hold_up_no_live_reader(t *testing.T) {
 // life as long as items come.
 func TestHeartbeats_of_many(t *testing.T) {
 	t.Parallel()
-	f := newFarm(t, stream.ShardOptions{Heartbeat: 100 * time.Millisecond}, stream.StoreOptions{}, stream.HubOptions{})
+	f := newFarm(t, fanout.Options{Heartbeat: 100 * time.Millisecond}, stream.StoreOptions{}, stream.HubOptions{})
 	at := f.publish("a", "x").First
 	var conns []*net.TCPConn
 	for range 500 {
@@ -377,7 +378,7 @@ func TestHeartbeats_of_many(t *testing.T) {
 func TestHeartbeats_only_on_silence(t *testing.T) {
 	t.Parallel()
 	const heartbeat = time.Second
-	f := newFarm(t, stream.ShardOptions{Heartbeat: heartbeat}, stream.StoreOptions{}, stream.HubOptions{})
+	f := newFarm(t, fanout.Options{Heartbeat: heartbeat}, stream.StoreOptions{}, stream.HubOptions{})
 	in := bufio.NewReader(f.subscribe("a", stream.Start{}))
 	tick := time.NewTicker(heartbeat / 20)
 	defer tick.Stop()

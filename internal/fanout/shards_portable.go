@@ -1,18 +1,20 @@
 //go:build !linux || portable
 
-package stream
+package fanout
 
 import (
 	"net"
 	"net/netip"
+
+	"feedd/internal/stream"
 )
 
 // Shards take no connection on this platform: every subscriber has a
 // goroutine.
 type Shards struct{}
 
-// NewShards returns shards that take nothing.
-func NewShards(*Hub, ShardOptions) (*Shards, error) { return new(Shards), nil }
+// New returns shards that take nothing.
+func New(*stream.Hub, Options) (*Shards, error) { return new(Shards), nil }
 
 // Adopt fails.
 func (*Shards) Adopt(net.Conn, Subscriber) error { return errNoTakeover }
@@ -30,7 +32,7 @@ func (*Shards) Members(int, func(netip.AddrPort, string) bool) []Member { return
 func (*Shards) Cut(string) bool { return false }
 
 // Stats returns nothing.
-func (*Shards) Stats() ShardStats { return ShardStats{} }
+func (*Shards) Stats() Stats { return Stats{} }
 
 // Close does nothing.
 func (*Shards) Close() {}

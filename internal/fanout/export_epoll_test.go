@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"time"

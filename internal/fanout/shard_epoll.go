@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"runtime"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"feedd/internal/stream"
 )
 
 // shard is the owner of a share of the subscribers. One goroutine does
@@ -308,7 +310,7 @@ func (s *shard) groupOf(m *member) *group {
 		return g
 	}
 	g := &group{shard: s, key: key, on: key.on, enc: m.enc}
-	g.waiter = g.on.Listen(func(first ID) {
+	g.waiter = g.on.Listen(func(first stream.ID) {
 		s.mu.Lock()
 		if g.came == 0 {
 			s.in.touched = append(s.in.touched, g)
@@ -381,7 +383,7 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 		case m.poll != nil:
 			s.dismissPoll(m, now)
 		default:
-			b := m.enc.Closing(nil, Closing{Reason: "draining", Cursor: m.cursor.Resume(), Retry: JitteredRetry()})
+			b := m.enc.Closing(nil, stream.Closing{Reason: "draining", Cursor: m.cursor.Resume(), Retry: stream.JitteredRetry()})
 			m.write(b, now)
 		}
 		// What the peer sent and nobody read would make the end of the stream
@@ -424,7 +426,7 @@ func (s *shard) leave(m *member, why End) {
 		delete(s.groups, g.key)
 	}
 	g.on.Release()
-	m.cursor = Cursor{} // of a connection that rests nothing of it is left
+	m.cursor = stream.Cursor{} // of a connection that rests nothing of it is left
 	m.left(why)
 }
 

@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"cmp"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"feedd/internal/stream"
 )
 
 // polling is what a member has that waits for one answer.
@@ -80,9 +82,9 @@ func (p *polling) last() bool { return p.ended && !p.Ahead }
 const pollBytes = 256 << 10
 
 // bounds is how much a member gets at once.
-func (m *member) bounds(b Bounds) Bounds {
+func (m *member) bounds(b stream.Bounds) stream.Bounds {
 	if m.poll != nil {
-		return Bounds{Items: m.poll.Items, Bytes: pollBytes}
+		return stream.Bounds{Items: m.poll.Items, Bytes: pollBytes}
 	}
 	return b
 }
@@ -296,7 +298,7 @@ func (s *Shards) CloseResting(n int) {
 }
 
 // giveReply does for a poll what give does.
-func (p *pool) giveReply(m *member, d *Delivery) fate {
+func (p *pool) giveReply(m *member, d *stream.Delivery) fate {
 	s := p.shards
 	var answer []byte
 	if len(d.Entries) > 0 || d.Gap != nil {

@@ -1,24 +1,28 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
-import "time"
+import (
+	"time"
+
+	"feedd/internal/stream"
+)
 
 // group is the members of a shard that get the same bytes: with the same
 // selection, in the same encoding.
 type group struct {
 	shard  *shard
 	key    groupKey
-	on     *Target
-	enc    *Encoding
-	waiter *Listener
+	on     *stream.Target
+	enc    *stream.Encoding
+	waiter *stream.Listener
 	// members counts all, parked those that are parked.
 	members int
 	parked  []*member
 
 	// came is an id at or below the first item that came and was not looked at
 	// yet, 0 for none. It is guarded by shard.mu.
-	came ID
+	came stream.ID
 
 	// A pass gives the parked members everything up to the head. It walks from
 	// the last one down: whoever leaves is replaced by the last one, who had
@@ -27,13 +31,13 @@ type group struct {
 	left    int // members that had no turn yet: parked[:left]
 	// since: every parked member had everything that was selected below it,
 	// when the pass began.
-	since ID
-	again ID // the next pass's since, 0: there is nothing more to pass on
+	since stream.ID
+	again stream.ID // the next pass's since, 0: there is nothing more to pass on
 }
 
 type groupKey struct {
-	on    *Target // those who select the same hold the same
-	enc   *Encoding
+	on    *stream.Target // those who select the same hold the same
+	enc   *stream.Encoding
 	reply *Reply // of polls, with the items of an answer
 	items int
 }
@@ -55,7 +59,7 @@ func (g *group) unpark(m *member) {
 }
 
 // touch begins a pass, or has another one follow.
-func (s *shard) touch(g *group, since ID) {
+func (s *shard) touch(g *group, since stream.ID) {
 	if g.passing {
 		if g.again == 0 || since < g.again {
 			g.again = since
@@ -103,14 +107,14 @@ func (s *shard) pass(now time.Duration) {
 }
 
 // passBounds is how much a member gets in a pass.
-var passBounds = Bounds{Items: 4096, Bytes: 256 << 10}
+var passBounds = stream.Bounds{Items: 4096, Bytes: 256 << 10}
 
 // batch is what members that stand at the same place get.
 type batch struct {
 	group *group
-	at    Place
+	at    stream.Place
 
-	d    Delivery
+	d    stream.Delivery
 	ok   bool // the windows reach back so far
 	page page
 
@@ -127,14 +131,14 @@ type batches struct {
 func (b *batches) forget() {
 	for i := range b.list {
 		b.list[i].group = nil
-		b.list[i].d = Delivery{}
+		b.list[i].d = stream.Delivery{}
 		b.list[i].answer, b.list[i].kept = nil, nil
 		b.list[i].page.spare(2 * passBounds.Bytes)
 	}
 }
 
 // of returns what comes next for a member that had everything below since.
-func (b *batches) of(m *member, since ID, h *Hub) *batch {
+func (b *batches) of(m *member, since stream.ID, h *stream.Hub) *batch {
 	cursor := m.cursor
 	cursor.Skip(since)
 	at := cursor.Place()
@@ -159,10 +163,14 @@ func (b *batches) of(m *member, since ID, h *Hub) *batch {
 	return l
 }
 
+// delaySample is how many deliveries of a pass there are for one whose delay is
+// counted.
+const delaySample = 16
+
 // serve gives a parked member what comes next. Since is an id such that the
 // member had everything below it, 0 where that is not known. It reports whether
 // the member is still parked, and there is more for it.
-func (s *shard) serve(m *member, since ID, now time.Duration) (more bool) {
+func (s *shard) serve(m *member, since stream.ID, now time.Duration) (more bool) {
 	b := s.batches.of(m, since, s.all.hub)
 	if !b.ok {
 		s.catchUp(m)

@@ -1,8 +1,10 @@
-package stream
+package fanout
 
 import (
 	"net/netip"
 	"time"
+
+	"feedd/internal/stream"
 )
 
 // Member is a subscriber that Shards serve, as it was at a moment.
@@ -11,8 +13,8 @@ type Member struct {
 	Address  netip.AddrPort
 	Since    time.Time
 	Selector string
-	Encoding *Encoding // nil for one that polls
-	State    string    // parked, blocked or catching-up, as DESIGN.md has them
+	Encoding *stream.Encoding // nil for one that polls
+	State    string           // parked, blocked or catching-up, as DESIGN.md has them
 	// Position is where it stands, 0 while somebody moves it.
-	Position ID
+	Position stream.ID
 }

@@ -1,6 +1,10 @@
-package stream
+package fanout
 
-import "time"
+import (
+	"time"
+
+	"feedd/internal/stream"
+)
 
 // Poll is what a subscriber asked for that waits for one answer and keeps its
 // connection: a waiting page. It is answered as soon as something comes that is
@@ -38,14 +42,14 @@ type Reply struct {
 
 // Answer is what a poll is told.
 type Answer struct {
-	Gap     *Gap
-	Entries []*Entry // ascending by id
-	At      ID       // from where the reader goes on
-	More    bool     // there is more at once
+	Gap     *stream.Gap
+	Entries []*stream.Entry // ascending by id
+	At      stream.ID       // from where the reader goes on
+	More    bool            // there is more at once
 }
 
 // answerOf makes an answer of a delivery for the cursor.
-func answerOf(c *Cursor, d *Delivery) *Answer {
+func answerOf(c *stream.Cursor, d *stream.Delivery) *Answer {
 	at := *c
 	at.Advance(d)
 	return &Answer{Gap: d.Gap, Entries: d.Entries, At: at.Position(), More: d.More}

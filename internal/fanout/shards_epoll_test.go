@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream_test
+package fanout_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
@@ -46,19 +47,19 @@ type farm struct {
 	t      *testing.T
 	engine stream.Engine
 	hub    *stream.Hub
-	shards *stream.Shards
+	shards *fanout.Shards
 	listen net.Listener
 	buffer int // of each connection, on both sides; 0: as it comes
 	ends   [4]atomic.Int32
 	stop   func()
 }
 
-func newFarm(t *testing.T, opts stream.ShardOptions, store stream.StoreOptions, hub stream.HubOptions) *farm {
+func newFarm(t *testing.T, opts fanout.Options, store stream.StoreOptions, hub stream.HubOptions) *farm {
 	t.Helper()
 	return newFarmOn(t, opts, memlog.Open(store), hub)
 }
 
-func newFarmOn(t *testing.T, opts stream.ShardOptions, engine stream.Engine, hub stream.HubOptions) *farm {
+func newFarmOn(t *testing.T, opts fanout.Options, engine stream.Engine, hub stream.HubOptions) *farm {
 	t.Helper()
 	if opts.Heartbeat == 0 {
 		opts.Heartbeat = time.Hour
@@ -70,7 +71,7 @@ func newFarmOn(t *testing.T, opts stream.ShardOptions, engine stream.Engine, hub
 	f := &farm{t: t, engine: engine}
 	f.hub = stream.NewHub(f.engine, hub)
 	var err error
-	if f.shards, err = stream.NewShards(f.hub, opts); err != nil {
+	if f.shards, err = fanout.New(f.hub, opts); err != nil {
 		t.Fatal(err)
 	}
 	if f.listen, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -137,8 +138,8 @@ func (f *farm) subscribe(selector string, start stream.Start) *net.TCPConn {
 
 func (f *farm) adopt(conn net.Conn, cur *stream.Cursor) {
 	f.t.Helper()
-	err := f.shards.Adopt(conn, stream.Subscriber{
-		Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(e stream.End) { f.ends[e].Add(1) },
+	err := f.shards.Adopt(conn, fanout.Subscriber{
+		Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(e fanout.End) { f.ends[e].Add(1) },
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -186,7 +187,7 @@ func eventually(t *testing.T, what string, cond func() bool) {
 // nothing behind the half.
 func TestP9_drain_in_the_middle_of_items(t *testing.T) {
 	for round := range 6 {
-		f := newFarm(t, stream.ShardOptions{}, stream.StoreOptions{}, stream.HubOptions{})
+		f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{})
 		f.buffer = 4096
 		const readers = 40
 		want := fmt.Sprintf("open %d\n", f.hub.Head())
@@ -243,7 +244,7 @@ func TestP9_drain_in_the_middle_of_items(t *testing.T) {
 // before it was told so, is told when it comes back: the closing must not give
 // it a position of this store.
 func TestP4_drain_before_a_reader_was_told_of_its_position(t *testing.T) {
-	f := newFarm(t, stream.ShardOptions{}, stream.StoreOptions{}, stream.HubOptions{})
+	f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{})
 	f.publish("a", "x")
 	s, c := f.pair()
 	cur := f.cursor("a", stream.StartAfter(stream.MaxID.String()))

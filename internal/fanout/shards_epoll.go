@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"cmp"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"feedd/internal/stream"
 )
 
 // Shards serve subscribers on plain TCP with neither a goroutine nor a buffer
@@ -29,8 +31,8 @@ import (
 // The shard has it in the first two states, and alone opens and closes: the
 // workers hand it back.
 type Shards struct {
-	hub   *Hub
-	opts  ShardOptions
+	hub   *stream.Hub
+	opts  Options
 	begin time.Time
 	list  []*shard
 	next  atomic.Uint32
@@ -48,9 +50,9 @@ type Shards struct {
 // maxShards is where more processors give no more shards.
 const maxShards = 16
 
-// NewShards starts shards: Number, else as many as there are processors. Close
+// New starts shards: Number, else as many as there are processors. Close
 // ends them; it comes before that of the hub.
-func NewShards(h *Hub, opts ShardOptions) (*Shards, error) {
+func New(h *stream.Hub, opts Options) (*Shards, error) {
 	s := &Shards{hub: h, opts: opts, begin: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.pool = newPool(s)
@@ -98,7 +100,7 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 		}
 		s.tally.members.Add(-1)
 		m.cursor.Target().Release()
-		return ErrClosed
+		return stream.ErrClosed
 	}
 	if m.poll == nil {
 		conn.Close()
@@ -154,7 +156,7 @@ func (s *Shards) Takes(conn net.Conn) bool {
 }
 
 // Stats returns what was done so far.
-func (s *Shards) Stats() ShardStats { return s.tally.stats() }
+func (s *Shards) Stats() Stats { return s.tally.stats() }
 
 // Close ends all streams, when the hub is draining with a notice, and returns
 // when the connections are closed and the goroutines have ended.

@@ -1,15 +1,17 @@
-package stream
+package fanout
 
 import (
 	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"feedd/internal/stream"
 )
 
-// ShardOptions sets how Shards serve. All fields but
+// Options sets how Shards serve. All fields but
 // RestTimeout and Number are required.
-type ShardOptions struct {
+type Options struct {
 	// Heartbeat is the longest silence on a stream.
 	Heartbeat time.Duration
 	// StallTimeout is how long a peer may leave what was sent to it
@@ -26,11 +28,11 @@ type ShardOptions struct {
 
 // Subscriber is a reader on a connection of its own.
 type Subscriber struct {
-	Cursor   *Cursor
-	Encoding *Encoding // of a stream
-	Poll     *Poll     // what a subscriber wants that waits for one answer; nil: a stream
+	Cursor   *stream.Cursor
+	Encoding *stream.Encoding // of a stream
+	Poll     *Poll            // what a subscriber wants that waits for one answer; nil: a stream
 	// Told is the position that the reader was told at the opening.
-	Told ID
+	Told stream.ID
 	// Left is called once, when the subscriber is gone or was answered. It must not block. Many
 	// subscribers may share one.
 	Left func(End)
@@ -55,8 +57,8 @@ const (
 // caller's.
 var errNoTakeover = errors.New("the connection cannot be taken over")
 
-// ShardStats counts what Shards did since they began.
-type ShardStats struct {
+// Stats counts what Shards did since they began.
+type Stats struct {
 	Members   int    // connections that are adopted now
 	Resting   int    // those of them whose polls were answered
 	Delivered uint64 // items written whole
@@ -71,6 +73,6 @@ type tally struct {
 	delivered, gaps, blocked, caughtUp atomic.Uint64
 }
 
-func (t *tally) stats() ShardStats {
-	return ShardStats{int(t.members.Load()), int(t.resting.Load()), t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
+func (t *tally) stats() Stats {
+	return Stats{int(t.members.Load()), int(t.resting.Load()), t.delivered.Load(), t.gaps.Load(), t.blocked.Load(), t.caughtUp.Load()}
 }

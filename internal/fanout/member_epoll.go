@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream
+package fanout
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"feedd/internal/stream"
 )
 
 // member is a subscriber in a shard. Its fields are its owner's: those of the
@@ -23,9 +25,9 @@ type member struct {
 	room      bool // there was room to write while a worker had it
 	inbound   int  // bytes that the peer sent
 
-	cursor Cursor
-	enc    *Encoding
-	told   ID            // the position that the reader was told last
+	cursor stream.Cursor
+	enc    *stream.Encoding
+	told   stream.ID     // the position that the reader was told last
 	half   *half         // what was written in part, nil for nothing
 	sent   uint64        // bytes
 	acked  uint64        // of those, as far as it is known
@@ -50,7 +52,7 @@ const (
 type half struct {
 	// id is the item's, of which off bytes were written: they are encoded
 	// again, to the same bytes.
-	id  ID
+	id  stream.ID
 	off int
 	// notice is the rest itself, where it is not of an item but of a notice of
 	// feedd's own: those have at most some hundred bytes, and a gap that was
@@ -73,7 +75,7 @@ type written struct {
 }
 
 // encode makes the page that of a delivery.
-func (p *page) encode(enc *Encoding, d *Delivery) {
+func (p *page) encode(enc *stream.Encoding, d *stream.Delivery) {
 	p.buf, p.ends, p.gap = p.buf[:0], p.ends[:0], 0
 	if d.Gap != nil {
 		p.buf = enc.Gap(p.buf, d.Gap)
@@ -126,7 +128,7 @@ func (m *member) write(b []byte, now time.Duration) (n int, err error) {
 
 // deliver writes a delivery, which is encoded in the page, and moves the
 // cursor as far as events went whole. It returns what did.
-func (m *member) deliver(p *page, d *Delivery, now time.Duration) (w written, err error) {
+func (m *member) deliver(p *page, d *stream.Delivery, now time.Duration) (w written, err error) {
 	n, err := m.write(p.buf, now)
 	if err != nil || n == 0 {
 		return written{}, err
@@ -157,7 +159,7 @@ func (m *member) deliver(p *page, d *Delivery, now time.Duration) (w written, er
 
 // note remembers the position that the reader was told with the gap and the
 // first n items.
-func (m *member) note(d *Delivery, n int) {
+func (m *member) note(d *stream.Delivery, n int) {
 	if n > 0 {
 		m.told = d.Entries[n-1].ID
 	} else if d.Gap != nil {

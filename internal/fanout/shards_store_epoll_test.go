@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package stream_test
+package fanout_test
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/stream"
 )
@@ -20,7 +21,7 @@ import (
 func TestP5_large_items_pass_those_who_wait_for_the_store(t *testing.T) {
 	t.Parallel()
 	g := &gate{Engine: memlog.Open(stream.StoreOptions{}), open: make(chan struct{})}
-	f := newFarmOn(t, stream.ShardOptions{}, g, stream.HubOptions{})
+	f := newFarmOn(t, fanout.Options{}, g, stream.HubOptions{})
 	defer close(g.open)
 	live := func() io.Reader {
 		f.buffer = 4096
@@ -30,10 +31,10 @@ func TestP5_large_items_pass_those_who_wait_for_the_store(t *testing.T) {
 		return c
 	}()
 	g.shut.Store(true)
-	for range 2 * stream.MaxWorkers {
+	for range 2 * fanout.MaxWorkers {
 		f.subscribe("a", stream.StartAfter("x")) // asks the store, wherever it stands
 	}
-	eventually(t, "all that read the store wait for it", func() bool { return g.waiting.Load() == stream.MaxWorkers })
+	eventually(t, "all that read the store wait for it", func() bool { return g.waiting.Load() == fanout.MaxWorkers })
 	data := strings.Repeat("x", 300_000)
 	want := line(f.publish("a", data).First, "a", data)
 	got := make([]byte, len(want))
@@ -47,7 +48,7 @@ func TestP5_a_slow_store_is_no_stall(t *testing.T) {
 	t.Parallel()
 	const stall = time.Second
 	g := &gate{Engine: memlog.Open(stream.StoreOptions{}), open: make(chan struct{})}
-	f := newFarmOn(t, stream.ShardOptions{StallTimeout: stall}, g, stream.HubOptions{})
+	f := newFarmOn(t, fanout.Options{StallTimeout: stall}, g, stream.HubOptions{})
 	f.publish("a", "x")
 	g.shut.Store(true)
 	vanish(t, f.subscribe("a", stream.StartAfter("x"))) // acknowledges nothing
@@ -55,7 +56,7 @@ func TestP5_a_slow_store_is_no_stall(t *testing.T) {
 	eventually(t, "the store took longer than a reader may", func() bool { return g.waiting.Load() == 1 && time.Since(began) > stall*3/2 })
 	given := time.Now()
 	close(g.open)
-	eventually(t, "it is cut", func() bool { return f.ends[stream.EndStalled].Load() == 1 })
+	eventually(t, "it is cut", func() bool { return f.ends[fanout.EndStalled].Load() == 1 })
 	if took := time.Since(given); took < stall/2 {
 		t.Errorf("it was cut %v after it was given something, and has %v", took, stall)
 	}
@@ -80,7 +81,7 @@ func (b *barren) Read(ctx context.Context, q stream.Query) (stream.Page, error) 
 func TestHeartbeats_while_the_store_is_searched(t *testing.T) {
 	t.Parallel()
 	b := &barren{Engine: memlog.Open(stream.StoreOptions{})}
-	f := newFarmOn(t, stream.ShardOptions{Heartbeat: 100 * time.Millisecond}, b, stream.HubOptions{WindowBytes: 1})
+	f := newFarmOn(t, fanout.Options{Heartbeat: 100 * time.Millisecond}, b, stream.HubOptions{WindowBytes: 1})
 	begin := f.hub.Head()
 	want := line(f.publish("a", "x").First, "a", "x")
 	b.empty.Store(true)
