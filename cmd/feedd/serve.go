@@ -151,7 +151,7 @@ func serve(ctx context.Context, cfg *config.Config, around *surroundings) (err e
 	defer listener.Close()
 	shards, err := fanout.New(hub, fanout.Options{
 		Heartbeat: time.Duration(cfg.Heartbeat), StallTimeout: time.Duration(cfg.Limits.StallTimeout),
-		RestTimeout: idleTimeout, Log: log,
+		RestTimeout: idleTimeout, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func openEngine(cfg *config.Config, dir *dataDir, log *slog.Logger) (stream.Engi
 		Feeds:     cfg.Limits.MaxFeeds,
 		Bytes:     int64(cfg.Limits.MaxStoreBytes),
 		Reserve:   int64(cfg.Limits.DiskReserve),
-		Log:       log,
+		Logger:    log,
 		Guard:     dir.lock.inPlace,
 	}
 	if cfg.Store == config.Memory {

@@ -69,7 +69,7 @@ type outlet interface {
 func (s *Server) newLoop(r *http.Request, sub subscription) (*loop, error) {
 	// The waiter before the cursor: what is committed between the two must wake
 	// it.
-	l := &loop{server: s, sub: sub, conn: connOf(r), alone: r.ProtoMajor == 1, waiter: sub.hub.Watch(sub.sel)}
+	l := &loop{server: s, sub: sub, conn: connOf(r), alone: r.ProtoMajor == 1, waiter: sub.hub.Wait(sub.sel)}
 	l.sub.sel = l.waiter.Selection()
 	defer func() {
 		if l.cur == nil { // it failed, or panicked

@@ -115,7 +115,7 @@ func start(t testing.TB, d deployment) *server {
 	options := s.optionsOf(d)
 	var err error
 	s.shards, err = fanout.New(s.hub, fanout.Options{
-		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Log: options.Log, RestTimeout: d.rest,
+		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Logger: options.Log, RestTimeout: d.rest,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 			}
 		}()
 		if !parks {
-			waiter = p.hub.Watch(p.sel)
+			waiter = p.hub.Wait(p.sel)
 			defer waiter.Close()
 			p.sel = waiter.Selection()
 		}
@@ -159,7 +159,7 @@ func (s *Server) handOverPoll(w http.ResponseWriter, r *http.Request, p poll, cu
 		back = &resumed{conn, slices.Clone(early)}
 	}
 	err = s.Shards.Adopt(conn, fanout.Subscriber{
-		Cursor: cur, Told: cur.Position(), Left: g.left,
+		Cursor: cur, PositionTold: cur.Position(), OnEnd: g.left,
 		Poll: &fanout.Poll{
 			Wait: wait, Items: p.limit, Reply: reply,
 			Ahead: back != conn, Back: func() { s.returned.put(back) },

@@ -84,7 +84,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 		return nil
 	}
 	err = s.Shards.Adopt(conn, fanout.Subscriber{
-		Cursor: cur, Encoding: &sub.enc.Encoding, Told: cur.Position(), Left: g.left,
+		Cursor: cur, Encoding: &sub.enc.Encoding, PositionTold: cur.Position(), OnEnd: g.left,
 	})
 	if err != nil {
 		s.Log.Warn("a stream was closed at its opening", "err", err)

@@ -293,7 +293,7 @@ func (s *shard) enter(m *member, now time.Duration) {
 	m.state = catchingUp // nobody's yet
 	s.await(m)
 	if err := s.poll.add(m.fd, m.slot, m.gen); err != nil {
-		s.all.opts.Log.Warn("a connection cannot be watched", "err", err)
+		s.all.opts.Logger.Warn("a connection cannot be watched", "err", err)
 		s.end(m, EndFailed)
 		return
 	}

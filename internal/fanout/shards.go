@@ -22,8 +22,8 @@ type Options struct {
 	RestTimeout time.Duration
 	// Number is how many shards there are; 0: one for each processor, up to 16.
 	Number int
-	// Log is told when the store ended a stream.
-	Log *slog.Logger
+	// Logger is told when the store ended a stream.
+	Logger *slog.Logger
 }
 
 // Subscriber is a reader on a connection of its own.
@@ -31,11 +31,11 @@ type Subscriber struct {
 	Cursor   *stream.Cursor
 	Encoding *stream.Encoding // of a stream
 	Poll     *Poll            // what a subscriber wants that waits for one answer; nil: a stream
-	// Told is the position that the reader was told at the opening.
-	Told stream.ID
-	// Left is called once, when the subscriber is gone or was answered. It must not block. Many
+	// PositionTold is the position that the reader was told at the opening.
+	PositionTold stream.ID
+	// OnEnd is called once, when the subscriber is gone or was answered. It must not block. Many
 	// subscribers may share one.
-	Left func(End)
+	OnEnd func(End)
 }
 
 // MaxInbound is how many bytes the peer of a stream may send: a reader sends

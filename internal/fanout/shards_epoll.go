@@ -82,8 +82,8 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 		return err
 	}
 	m := &member{
-		cursor: *sub.Cursor, enc: sub.Encoding, left: sub.Left,
-		fd: fd, told: sub.Told,
+		cursor: *sub.Cursor, enc: sub.Encoding, left: sub.OnEnd,
+		fd: fd, told: sub.PositionTold,
 	}
 	if sub.Poll != nil {
 		m.poll = &polling{Poll: *sub.Poll, conn: conn}

@@ -67,7 +67,7 @@ func newFarmOn(t *testing.T, opts fanout.Options, engine stream.Engine, hub stre
 	if opts.StallTimeout == 0 {
 		opts.StallTimeout = time.Hour
 	}
-	opts.Log = slog.New(slog.DiscardHandler)
+	opts.Logger = slog.New(slog.DiscardHandler)
 	f := &farm{t: t, engine: engine}
 	f.hub = stream.NewHub(f.engine, hub)
 	var err error
@@ -139,7 +139,7 @@ func (f *farm) subscribe(selector string, start stream.Start) *net.TCPConn {
 func (f *farm) adopt(conn net.Conn, cur *stream.Cursor) {
 	f.t.Helper()
 	err := f.shards.Adopt(conn, fanout.Subscriber{
-		Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(e fanout.End) { f.ends[e].Add(1) },
+		Cursor: cur, Encoding: lines, PositionTold: cur.Position(), OnEnd: func(e fanout.End) { f.ends[e].Add(1) },
 	})
 	if err != nil {
 		f.t.Fatal(err)

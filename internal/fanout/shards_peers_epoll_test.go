@@ -53,7 +53,7 @@ func TestP5_an_event_of_an_earlier_connection_is_nobodys(t *testing.T) {
 func TestShards_refuse_what_they_cannot_take(t *testing.T) {
 	f := newFarm(t, fanout.Options{}, stream.StoreOptions{}, stream.HubOptions{})
 	sub := func() fanout.Subscriber {
-		return fanout.Subscriber{Cursor: f.cursor("a", stream.Start{}), Encoding: lines, Left: func(fanout.End) {
+		return fanout.Subscriber{Cursor: f.cursor("a", stream.Start{}), Encoding: lines, OnEnd: func(fanout.End) {
 			t.Error("a subscriber left that was never taken")
 		}}
 	}

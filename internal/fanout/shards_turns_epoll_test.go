@@ -28,7 +28,7 @@ func newLane(t *testing.T, engine stream.Engine, hub stream.HubOptions) (f *farm
 		in, out := make(chan struct{}), make(chan struct{})
 		s, c := f.pair()
 		cur := f.cursor("the.holder", stream.Start{})
-		err := f.shards.Adopt(s, fanout.Subscriber{Cursor: cur, Encoding: lines, Told: cur.Position(), Left: func(fanout.End) {
+		err := f.shards.Adopt(s, fanout.Subscriber{Cursor: cur, Encoding: lines, PositionTold: cur.Position(), OnEnd: func(fanout.End) {
 			close(in)
 			<-out
 		}})

@@ -228,6 +228,6 @@ func (p *pool) finish(m *member, e *stream.Entry) fate {
 // failed tells of an error of the log.
 func (p *pool) failed(m *member, err error) {
 	if p.shards.ctx.Err() == nil && !errors.Is(err, stream.ErrClosed) {
-		p.shards.opts.Log.Warn("stream ended", "selector", clip.Text(m.cursor.Selection().String()), "err", err)
+		p.shards.opts.Logger.Warn("stream ended", "selector", clip.Text(m.cursor.Selection().String()), "err", err)
 	}
 }

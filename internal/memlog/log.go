@@ -102,8 +102,8 @@ func (l *Log) Durability() string { return "memory" }
 // Openings implements [stream.Log]: a store in memory is opened once.
 func (l *Log) Openings() []stream.Opening { return []stream.Opening{l.opening} }
 
-// Watch implements [stream.Log].
-func (l *Log) Watch(fn func(stream.Commit)) stream.ID {
+// OnCommit implements [stream.Log].
+func (l *Log) OnCommit(fn func(stream.Commit)) stream.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watch = fn

@@ -82,7 +82,7 @@ func (l *Log) tryRead(s *scan) bool {
 			}
 		}
 	}
-	s.loss = !q.Backward && l.highest > max(q.After, q.Told)
+	s.loss = !q.Backward && l.highest > max(q.After, q.LossTold)
 	s.left = s.ahead
 	if q.Backward {
 		s.page = scanBackward(entries, s)
@@ -236,7 +236,7 @@ func (l *Log) lossLocked(s *scan) *stream.Loss {
 	if absent {
 		note(l.forgotten)
 	}
-	if top.id <= q.Told || top.id == 0 {
+	if top.id <= q.LossTold || top.id == 0 {
 		return nil
 	}
 	loss.Through, loss.Reason = top.id, top.reason

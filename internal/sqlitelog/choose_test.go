@@ -91,7 +91,7 @@ func TestP4_the_loss_of_a_feed_that_is_made_again_is_told(t *testing.T) {
 		}
 		// The steps of Read, with a commit behind the first.
 		s := &scan{now: time.Now(), q: stream.Query{
-			Select: sel, After: l.openings[0].Time, Told: last - 1, UpTo: last, Items: 10, Bytes: 1000,
+			Select: sel, After: l.openings[0].Time, LossTold: last - 1, UpTo: last, Items: 10, Bytes: 1000,
 		}}
 		r.mark.BindText(1, markForgotten)
 		forgotten, err := number(r.mark)

@@ -342,7 +342,7 @@ func TestP2_a_database_on_another_disk(t *testing.T) {
 	}
 	d.remount(syscall.MS_RDONLY)
 	l := mustOpen(t, dir, stream.StoreOptions{Reserve: reserved})
-	l.Watch(func(stream.Commit) {})
+	l.OnCommit(func(stream.Commit) {})
 	if n := len(mustRead(t, l)); n != 100 {
 		t.Errorf("%d items are read while the disk is read-only, want 100", n)
 	}

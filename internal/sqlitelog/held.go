@@ -32,7 +32,7 @@ func (l *Log) hold(cause error) error {
 	l.wal.bytes.Store(fileSize(walOf(l.path)))
 	l.usage.bytes.Store(fileSize(l.path) + l.wal.bytes.Load())
 	l.w.held = l.whyHeld(cause)
-	l.opts.Log.Warn("the store is read only until its opening can be written: publishing waits for that", "err", l.w.held)
+	l.opts.Logger.Warn("the store is read only until its opening can be written: publishing waits for that", "err", l.w.held)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (l *Log) openHeld() {
 	l.w.held = nil
 	opening := l.openings[len(l.openings)-1]
 	watch(stream.Commit{Opening: &opening})
-	l.opts.Log.Info("the store can be written again: its opening is committed")
+	l.opts.Logger.Info("the store can be written again: its opening is committed")
 	l.look(true)
 }
 

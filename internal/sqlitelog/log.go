@@ -97,8 +97,8 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
 	}
-	if l.opts.Log == nil {
-		l.opts.Log = slog.New(slog.DiscardHandler)
+	if l.opts.Logger == nil {
+		l.opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	l.w.room = newRoom(filepath.Dir(walOf(path)), &l.opts) // the disk that the database is on
 	l.wal.limit = walLimit(opts.Bytes, l.w.room.reserve.size)
@@ -227,8 +227,8 @@ func (l *Log) Openings() []stream.Opening {
 // Durability implements stream.Engine: acknowledged is on disk.
 func (l *Log) Durability() string { return "fsync" }
 
-// Watch implements stream.Log.
-func (l *Log) Watch(fn func(stream.Commit)) stream.ID {
+// OnCommit implements stream.Log.
+func (l *Log) OnCommit(fn func(stream.Commit)) stream.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watch = fn

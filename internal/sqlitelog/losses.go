@@ -11,7 +11,7 @@ func (s *scan) losses(r *reader) error {
 	if !s.due {
 		return nil
 	}
-	told := max(s.q.After, s.q.Told)
+	told := max(s.q.After, s.q.LossTold)
 	var all []stream.ID // every loss above After
 	loss := &stream.Loss{}
 	add := func(id stream.ID, reason stream.Reason, name string) {

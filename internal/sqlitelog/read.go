@@ -182,7 +182,7 @@ type scan struct {
 // after the other and without a lock.
 func (l *Log) choose(s *scan) {
 	q := &s.q
-	told := max(q.After, q.Told)
+	told := max(q.After, q.LossTold)
 	s.registry = l.registry.Load()
 	names, plain := q.Select.Names()
 	if q.Backward {

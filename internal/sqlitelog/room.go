@@ -106,7 +106,7 @@ func (l *Log) lookAtDisk(tick bool) {
 	if tick && r.reserve.gone() {
 		r.reserve.held = false
 		r.noteReserve()
-		l.opts.Log.Warn("the reserve of the disk was removed: it is made again", "file", r.reserve.path)
+		l.opts.Logger.Warn("the reserve of the disk was removed: it is made again", "file", r.reserve.path)
 	}
 	switch {
 	case r.free < r.low && !r.full:
@@ -115,7 +115,7 @@ func (l *Log) lookAtDisk(tick bool) {
 		l.stopForRoom(nil)
 	case tick && r.full && l.findRoom():
 		r.full = false
-		l.opts.Log.Info("the disk has room again: publishing goes on")
+		l.opts.Logger.Info("the disk has room again: publishing goes on")
 	}
 }
 
@@ -154,7 +154,7 @@ func (l *Log) stopForRoom(err error) {
 	}
 	if time.Since(r.warned) > warnEvery {
 		r.warned = time.Now()
-		l.opts.Log.Warn("the disk is full: publishing stops until there is room", "dir", r.dir, "free", r.free, "err", err)
+		l.opts.Logger.Warn("the disk is full: publishing stops until there is room", "dir", r.dir, "free", r.free, "err", err)
 	}
 }
 
@@ -177,7 +177,7 @@ func (l *Log) giveReserve() bool {
 		return false
 	}
 	r.noteReserve()
-	l.opts.Log.Warn("the disk is full: its reserve is given up for what makes room", "dir", r.dir, "bytes", r.reserve.size)
+	l.opts.Logger.Warn("the disk is full: its reserve is given up for what makes room", "dir", r.dir, "bytes", r.reserve.size)
 	return true
 }
 

@@ -145,7 +145,7 @@ func (l *Log) moveWALNow() {
 	// One who only looks in for a moment is no trouble.
 	if w.failed > 1 && time.Since(w.warned) > warnEvery {
 		w.warned = time.Now()
-		l.opts.Log.Warn("the WAL cannot be moved into the database and grows, because another program reads or locks the database; it shrinks when that ends",
+		l.opts.Logger.Warn("the WAL cannot be moved into the database and grows, because another program reads or locks the database; it shrinks when that ends",
 			"bytes", w.bytes.Load(), "err", err)
 	}
 }

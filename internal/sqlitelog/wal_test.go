@@ -80,7 +80,7 @@ func TestP6_an_outside_reader_does_not_make_the_disk_grow(t *testing.T) {
 	dir := t.TempDir()
 	out := new(logged)
 	l := mustOpen(t, dir, stream.StoreOptions{
-		Bytes: most, Log: slog.New(slog.NewTextHandler(out, nil)),
+		Bytes: most, Logger: slog.New(slog.NewTextHandler(out, nil)),
 		Retention: func(string) stream.Retention { return stream.Retention{MaxItems: 100} },
 	})
 	for range 200 { // so that there are free pages, too

@@ -21,7 +21,7 @@ func BenchmarkComeAndGo(b *testing.B) {
 	hub, end := newHub()
 	defer end()
 	for i := range 300 {
-		hub.Watch(sel(b, text(i)))
+		hub.Wait(sel(b, text(i)))
 	}
 	s := sel(b, text(1000))
 	for b.Loop() {

@@ -36,7 +36,7 @@
 //
 // # How an item travels
 //
-//	Hub.Publish -> Log.Append (group commit) -> Watch function: the hub fills
+//	Hub.Publish -> Log.Append (group commit) -> OnCommit function: the hub fills
 //	all windows, then moves one head, then the waker tells who waits: the
 //	groups of the shards, and single Waiters.
 //

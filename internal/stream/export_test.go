@@ -6,9 +6,9 @@ import (
 	"feedd/internal/selector"
 )
 
-// WatchFirst is Hub.Watch, for a waiter that is told what shards are: an id at
+// WaitFirst is Hub.Wait, for a waiter that is told what shards are: an id at
 // or below the first item that came.
-func (h *Hub) WatchFirst(sel selector.Selection, notify func(first ID)) *Waiter {
+func (h *Hub) WaitFirst(sel selector.Selection, notify func(first ID)) *Waiter {
 	return &Waiter{listener: h.wakes.hold(sel).Listen(notify)}
 }
 

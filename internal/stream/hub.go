@@ -55,7 +55,7 @@ func NewHub(log Log, opts HubOptions) *Hub {
 	h.wakes = newWaker(func() { h.windows.expire(time.Now().Add(-windowAge)) })
 	openings := log.Openings()
 	h.openings.Store(&openings)
-	h.windows.start(log.Watch(h.committed))
+	h.windows.start(log.OnCommit(h.committed))
 	return h
 }
 
@@ -124,7 +124,7 @@ func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
 	}
 	head := h.Head()
 	page, err := h.log.Read(ctx, Query{
-		Select: c.on.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, Told: c.told,
+		Select: c.on.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, LossTold: c.told,
 	})
 	if err != nil {
 		return Delivery{}, fmt.Errorf("read %s after %s: %w", clip.Text(c.on.sel.String()), c.after, err)
@@ -220,7 +220,7 @@ func (h *Hub) Item(ctx context.Context, feed string, id ID) (*Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	page, err := h.log.Read(ctx, Query{Select: sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})
+	page, err := h.log.Read(ctx, Query{Select: sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, LossTold: MaxID})
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%s: %w", feed, id, err)
 	}
@@ -257,7 +257,7 @@ func (h *Hub) Recall(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
 	if e, known := h.RecallRecent(id); known {
 		return e, nil
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, Told: MaxID})
+	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, LossTold: MaxID})
 	if err != nil {
 		return nil, fmt.Errorf("read %s at %s: %w", clip.Text(c.on.sel.String()), id, err)
 	}

@@ -363,7 +363,7 @@ func TestP1_concurrent_readers_see_the_same_order(t *testing.T) {
 					want += each
 				}
 			}
-			waiter := hub.Watch(sel)
+			waiter := hub.Wait(sel)
 			defer waiter.Close()
 			cur, err := hub.Open(ctx, sel, stream.Start{})
 			if err != nil {

@@ -14,12 +14,12 @@ import (
 func TestP5_who_comes_and_goes_holds_up_no_delivery(t *testing.T) {
 	hub, end := newHub()
 	defer end()
-	names, patterns := hub.Watch(sel(t, "a")), hub.Watch(sel(t, "*"))
-	other := hub.Watch(sel(t, "b.**,c"))
+	names, patterns := hub.Wait(sel(t, "a")), hub.Wait(sel(t, "*"))
+	other := hub.Wait(sel(t, "b.**,c"))
 	release := hub.HoldEdits()
 	defer release()
 	coming := make(chan *stream.Waiter)
-	go func() { coming <- hub.Watch(sel(t, "x.**")) }()
+	go func() { coming <- hub.Wait(sel(t, "x.**")) }()
 	within(t, "a subscriber goes", other.Close)
 	if _, err := hub.Publish(t.Context(), stream.Batch{Feed: "a", Drafts: []stream.Draft{{Data: []byte("x")}}}); err != nil {
 		t.Fatal(err)

@@ -88,16 +88,16 @@ type Log interface {
 
 	// Openings returns each opening of the store, oldest first, at least one.
 	// The present one is the last, but for a store that can only be read at the
-	// moment: its opening is not committed yet. The watcher is told once it is,
+	// moment: its opening is not committed yet. OnCommit tells of it once it is,
 	// and there is no other change while the log is open.
 	Openings() []Opening
 
-	// Watch sets the function that is told of each commit, and returns the
+	// OnCommit sets the function that is told of each commit, and returns the
 	// newest position at that moment. It is called once, before the first
 	// Append. The log calls fn from one goroutine at a time, in the order of
 	// commits, after the commit and before its Append returns. fn must not
 	// block and must not call the log.
-	Watch(fn func(Commit)) ID
+	OnCommit(fn func(Commit)) ID
 
 	// Close ends the log: batches that were taken are committed and answered,
 	// later calls fail with ErrClosed. A second Close does nothing.
@@ -147,9 +147,9 @@ type Query struct {
 	// Bytes (data and event names), but one item is returned whatever its
 	// size. Both are above 0.
 	Items, Bytes int
-	// Told is the loss that the reader knows of: Page.Loss is nil unless there
-	// is one above both Told and After.
-	Told ID
+	// LossTold is the loss that the reader knows of: Page.Loss is nil unless there
+	// is one above both LossTold and After.
+	LossTold ID
 }
 
 // Page is the answer to a Query. No items with More set is legal: the log
@@ -278,8 +278,8 @@ type StoreOptions struct {
 	// room, so that a full disk is no dead end: ErrNoSpace. It keeps less where
 	// the disk or Bytes is small. 0: nothing.
 	Reserve int64
-	// Log takes what the operator should know; nil: nothing does.
-	Log *slog.Logger
+	// Logger takes what the operator should know; nil: nothing does.
+	Logger *slog.Logger
 	// Guard, where it is set, says whether the next start would find what is
 	// stored now, beyond what an engine knows of its own files: nil, or an error
 	// that wraps ErrDetached. The committer calls it before commits, which fail

@@ -73,7 +73,7 @@ func TestP6_selections_cost_what_they_say(t *testing.T) {
 		cursors := make([]*stream.Cursor, 0, tt.readers)
 		before := reachable()
 		for r := range tt.readers {
-			w := hub.Watch(sel(t, tt.term(r)).Only(tt.events))
+			w := hub.Wait(sel(t, tt.term(r)).Only(tt.events))
 			c, err := hub.Open(t.Context(), w.Selection(), stream.Start{})
 			if err != nil {
 				t.Fatal(err)

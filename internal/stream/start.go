@@ -57,7 +57,7 @@ func StartLast(n int) Start {
 }
 
 // Open returns a cursor over the selection that stands where start says. To
-// miss nothing, call [Hub.Watch] before it.
+// miss nothing, call [Hub.Wait] before it.
 func (h *Hub) Open(ctx context.Context, sel selector.Selection, start Start) (*Cursor, error) {
 	c := &Cursor{on: newTarget(sel)}
 	head := h.Head()
@@ -149,7 +149,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 			c.after = head
 			return nil
 		}
-		q.After, q.Told = page.Through, c.told
+		q.After, q.LossTold = page.Through, c.told
 	}
 }
 

@@ -53,8 +53,8 @@ func (l *Listener) AddReaders(n int) { l.readers.Add(int32(n)) }
 // Close ends the listener; its target stays shared. It does not wait.
 func (l *Listener) Close() { l.on.in.detach(l) }
 
-// Watch registers a waiter for the feeds of the selection; Close ends it.
-func (h *Hub) Watch(sel selector.Selection) *Waiter {
+// Wait registers a waiter for the feeds of the selection; Close ends it.
+func (h *Hub) Wait(sel selector.Selection) *Waiter {
 	notice := make(chan struct{}, 1)
 	l := h.wakes.hold(sel).Listen(func(ID) {
 		select {

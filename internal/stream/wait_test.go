@@ -26,7 +26,7 @@ func TestP1_waiters_are_told_the_lowest_item_first(t *testing.T) {
 		}
 		var mu sync.Mutex // guards told
 		var told []stream.ID
-		w := hub.WatchFirst(sel, func(first stream.ID) {
+		w := hub.WaitFirst(sel, func(first stream.ID) {
 			mu.Lock()
 			told = append(told, first)
 			mu.Unlock()

@@ -147,7 +147,7 @@ func (h *history) drawQuery(rt *rapid.T) stream.Query {
 		Backward: rapid.Bool().Draw(rt, "backward"),
 		Items:    rapid.SampledFrom([]int{1, 2, 3, 7, many}).Draw(rt, "items"),
 		Bytes:    rapid.SampledFrom([]int{1, 20, 60, many}).Draw(rt, "bytes"),
-		Told:     rapid.SampledFrom([]stream.ID{0, 0, h.drawPlace(rt, "told")}).Draw(rt, "whether told"),
+		LossTold: rapid.SampledFrom([]stream.ID{0, 0, h.drawPlace(rt, "told")}).Draw(rt, "whether told"),
 	}
 	if rapid.Bool().Draw(rt, "bounded") {
 		q.UpTo = h.drawPlace(rt, "up to")

@@ -109,7 +109,7 @@ func (m *model) loss(q stream.Query) *stream.Loss {
 			}
 		}
 	}
-	if q.Backward || loss.Through <= q.After || loss.Through <= q.Told {
+	if q.Backward || loss.Through <= q.After || loss.Through <= q.LossTold {
 		return nil
 	}
 	for name, f := range m.feeds {

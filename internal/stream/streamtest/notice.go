@@ -18,7 +18,7 @@ var casesNotice = []testCase{
 	{rule: "items that ran out are told when they are swept", run: testNoticeExpiry},
 }
 
-// removals returns what Watch was told of, purges and removals.
+// removals returns what OnCommit was told of, purges and removals.
 func (s *store) removals() (purged, removed []stream.Removal) {
 	for _, c := range s.record.told() {
 		purged, removed = append(purged, c.Purged...), append(removed, c.Removed...)

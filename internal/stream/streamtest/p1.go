@@ -117,7 +117,7 @@ func appendConcurrently(t *testing.T, st *store, goroutines, batches int) []publ
 	return all
 }
 
-// The hub builds its windows from what Watch is told, so it must be told of
+// The hub builds its windows from what OnCommit is told, so it must be told of
 // every item once, in the order of ids, with the id before it in its feed:
 // that tells whether a window reaches back far enough.
 func testP1WatchInOrder(t *testing.T, s Subject) {
@@ -127,7 +127,7 @@ func testP1WatchInOrder(t *testing.T, s Subject) {
 	for _, b := range want {
 		wantData = append(wantData, b.data...)
 	}
-	same(t, "Watch is told of every item once, in the order of ids", data(st.record.items()), wantData)
+	same(t, "OnCommit is told of every item once, in the order of ids", data(st.record.items()), wantData)
 	last, before := st.start, map[string]stream.ID{}
 	for _, c := range st.record.told() {
 		if len(c.Before) != len(c.Items) {
@@ -136,7 +136,7 @@ func testP1WatchInOrder(t *testing.T, s Subject) {
 		for i := range c.Items {
 			it := &c.Items[i]
 			if it.ID <= last {
-				t.Errorf("Watch is told of %s after %s", it.ID, last)
+				t.Errorf("OnCommit is told of %s after %s", it.ID, last)
 			}
 			if c.Before[i] != before[it.Feed] {
 				t.Errorf("Before of item %s in %s is %s, but the item before it in that feed is %s", it.ID, it.Feed, c.Before[i], before[it.Feed])

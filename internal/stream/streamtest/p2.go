@@ -12,7 +12,7 @@ import (
 // P2 ack: Append returns nil only when the batch is committed, and no reader
 // sees an item before that.
 var casesP2 = []testCase{
-	{rule: "an acknowledged item was told to Watch and is readable", run: testP2ToldBeforeAnswered},
+	{rule: "an acknowledged item was told to OnCommit and is readable", run: testP2ToldBeforeAnswered},
 	{rule: "no reader sees an item before its commit, nor waits for it", run: testP2NothingBeforeCommit},
 	{rule: "a commit that fails before it is written stores nothing", run: testP2FailedCommitStoresNothing},
 	{rule: "a commit that fails after it was written is of unknown outcome, and a retry settles it", run: testP2OutcomeUnknown},
@@ -21,14 +21,14 @@ var casesP2 = []testCase{
 	{rule: "what was acknowledged is there after opening again", durable: true, run: testP2AcknowledgedStays},
 }
 
-// Watch comes before the answer, so that a publisher who is answered and then
+// OnCommit comes before the answer, so that a publisher who is answered and then
 // reads at the head finds its own item.
 func testP2ToldBeforeAnswered(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	for _, d := range []string{"a", "b", "c", "d", "e"} {
 		rc := st.put("f", d)
 		if head := st.record.newest(); head != rc.Last {
-			t.Fatalf("Append returned id %s, but the newest item that Watch was told of then is %s", rc.Last, head)
+			t.Fatalf("Append returned id %s, but the newest item that OnCommit was told of then is %s", rc.Last, head)
 		}
 		q := st.whole(st.sel("f"))
 		q.After, q.UpTo = rc.First-1, rc.Last
@@ -77,7 +77,7 @@ func testP2NothingBeforeCommit(t *testing.T, s Subject) {
 	if len(infos) != 1 || infos[0].Items != 1 {
 		t.Errorf("the state of the feeds counts committed items only: got %+v, want one feed with one item", infos)
 	}
-	same(t, "Watch is told of committed items only", data(st.record.items()), []string{"a"})
+	same(t, "OnCommit is told of committed items only", data(st.record.items()), []string{"a"})
 
 	h.open()
 	if ans := within(t, "Append is answered once the commit may happen", waits); ans.err != nil {
@@ -111,7 +111,7 @@ func testP2FailedCommitStoresNothing(t *testing.T, s Subject) {
 		}
 	}
 	check()
-	same(t, "Watch is not told of failed commits", data(st.record.items()), []string{"a"})
+	same(t, "OnCommit is not told of failed commits", data(st.record.items()), []string{"a"})
 	if s.Durable {
 		st.reopen()
 		check()
@@ -138,7 +138,7 @@ func testP2OutcomeUnknown(t *testing.T, s Subject) {
 	q := st.whole(st.sel("f"))
 	q.After = rc.First - 1
 	same(t, "the receipt of the retry names the stored items", data(st.all(q)), []string{"b1", "b2"})
-	same(t, "Watch was told of the batch once, when the retry was answered", data(st.record.items()), []string{"a", "b1", "b2"})
+	same(t, "OnCommit was told of the batch once, when the retry was answered", data(st.record.items()), []string{"a", "b1", "b2"})
 	st.put("f", "c")
 	again := st.publish(b)
 	if !again.Replayed || again.First != rc.First || again.Last != rc.Last {

@@ -59,7 +59,7 @@ func given(st *store, id stream.ID) bool {
 }
 
 // Everything about an item is kept: bytes that are not ASCII, newlines, its
-// kind, its event, and when it runs out. Watch, all ways to read and an opened
+// kind, its event, and when it runs out. OnCommit, all ways to read and an opened
 // store agree on it.
 func testP3ItemsAsPublished(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
@@ -75,7 +75,7 @@ func testP3ItemsAsPublished(t *testing.T, s Subject) {
 	want := make([]stream.Item, len(b.Drafts))
 	told := st.record.items()
 	if len(told) != len(want) {
-		t.Fatalf("Watch was told of %d items, want %d", len(told), len(want))
+		t.Fatalf("OnCommit was told of %d items, want %d", len(told), len(want))
 	}
 	for i, d := range b.Drafts {
 		want[i] = stream.Item{ID: rc.First + stream.ID(i), Feed: b.Feed, Event: d.Event, JSON: d.JSON, Data: d.Data}
@@ -108,7 +108,7 @@ func testP3ItemsAsPublished(t *testing.T, s Subject) {
 			same(t, "the items of "+selector+" backward", st.all(q), want)
 		}
 	}
-	same(t, "the items that Watch is told of", told, want)
+	same(t, "the items that OnCommit is told of", told, want)
 	check()
 	if s.Durable {
 		st.reopen()

@@ -51,7 +51,7 @@ func testP4TrimBetweenPages(t *testing.T, s Subject) {
 	if p.Loss == nil {
 		t.FailNow()
 	}
-	q.Told, q.After, q.Items = p.Loss.Through, p.Loss.Resume, many
+	q.LossTold, q.After, q.Items = p.Loss.Through, p.Loss.Resume, many
 	p = st.page(q)
 	same(t, "a reader that went on from Resume is not told again", p.Loss, nil)
 	same(t, "and has the rest", data(p.Items), []string{"d", "e", "f", "g"})
@@ -286,17 +286,17 @@ func testP4OvertakenReader(t *testing.T, s Subject) {
 		q.UpTo = max(st.record.newest(), q.After)
 		p := st.page(q)
 		if p.Loss != nil {
-			if p.Loss.Through <= q.Told || p.Loss.Through <= q.After {
-				t.Errorf("a reader at %s that was told of %s got the loss %+v, which is not above both", q.After, q.Told, p.Loss)
+			if p.Loss.Through <= q.LossTold || p.Loss.Through <= q.After {
+				t.Errorf("a reader at %s that was told of %s got the loss %+v, which is not above both", q.After, q.LossTold, p.Loss)
 			}
-			q.Told = p.Loss.Through
+			q.LossTold = p.Loss.Through
 		}
 		for _, it := range p.Items {
 			got[it.ID] = true
 		}
 		for _, it := range st.record.items() {
 			if it.ID > q.After && it.ID <= p.Through {
-				told[it.ID] = q.Told
+				told[it.ID] = q.LossTold
 			}
 		}
 		q.After, passed = p.Through, p.Through

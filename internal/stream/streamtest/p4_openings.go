@@ -44,7 +44,7 @@ func testP4FirstOpening(t *testing.T, s Subject) {
 		t.Errorf("the opening of a new store at %s is %+v, want Last 0 and Time not before the clock", now, o)
 	}
 	if st.start != o.Time {
-		t.Errorf("Watch returned %s as the newest position of an empty store, want the time of the opening, %s", st.start, o.Time)
+		t.Errorf("OnCommit returned %s as the newest position of an empty store, want the time of the opening, %s", st.start, o.Time)
 	}
 	if rc := st.put("f", "a"); rc.First <= o.Time {
 		t.Errorf("the first id is %s, not above the opening at %s", rc.First, o.Time)
@@ -80,7 +80,7 @@ func testP4EachOpening(t *testing.T, s Subject) {
 			t.Errorf("opening %d has Time %s, want one above %s and not before the clock, %s", i+1, o.Time, newest, stream.IDAt(st.clock.Now()))
 		}
 		if st.start != o.Time {
-			t.Errorf("Watch returned %s, want the newest position, which is the opening at %s", st.start, o.Time)
+			t.Errorf("OnCommit returned %s, want the newest position, which is the opening at %s", st.start, o.Time)
 		}
 		given, newest, before = append(given, o.Time), o.Time, now
 		for _, id := range given {

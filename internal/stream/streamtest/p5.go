@@ -34,7 +34,7 @@ func testP5NoCommitWaits(t *testing.T, s Subject) {
 		})
 		q.Backward = what == "Read backward"
 		if what == "Read" {
-			q.Told = q.UpTo
+			q.LossTold = q.UpTo
 		}
 		done := make(chan error, 1)
 		go func() {
@@ -90,7 +90,7 @@ func testP5ManyFeeds(t *testing.T, s Subject) {
 				if p.Loss.Oldest != p.Items[0].ID {
 					t.Errorf("the oldest is %s, and the first item %s", p.Loss.Oldest, p.Items[0].ID)
 				}
-				q.Told = told
+				q.LossTold = told
 			}
 			got = append(got, data(p.Items)...)
 			q.After, more = p.Through, p.More

@@ -44,7 +44,7 @@ func testP7RepeatIsReplayed(t *testing.T, s Subject) {
 	st.replayed(one, rc1)
 	st.replayed(one, rc1)
 	st.holds("repeats store nothing", "f", "a", "b", "c", "d", "e")
-	same(t, "Watch is not told of repeats", len(st.record.items()), 5)
+	same(t, "OnCommit is not told of repeats", len(st.record.items()), 5)
 }
 
 // The same key with another body, event, ttl or kind is a publisher's mistake:

@@ -112,7 +112,7 @@ func (s *store) holds(rule, selector string, want ...string) {
 func (s *store) loss(selector string, after, told stream.ID) *stream.Loss {
 	s.t.Helper()
 	q := s.whole(s.sel(selector))
-	q.After, q.Told = after, told
+	q.After, q.LossTold = after, told
 	return s.page(q).Loss
 }
 
@@ -152,7 +152,7 @@ func describe(q stream.Query) string {
 	if q.Backward {
 		dir = "backward"
 	}
-	return fmt.Sprintf("%q (%s, %s] %s, at most %d items and %d bytes, told %s", q.Select, q.After, q.UpTo, dir, q.Items, q.Bytes, q.Told)
+	return fmt.Sprintf("%q (%s, %s] %s, at most %d items and %d bytes, told %s", q.Select, q.After, q.UpTo, dir, q.Items, q.Bytes, q.LossTold)
 }
 
 // same reports a difference. rule says what should hold.

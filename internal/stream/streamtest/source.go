@@ -73,7 +73,7 @@ func testSourceAlone(t *testing.T, s Subject) {
 		t.Errorf("a source alone moved the head to %s from %s", head, a.Last)
 	}
 	for _, c := range st.record.told()[1:] {
-		same(t, "Watch is told of no change", c, stream.Commit{})
+		same(t, "OnCommit is told of no change", c, stream.Commit{})
 	}
 	if _, there := st.info("new"); there {
 		t.Error("a source alone made a feed")

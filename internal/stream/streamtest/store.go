@@ -19,7 +19,7 @@ type reporter interface {
 }
 
 // store is an open store of the engine under test, with its clock, its hooks
-// and what its Watch function was told since it was opened.
+// and what its OnCommit function was told since it was opened.
 type store struct {
 	stream.Engine
 	t       reporter
@@ -29,7 +29,7 @@ type store struct {
 	clock   *clock
 	hooks   *hooks
 	record  *record
-	start   stream.ID // what Watch returned at the opening
+	start   stream.ID // what OnCommit returned at the opening
 }
 
 // open opens a new store, which is closed when the case ends. Clock and hooks
@@ -47,7 +47,7 @@ func open(t *testing.T, s Subject, opts stream.StoreOptions) *store {
 			t.Errorf("closing the store: %v", err)
 		}
 		if st.record.overlap.Load() {
-			t.Errorf("Watch: the function was called from two goroutines at once")
+			t.Errorf("OnCommit: the function was called from two goroutines at once")
 		}
 	})
 	return st
@@ -63,7 +63,7 @@ func (s *store) openDir() {
 		s.t.Fatalf("opening the store: %v", err)
 	}
 	s.Engine, s.record = e, new(record)
-	s.start = e.Watch(s.record.watch)
+	s.start = e.OnCommit(s.record.watch)
 	s.record.head = s.start
 }
 
