@@ -1,4 +1,4 @@
-package sqlitelog
+package disk
 
 import (
 	"errors"
@@ -9,10 +9,9 @@ import (
 	"syscall"
 )
 
-// reserve is room on the disk that is kept for what makes room: a file of real
-// blocks in the data directory, which is removed when they are needed. It stays
-// there over a stop, so that a start on a full disk has room too. The committer
-// owns it.
+// reserve is disk space that is kept for operations that make room: a file of
+// real blocks in the store's directory, which is removed when they need it. It
+// stays there when the server stops, so that a start on a full disk has room too.
 type reserve struct {
 	path string
 	size int64 // when it is held; 0: there is none
@@ -28,8 +27,8 @@ func newReserve(dir string, size int64) reserve {
 // trial is the file that fits makes.
 func (r *reserve) trial() string { return r.path + ".try" }
 
-// take allocates the reserve where it is not held. Where that fails nothing of
-// it stays.
+// take allocates the reserve if it is not held. If that fails nothing of it
+// stays on the disk.
 func (r *reserve) take() error {
 	if r.held || r.size == 0 {
 		return nil
@@ -41,16 +40,26 @@ func (r *reserve) take() error {
 	return nil
 }
 
-// gone reports whether the reserve is held and its file was removed or cut, as
-// by somebody who looked for room.
-func (r *reserve) gone() bool { return r.held && fileSize(r.path) < r.size }
+// gone reports whether the reserve is held and its file was removed or cut, for
+// example by an operator in search of room.
+func (r *reserve) gone() bool { return r.held && FileSize(r.path) < r.size }
 
-// fits returns nil where so many bytes have room on the disk.
+// fits returns nil if the disk has room for so many bytes.
 func (r *reserve) fits(bytes int64) error {
 	if err := makeFile(r.trial(), bytes); err != nil {
 		return err
 	}
 	return os.Remove(r.trial())
+}
+
+// release gives the reserve back to the disk, and reports whether there was one.
+func (r *reserve) release() bool {
+	r.held = false
+	info, err := os.Stat(r.path)
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	return os.Remove(r.path) == nil
 }
 
 // makeFile brings a file to the given size, all of it real blocks, or removes
@@ -70,41 +79,36 @@ func makeFile(name string, size int64) error {
 	return err
 }
 
-// release gives the reserve to the disk, and reports whether there was one.
-func (r *reserve) release() bool {
-	r.held = false
-	info, err := os.Stat(r.path)
-	if err != nil || info.Size() == 0 {
-		return false
-	}
-	return os.Remove(r.path) == nil
-}
+// fillBlock is how much fill writes at a time: few enough system calls for a
+// reserve of 16 MiB, and small enough for the stack.
+const fillBlock = 64 << 10
 
-// fill is allocate for file systems that cannot: it writes what is missing. It
-// writes noise, for which a file system that compresses needs room too.
+// fill is allocate for file systems that cannot allocate: it writes what is
+// missing. It writes noise, because zeros would take no room on a file system
+// that compresses.
 func fill(f *os.File, size int64) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	noise := rand.NewChaCha8([32]byte{})
-	var block [64 << 10]byte
-	for at := info.Size(); at < size; at += int64(len(block)) {
+	var block [fillBlock]byte
+	for at := info.Size(); at < size; at += fillBlock {
 		noise.Read(block[:])
-		if _, err := f.WriteAt(block[:min(int64(len(block)), size-at)], at); err != nil {
+		if _, err := f.WriteAt(block[:min(fillBlock, size-at)], at); err != nil {
 			return err
 		}
 	}
 	return f.Sync()
 }
 
-// lacksRoom reports whether an error says that the disk, or a quota, is full.
-func lacksRoom(err error) bool {
+// IsFull reports whether an error says that the disk, or a quota, is full.
+func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// forbidsWriting reports whether an error says that files here cannot be
-// written or made.
-func forbidsWriting(err error) bool {
+// IsForbidden reports whether an error says that files cannot be written or made
+// here: the disk is mounted read-only, or the files are another user's.
+func IsForbidden(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 }

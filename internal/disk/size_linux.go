@@ -1,4 +1,4 @@
-package sqlitelog
+package disk
 
 import (
 	"errors"
@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// diskSize returns how large the file system is that holds dir, and how many
-// of its bytes are free for this process; both are MaxInt64 where that cannot
-// be told. A quota is not seen.
-func diskSize(dir string) (size, free int64) {
+// size returns the size of the file system that holds dir, and how many of its
+// bytes are free for this process. Both are MaxInt64 if the system does not tell.
+// Quotas are not considered.
+func size(dir string) (all, free int64) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil || st.Blocks == 0 {
 		return math.MaxInt64, math.MaxInt64
 	}
-	// Blocks are counted in fragments (statvfs(3)); Bsize is how much is best
-	// transferred at once, which on FUSE may be 256 times that.
+	// Blocks are counted in fragments (statvfs(3)). Bsize is the best size of a
+	// transfer, which on FUSE may be 256 times as large.
 	unit := int64(st.Frsize)
 	if unit == 0 {
 		unit = int64(st.Bsize)
@@ -24,15 +24,15 @@ func diskSize(dir string) (size, free int64) {
 	return int64(st.Blocks) * unit, int64(st.Bavail) * unit
 }
 
-// allocate gives a file blocks for its first size bytes.
-func allocate(f *os.File, size int64) error {
+// allocate gives a file blocks for its first n bytes.
+func allocate(f *os.File, n int64) error {
 	for {
-		err := syscall.Fallocate(int(f.Fd()), 0, 0, size)
+		err := syscall.Fallocate(int(f.Fd()), 0, 0, n)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
-			return fill(f, size)
+			return fill(f, n)
 		}
 		return err
 	}

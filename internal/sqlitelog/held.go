@@ -4,40 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"strings"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
+	"feedd/internal/disk"
+	"feedd/internal/sqlitelog/database"
+	"feedd/internal/sqlitelog/snapshot"
 	"feedd/internal/stream"
 )
 
 // A store that cannot be written when it is opened is held: it is read as it
-// is, what would change it fails, and its opening is committed once that works.
-// Until then its newest position is one that it held before, so no position is
-// given to anybody that a later opening would deny (P4).
+// is, each change fails, and its opening is committed once that works. Until then
+// its newest position is one that it had before, so no reader gets a position that
+// a later opening would deny (P4).
 
 // hold opens the store for reading only. The cause is why no more is possible.
 func (l *Log) hold(cause error) error {
-	list, err := l.openHeldReaders()
+	list, err := l.openHeldPages()
 	if err != nil {
 		return errors.Join(cause, fmt.Errorf("and it cannot be read without being written: %w", err))
 	}
-	l.lend(list)
-	if err := l.loadHeld(list[0].conn); err != nil {
-		closeReaders(list)
+	if err := l.loadHeld(list.Conn()); err != nil {
+		list.Close()
 		return errors.Join(cause, err)
 	}
-	l.wal.bytes.Store(fileSize(walOf(l.path)))
-	l.usage.bytes.Store(fileSize(l.path) + l.wal.bytes.Load())
+	l.pages.Lend(list)
+	l.wal.bytes.Store(disk.FileSize(database.WAL(l.path)))
+	l.usage.bytes.Store(disk.FileSize(l.path) + l.wal.bytes.Load())
 	l.w.held = l.whyHeld(cause)
 	l.opts.Logger.Warn("the store is read only until its opening can be written: publishing waits for that", "err", l.w.held)
 	return nil
 }
 
 func (l *Log) loadHeld(conn *sqlite.Conn) error {
-	if _, err := verify(conn); err != nil {
+	if err := database.Verify(conn); err != nil {
 		return err
 	}
 	if err := l.load(conn); err != nil {
@@ -51,48 +51,20 @@ func (l *Log) loadHeld(conn *sqlite.Conn) error {
 
 // whyHeld puts the cause into the words of package stream.
 func (l *Log) whyHeld(cause error) error {
-	disk := l.w.room.reserve.fits(openingRoom)
-	if path := new(fs.PathError); errors.As(disk, &path) {
+	trial := l.room.Try()
+	if path := new(fs.PathError); errors.As(trial, &path) {
 		cause = path.Err // says more than SQLite does, which cannot open a file
 	}
-	if lacksRoom(disk) || l.full(cause) {
+	if disk.IsFull(trial) || l.full(cause) {
 		return stream.ErrNoSpace
 	}
 	return fmt.Errorf("%w: %w", stream.ErrReadOnly, cause)
 }
 
-// openHeldReaders opens the reading connections for a store that nobody
-// changes, and that takes no file beside it.
-func (l *Log) openHeldReaders() ([]*reader, error) {
-	return openReaders(func() (*sqlite.Conn, error) { return connectHeld(l.path) })
-}
-
-// connectHeld opens a database for reading where nothing can be written, not
-// even the index of the WAL. This process holds the data directory, so there is
-// no other writer to be kept out.
-func connectHeld(path string) (*sqlite.Conn, error) {
-	uri := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	// Without a WAL, SQLite would make one. With "immutable" it would not look
-	// into the one that is there. Without locks, and for one connection alone,
-	// it keeps the index in memory.
-	if fileSize(walOf(path)) > 0 {
-		uri += "?vfs=unix-none"
-	} else {
-		uri += "?immutable=1"
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	conn, err := sqlite.OpenConn(uri, sqlite.OpenReadOnly, sqlite.OpenURI)
-	if err != nil {
-		return nil, err
-	}
-	// The first of all, since others look into the database.
-	if err := sqlitex.ExecuteTransient(conn, "PRAGMA locking_mode = EXCLUSIVE", nil); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return setUp(conn, readerPragmas...)
+// openHeldPages opens the reading connections for a store that is not written,
+// and that gets no file beside it.
+func (l *Log) openHeldPages() (snapshot.Connections, error) {
+	return snapshot.Open(func() (*sqlite.Conn, error) { return database.OpenHeld(l.path) })
 }
 
 // openHeld tries to commit the opening of a store that is held. The committer
@@ -102,26 +74,24 @@ func (l *Log) openHeld() {
 	watch := l.watch
 	l.mu.Unlock()
 	if watch == nil {
-		return // nobody could be told of it
+		return // the commit could not be told to the hub
 	}
-	if err := l.w.room.reserve.fits(openingRoom); err != nil {
+	if err := l.room.Try(); err != nil {
 		return
 	}
-	// No page may be read from a connection without locks while another one
-	// writes; and to close one drops the locks of all others.
-	for range readers {
-		(<-l.readers).close()
-	}
+	// No page may be read from a connection without locks while another connection
+	// writes. And to close one later would drop the locks of the others.
+	l.pages.TakeBack().Close()
 	err := l.openAgain()
 	if err != nil {
 		l.closeWriter()
 		l.files.Store(nil)
 		l.w.held = l.whyHeld(err)
-		list, err := l.openHeldReaders()
-		for err != nil && len(list) < readers {
-			list = append(list, &reader{broken: fmt.Errorf("%s: %w", l.path, explain(err))})
+		list, err := l.openHeldPages()
+		if err != nil {
+			list = snapshot.Broken(fmt.Errorf("%s: %w", l.path, database.Explain(err)))
 		}
-		l.lend(list)
+		l.pages.Lend(list)
 		return
 	}
 	l.w.held = nil
@@ -136,14 +106,14 @@ func (l *Log) openAgain() error {
 	if err := l.openWriter(); err != nil {
 		return err
 	}
-	// It must be the store that is read: whoever has mounted another disk in its
-	// place has to start feedd again.
+	// It must be the store that is read. If another disk was mounted in its place,
+	// feedd has to be started again.
 	latest := l.openings[len(l.openings)-1].Time
-	known, err := query1(l.w.conn, fmt.Sprintf("SELECT count(*) FROM opening WHERE time = %d", latest))
+	known, err := database.QueryNumber(l.w.conn, fmt.Sprintf("SELECT count(*) FROM opening WHERE time = %d", latest))
 	if err != nil {
 		return err
 	}
-	newest, err := query1(l.w.conn, "SELECT max(id) FROM item")
+	newest, err := database.QueryNumber(l.w.conn, "SELECT max(id) FROM item")
 	if err != nil {
 		return err
 	}
@@ -151,12 +121,12 @@ func (l *Log) openAgain() error {
 		return errors.New("another store is in the place of the one that is read; start feedd again")
 	}
 	// One whose commit seemed to fail may be there.
-	last, err := query1(l.w.conn, "SELECT max(time) FROM opening")
+	last, err := database.QueryNumber(l.w.conn, "SELECT max(time) FROM opening")
 	if err != nil {
 		return err
 	}
 	l.w.last = max(l.w.last, stream.ID(last))
-	list, err := openReaders(l.connectReader)
+	list, err := l.openPages()
 	if err != nil {
 		return err
 	}
@@ -164,10 +134,10 @@ func (l *Log) openAgain() error {
 		err = l.recordOpening()
 	}
 	if err != nil {
-		closeReaders(list)
+		list.Close()
 		return err
 	}
-	l.lend(list)
-	l.startRoom()
+	l.pages.Lend(list)
+	l.room.Start()
 	return nil
 }

@@ -7,58 +7,55 @@ import (
 	"time"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
+	"feedd/internal/sqlitelog/database"
+	"feedd/internal/sqlitelog/registry"
 	"feedd/internal/stream"
 )
 
-// maxOpenings bounds the table of openings. When older ones go, a position
-// from before them is no longer recognised as another store's.
+// maxOpenings bounds the table of openings: 27 years of a start a day, in 160 KB
+// of memory. When older ones go, a position from before them is no longer
+// recognised as another store's.
 const maxOpenings = 10_000
 
-// load reads the feeds, openings and marks, before anybody else asks for them.
+// load reads the feeds, openings and marks, before the first page is read.
 func (l *Log) load(conn *sqlite.Conn) error {
 	l.openings = nil // a store that cannot be written is loaded twice
 	var items, bytes int64
-	l.w.feeds, l.w.byNo = make(map[string]*feed), make(map[int64]*feed)
-	edit := new(registry).edit()
-	err := query(conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
-		row := state{
-			items:  s.ColumnInt(2),
-			bytes:  s.ColumnInt64(3),
-			oldest: stream.ID(s.ColumnInt64(4)),
-			newest: stream.ID(s.ColumnInt64(5)),
-			lost:   stream.ID(s.ColumnInt64(6)),
-			reason: stream.Reason(s.ColumnText(7)),
+	l.w.feeds, l.w.byNo = make(map[string]*registry.Feed), make(map[int64]*registry.Feed)
+	edit := new(registry.Registry).Edit()
+	err := database.Query(conn, "SELECT no, name, items, bytes, oldest, newest, lost, reason, retention FROM feed", func(s *sqlite.Stmt) error {
+		row := registry.State{
+			Items:  s.ColumnInt(2),
+			Bytes:  s.ColumnInt64(3),
+			Oldest: stream.ID(s.ColumnInt64(4)),
+			Newest: stream.ID(s.ColumnInt64(5)),
+			Lost:   stream.ID(s.ColumnInt64(6)),
+			Reason: stream.Reason(s.ColumnText(7)),
 		}
 		no, name := s.ColumnInt64(0), s.ColumnText(1)
-		var configured stream.Retention
-		if l.opts.Retention != nil {
-			configured = l.opts.Retention(name)
-		}
 		if !s.ColumnIsNull(8) {
 			own, err := decodeRetention(s.ColumnText(8))
 			if err != nil {
 				return fmt.Errorf("feed %s: %w", name, err)
 			}
-			row.own = own
+			row.Own = own
 		}
-		f := newFeed(no, name, row)
-		f.configured = configured
-		l.mayLost.raise(row.lost)
-		items += int64(row.items)
-		bytes += row.bytes
+		f := registry.NewFeed(no, name, l.configured(name), row)
+		l.mayLost.Raise(row.Lost)
+		items += int64(row.Items)
+		bytes += row.Bytes
 		l.w.feeds[name], l.w.byNo[no] = f, f
-		edit.add(f)
-		l.w.last = max(l.w.last, row.newest)
+		edit.Add(f)
+		l.w.last = max(l.w.last, row.Newest)
 		l.w.nextNo = max(l.w.nextNo, no)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	l.registry.Store(edit.done())
-	err = query(conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
+	l.registry.Store(edit.Done())
+	err = database.Query(conn, "SELECT time, last FROM opening ORDER BY time", func(s *sqlite.Stmt) error {
 		o := stream.Opening{Time: stream.ID(s.ColumnInt64(0)), Last: stream.ID(s.ColumnInt64(1))}
 		l.openings = append(l.openings, o)
 		l.w.last = max(l.w.last, o.Time)
@@ -67,13 +64,13 @@ func (l *Log) load(conn *sqlite.Conn) error {
 	if err != nil {
 		return err
 	}
-	err = query(conn, "SELECT name, value FROM mark", func(s *sqlite.Stmt) error {
+	err = database.Query(conn, "SELECT name, value FROM mark", func(s *sqlite.Stmt) error {
 		id := stream.ID(s.ColumnInt64(1))
 		switch s.ColumnText(0) {
-		case markLast:
+		case database.MarkLast:
 			l.w.last = max(l.w.last, id)
-		case markForgotten:
-			l.forgotten.raise(id)
+		case database.MarkForgotten:
+			l.forgotten.Raise(id)
 		}
 		return nil
 	})
@@ -82,12 +79,12 @@ func (l *Log) load(conn *sqlite.Conn) error {
 	}
 	// The newest item is the one row whose damage would break a promise
 	// unseen: an id below it must not be given again.
-	newest, err := query1(conn, "SELECT max(id) FROM item")
+	newest, err := database.QueryNumber(conn, "SELECT max(id) FROM item")
 	if err != nil {
 		return err
 	}
 	l.w.last = max(l.w.last, stream.ID(newest))
-	keys, err := query1(conn, "SELECT count(*) FROM key")
+	keys, err := database.QueryNumber(conn, "SELECT count(*) FROM key")
 	if err != nil {
 		return err
 	}
@@ -97,7 +94,7 @@ func (l *Log) load(conn *sqlite.Conn) error {
 }
 
 // recordOpening writes down the hole before this opening: no id between the
-// last one known here and now was given by this store, so whoever presents
+// last one known here and now was given by this store. So a reader that presents
 // one had it from another store, or from this one before it was restored from
 // an older copy (assumed: the clock does not step back across that).
 func (l *Log) recordOpening() error {
@@ -105,9 +102,7 @@ func (l *Log) recordOpening() error {
 	if o.Time > stream.MaxID {
 		return fmt.Errorf("the ids are used up: the next would be %s", o.Time)
 	}
-	err := sqlitex.ExecuteTransient(l.w.conn, "INSERT INTO opening (time, last) VALUES (?, ?)", &sqlitex.ExecOptions{
-		Args: []any{int64(o.Time), int64(o.Last)},
-	})
+	err := database.Exec(l.w.conn, "INSERT INTO opening (time, last) VALUES (?, ?)", int64(o.Time), int64(o.Last))
 	if err != nil {
 		return err
 	}
@@ -115,10 +110,8 @@ func (l *Log) recordOpening() error {
 	l.w.last = o.Time
 	if old := len(openings) - maxOpenings; old > 0 {
 		openings = openings[old:]
-		// Where this fails the next opening does it: this one is committed.
-		sqlitex.ExecuteTransient(l.w.conn, "DELETE FROM opening WHERE time < ?", &sqlitex.ExecOptions{
-			Args: []any{int64(openings[0].Time)},
-		})
+		// If this fails the next opening does it, because this one is committed.
+		database.Exec(l.w.conn, "DELETE FROM opening WHERE time < ?", int64(openings[0].Time))
 	}
 	l.mu.Lock()
 	l.openings = openings
@@ -148,16 +141,4 @@ func decodeRetention(s string) (*stream.Retention, error) {
 	}
 	r := stream.Retention(row)
 	return &r, nil
-}
-
-func query(conn *sqlite.Conn, q string, each func(*sqlite.Stmt) error) error {
-	return sqlitex.ExecuteTransient(conn, q, &sqlitex.ExecOptions{ResultFunc: each})
-}
-
-func query1(conn *sqlite.Conn, q string) (n int64, err error) {
-	err = query(conn, q, func(s *sqlite.Stmt) error {
-		n = s.ColumnInt64(0)
-		return nil
-	})
-	return n, err
 }

@@ -1,30 +1,38 @@
 package sqlitelog
 
 import (
-	"os"
 	"sync/atomic"
 	"time"
 
-	"zombiezen.com/go/sqlite"
+	"feedd/internal/disk"
+	"feedd/internal/sqlitelog/database"
 )
 
 const (
 	// walLength is how long the WAL may become before it is moved into the
-	// database, at most. It is a part of what the store may hold, and of the
-	// reserve: to move it takes as much room in the database.
+	// database, at most. A shorter one is moved more often, which writes pages
+	// again that change in each commit; a longer one shuts the gate for longer.
+	// It is a part of what the store may hold, and of the reserve, because to move
+	// it takes as much room in the database.
 	walLength = 8 << 20
-	// busyTimeout is how long a connection waits for a lock: somebody with the
-	// sqlite3 tool may hold one for a moment.
-	busyTimeout = 5 * time.Second
-	// warnEvery is how often the same trouble is logged.
+	// warnEvery is how often the log says that the WAL cannot be moved, so that it
+	// is found and is not a line for each try.
 	warnEvery = time.Minute
+	// lookEvery is after how many bytes committed the sizes of the database and
+	// the WAL are looked at, beside once in upkeepEvery. SQLite prepares each such
+	// pragma anew: the three take up to 100 us, as a small commit does.
+	lookEvery = 256 << 10
+	// lookCommit is what a commit counts for besides its items: small ones write
+	// some pages of 4 KiB each.
+	lookCommit = 16 << 10
 )
 
 // wal is what the committer knows of the WAL.
 type wal struct {
+	path  string
 	limit int64 // bytes: see walLength
-	// tried is how many pages were in it when it could not be moved whole, since
-	// somebody else reads the database; else 0.
+	// tried is how many pages were in it when not all could be moved, because
+	// another program reads the database; else 0.
 	tried  int64
 	failed int       // how often in a row
 	warned time.Time // when that was logged
@@ -34,7 +42,8 @@ type wal struct {
 }
 
 // walLimit returns the limit for a store that may hold so many bytes, and for
-// a reserve; each 0 for none.
+// a reserve; each 0 for none. An eighth of the store leaves most of it to items;
+// half of the reserve leaves room for moving it.
 func walLimit(bytes, reserve int64) int64 {
 	limit := int64(walLength)
 	if bytes > 0 {
@@ -46,8 +55,8 @@ func walLimit(bytes, reserve int64) int64 {
 	return limit
 }
 
-// stuck reports whether somebody else keeps the WAL from being moved. Then
-// whatever is written makes it longer.
+// stuck reports whether another program keeps the WAL from being moved. Then each
+// write makes it longer.
 func (w *wal) stuck() bool { return w.tried > 0 }
 
 // look takes the measure of the database, the WAL and the disk. Once in
@@ -56,17 +65,17 @@ func (l *Log) look(tick bool) {
 	l.w.upkeep.unlooked = 0
 	l.measure()
 	l.moveWAL(tick)
-	l.lookAtDisk(tick)
+	l.room.Look(tick)
 }
 
-// measure notes how much the database and the WAL hold. Where that cannot be
-// told, what was noted last stands.
+// measure notes how much the database and the WAL hold. If SQLite does not tell,
+// what was noted last stands.
 func (l *Log) measure() {
-	pages, err := number(l.w.pages)
+	pages, err := database.Number(l.w.pages)
 	if err != nil {
 		return
 	}
-	free, err := number(l.w.freePages)
+	free, err := database.Number(l.w.freePages)
 	if err != nil {
 		return
 	}
@@ -75,17 +84,8 @@ func (l *Log) measure() {
 	if !l.wal.stuck() {
 		pages -= free // they are used before the file grows
 	}
-	l.wal.bytes.Store(fileSize(l.files.Load().walPath))
+	l.wal.bytes.Store(disk.FileSize(l.wal.path))
 	l.usage.bytes.Store(pages*l.w.pageSize + l.wal.bytes.Load())
-}
-
-// fileSize returns the size of a file, 0 for one that is not there.
-func fileSize(name string) int64 {
-	info, err := os.Stat(name)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }
 
 // moveWAL moves the WAL into the database once it is long. It waits for the
@@ -93,47 +93,49 @@ func fileSize(name string) int64 {
 // it be moved, so that it starts again at its beginning.
 func (l *Log) moveWAL(tick bool) {
 	w := &l.wal
-	pages, moved, err := checkpoint(l.w.walSize)
+	pages, moved, err := database.Checkpoint(l.w.walSize)
 	if err != nil {
 		return
 	}
 	limit := w.limit / l.w.pageSize
+	// A WAL that could not be moved is tried again when an eighth more is in it, so
+	// that not each commit tries.
+	again := w.tried + limit/8
 	switch {
 	case pages == moved && !w.long():
 		w.tried, w.failed = 0, 0
-	case pages == moved, w.stuck() && tick, pages > limit && pages > w.tried+limit/8:
+	case pages == moved, w.stuck() && tick, pages > limit && pages > again:
 		l.moveWALNow()
 	}
 }
 
-// long reports whether the WAL's file shall be cut. It is not, but for a reason:
-// to make it longer again takes time.
+// long reports whether the WAL's file is to be cut. To make it longer again takes
+// time, so it is cut only if it is much longer than one large commit makes it.
 func (w *wal) long() bool {
 	size := w.bytes.Load()
 	return size > 4*w.limit || size > 2*w.limit && w.stuck()
 }
 
-// moveWALNow moves what can be moved, and cuts the WAL's file where it was
-// long.
+// moveWALNow moves what can be moved, and cuts the WAL's file if it was long.
 func (l *Log) moveWALNow() {
 	w := &l.wal
 	if w.bytes.Load() > 2*w.limit {
-		// Most of it goes beside those who read, so that the gate is not shut
+		// Most of it is moved while pages are read, so that the gate is not shut
 		// for long.
-		checkpoint(l.w.walMove)
+		database.Checkpoint(l.w.walMove)
 	}
 	l.gate.Lock()
-	pages, moved, err := checkpoint(l.w.walMove)
+	pages, moved, err := database.Checkpoint(l.w.walMove)
 	if err == nil && moved == pages && w.long() {
-		// Somebody else who reads must not make it wait.
+		// It must not wait for another program that reads.
 		l.w.conn.SetBusyTimeout(0)
-		_, _, err = checkpoint(l.w.walCut)
-		l.w.conn.SetBusyTimeout(busyTimeout)
+		_, _, err = database.Checkpoint(l.w.walCut)
+		l.w.conn.SetBusyTimeout(database.BusyTimeout)
 	}
 	l.gate.Unlock()
 	switch {
 	case err != nil && l.full(err):
-		l.stopForRoom(err)
+		l.room.Stop(err)
 	case err != nil, moved < pages:
 		w.tried = max(pages, 1)
 		w.failed++
@@ -142,7 +144,7 @@ func (l *Log) moveWALNow() {
 		w.tried, w.failed = 0, 0
 	}
 	l.measure()
-	// One who only looks in for a moment is no trouble.
+	// A program that only looks in for a moment is no trouble.
 	if w.failed > 1 && time.Since(w.warned) > warnEvery {
 		w.warned = time.Now()
 		l.opts.Logger.Warn("the WAL cannot be moved into the database and grows, because another program reads or locks the database; it shrinks when that ends",
@@ -150,12 +152,32 @@ func (l *Log) moveWALNow() {
 	}
 }
 
-// checkpoint runs a wal_checkpoint pragma: how many pages are in the WAL, and
-// how many of them are in the database already.
-func checkpoint(stmt *sqlite.Stmt) (pages, moved int64, err error) {
-	row, err := stmt.Step()
-	if err == nil && row {
-		pages, moved = stmt.ColumnInt64(1), stmt.ColumnInt64(2)
+// giveBack returns free pages to the file system, a few at a time, once they
+// are many; it reports whether it did something.
+func (l *Log) giveBack() bool {
+	u := &l.w.upkeep
+	free := u.free
+	if free > max(8*vacuumPages, u.pages/4) || l.room.Stopped() && free > 0 {
+		u.vacuum = true
 	}
-	return pages, moved, reset(stmt, err)
+	if !u.vacuum || l.wal.stuck() || time.Now().Before(u.retryAt) {
+		return false
+	}
+	if err := database.Run(l.w.vacuum); err != nil {
+		u.failed()
+		if !l.full(err) || !l.room.GiveReserve() {
+			return false
+		}
+	}
+	l.measure()
+	if u.free <= vacuumPages || u.free >= free {
+		if u.free >= free {
+			u.failed()
+		}
+		u.vacuum = false
+		l.moveWALNow() // only now does the file become shorter
+	} else {
+		l.moveWAL(false)
+	}
+	return true
 }

@@ -1,4 +1,4 @@
-package sqlitelog
+package database
 
 import (
 	"errors"
@@ -10,12 +10,22 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"feedd/internal/disk"
 )
 
 const (
-	fileName      = "feedd.db"
-	applicationID = 0x66656564 // "feed"
-	schemaVersion = 2
+	// FileName is the name of the database in the store's directory.
+	FileName      = "feedd.db"
+	applicationID = 0x66656564 // "feed" in ASCII, which file(1) shows
+	schemaVersion = 2          // the number of upgrades, and one
+)
+
+// Names of rows of the table mark: see the package's documentation.
+const (
+	MarkLast      = "last"
+	MarkForgotten = "forgotten"
+	MarkProbe     = "probe"
 )
 
 // schema makes the tables of version 1; upgrades make each version of the one
@@ -73,10 +83,10 @@ func upgrade(conn *sqlite.Conn, version int64) error {
 	return sqlitex.ExecuteScript(conn, script, nil) // in one transaction
 }
 
-// create makes a new database beside its place and moves it there when it is
-// whole, so that a file in that place is never a half-made one: whatever is
-// found there later and is no database of ours is damage, and an error.
-func create(path string) error {
+// Create makes a new database beside its place and moves it there when it is
+// complete, so that a file in that place is never a half-made one: if it is no
+// database of a store, it is damaged, and opening it is an error.
+func Create(path string) error {
 	tmp := path + ".new"
 	for _, p := range []string{tmp, tmp + "-journal", tmp + "-wal", tmp + "-shm"} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -88,7 +98,7 @@ func create(path string) error {
 		return err
 	}
 	for _, q := range []string{
-		// Must come before the first table, or it needs a whole VACUUM.
+		// This must come before the first table, else it takes a VACUUM of the whole file.
 		"PRAGMA auto_vacuum = INCREMENTAL",
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
@@ -111,106 +121,13 @@ func create(path string) error {
 	if err := conn.Close(); err != nil { // moves the WAL in and removes it
 		return err
 	}
-	// What may be read is decided by feedd, not by who can log in here. The
-	// files beside it get the same mode from SQLite.
+	// feedd decides what may be read, not the accounts of this machine. SQLite
+	// gives the files beside it the same mode.
 	if err := os.Chmod(tmp, 0o600); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// connect opens an existing database.
-func connect(path string, pragmas ...string) (*sqlite.Conn, error) {
-	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
-	if err != nil {
-		return nil, err
-	}
-	return setUp(conn, pragmas...)
-}
-
-func setUp(conn *sqlite.Conn, pragmas ...string) (*sqlite.Conn, error) {
-	conn.SetInterrupt(nil)
-	conn.SetBusyTimeout(busyTimeout)
-	for _, q := range append([]string{
-		"PRAGMA synchronous = FULL",
-		"PRAGMA temp_store = MEMORY",
-		"PRAGMA wal_autocheckpoint = 0",
-		"PRAGMA cell_size_check = ON",
-	}, pragmas...) {
-		if err := sqlitex.ExecuteTransient(conn, q, nil); err != nil {
-			conn.Close()
-			return nil, err
-		}
-	}
-	return conn, nil
-}
-
-// verify makes sure that the database is one of ours, and of this version or an
-// older one, and returns its version.
-func verify(conn *sqlite.Conn) (version int64, err error) {
-	id, err := pragma(conn, "application_id")
-	if err != nil {
-		return 0, err
-	}
-	version, err = pragma(conn, "user_version")
-	if err != nil {
-		return 0, err
-	}
-	if id != applicationID {
-		return 0, errors.New("it is not a feedd database")
-	}
-	if version < 1 || version > schemaVersion {
-		return 0, fmt.Errorf("it has schema version %d, this feedd knows versions up to %d", version, schemaVersion)
-	}
-	return version, nil
-}
-
-// pragma returns a pragma's number.
-func pragma(conn *sqlite.Conn, name string) (int64, error) {
-	stmt, err := conn.Prepare("PRAGMA " + name)
-	if err != nil {
-		return 0, err
-	}
-	return number(stmt)
-}
-
-// number runs a statement that yields at most one number; no row is 0.
-func number(stmt *sqlite.Stmt) (int64, error) {
-	row, err := stmt.Step()
-	if err != nil {
-		stmt.Reset()
-		return 0, err
-	}
-	var n int64
-	if row {
-		n = stmt.ColumnInt64(0)
-	}
-	return n, stmt.Reset()
-}
-
-// run runs a statement that yields nothing.
-func run(stmt *sqlite.Stmt) error {
-	for {
-		row, err := stmt.Step()
-		if err != nil {
-			stmt.Reset()
-			return err
-		}
-		if !row {
-			return stmt.Reset()
-		}
-	}
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return disk.SyncDir(filepath.Dir(path))
 }

@@ -1,129 +1,130 @@
-package sqlitelog
+// Package registry is what is known of the feeds in memory, beside the database:
+// for the committer, which alone changes it, and for readers, which look into it
+// while it does.
+package registry
 
 import (
 	"sync/atomic"
+	"time"
 
+	"feedd/internal/backlog"
 	"feedd/internal/ordered"
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
-// registry is what readers know of the feeds, beside the store itself. It is
-// immutable: the committer replaces it when feeds come or go, or lose
-// something. Readers take the one that is there and walk over it without a lock,
-// so that no walk, however long, holds up a commit. What changes with each
-// publish is in the feeds: see feed.
-type registry struct {
-	names   ordered.Map[string, *feed]
-	numbers ordered.Map[int64, *feed]
-	// losses are the highest losses of all feeds, and of how many each is: for
-	// Floor.
+// Registry is an immutable set of feeds. The committer replaces it when feeds are
+// made or forgotten, or lose something. Readers take the present one and walk
+// over it without a lock, so that no walk, however long, holds up a commit. What
+// changes with each publish is in the feeds: see [Feed].
+type Registry struct {
+	names   ordered.Map[string, *Feed]
+	numbers ordered.Map[int64, *Feed]
+	// losses are the highest losses of all feeds, each with the number of feeds
+	// that have it: for LastLoss.
 	losses ordered.Map[stream.ID, int]
 }
 
-// feed is one feed, cached. The committer alone writes to it.
-type feed struct {
-	no         int64
-	name       string
-	configured stream.Retention
+// Len returns the number of feeds.
+func (r *Registry) Len() int { return r.names.Len() }
 
-	// committed is the feed's row, after a commit. What it points to is never
-	// changed.
-	committed atomic.Pointer[state]
-	// mayLost is at least lost in every snapshot that anybody can read: it is
-	// raised before the commit that raises lost.
-	mayLost lossMark
+// Get returns the feed of a name.
+func (r *Registry) Get(name string) (*Feed, bool) { return r.names.Get(name) }
+
+// ByNo returns the feed of a number.
+func (r *Registry) ByNo(no int64) (*Feed, bool) { return r.numbers.Get(no) }
+
+// From returns a cursor over the feeds from a name on, in the order of names.
+func (r *Registry) From(name string) ordered.Cursor[string, *Feed] { return r.names.Seek(name) }
+
+// Each calls fn for the feeds that a selection matches, until fn returns false.
+func (r *Registry) Each(sel selector.Selection, fn func(*Feed) bool) {
+	selector.Resolve(sel, r.names, fn)
 }
 
-// state is what changes of a feed.
-type state struct {
-	items  int
-	bytes  int64
-	oldest stream.ID // of the retained items, 0 for none
-	newest stream.ID // ever given, 0 for none
-	lost   stream.ID
-	reason stream.Reason
-	own    *stream.Retention
+// Newest returns the newest id of all feeds, 0 if there is none.
+func (r *Registry) Newest() (newest stream.ID) {
+	for c := r.names.All(); c.Valid(); c.Next() {
+		newest = max(newest, c.Value().State().Newest)
+	}
+	return newest
 }
 
-func newFeed(no int64, name string, s state) *feed {
-	f := &feed{no: no, name: name}
-	f.committed.Store(&s)
-	f.mayLost.raise(s.lost)
+// LastLoss returns the highest id up to the given one that is the highest loss of
+// a feed.
+func (r *Registry) LastLoss(id stream.ID) (stream.ID, bool) { return r.losses.Last(id) }
+
+// Feed is one feed.
+type Feed struct {
+	// No is its number in the database, Name its name, and Configured the
+	// retention that holds if it has none of its own. They never change.
+	No         int64
+	Name       string
+	Configured stream.Retention
+
+	state   atomic.Pointer[State]
+	mayLost LossMark
+}
+
+// State is what changes of a feed: its row in the database.
+type State struct {
+	Items  int
+	Bytes  int64
+	Oldest stream.ID // of the retained items, 0 for none
+	Newest stream.ID // ever given, 0 for none
+	Lost   stream.ID // highest id that retention or a purge took, 0 for none
+	Reason stream.Reason
+	Own    *stream.Retention // nil: the configured one holds
+}
+
+// NewFeed returns a feed in the given state.
+func NewFeed(no int64, name string, configured stream.Retention, s State) *Feed {
+	f := &Feed{No: no, Name: name, Configured: configured}
+	f.state.Store(&s)
+	f.mayLost.Raise(s.Lost)
 	return f
 }
 
-// lossMark is a loss that only the committer raises and anybody reads.
-type lossMark struct{ id atomic.Int64 }
+// State returns the state after the latest commit. It must not be changed.
+func (f *Feed) State() *State { return f.state.Load() }
 
-func (m *lossMark) get() stream.ID { return stream.ID(m.id.Load()) }
+// SetState makes a state known, which was committed.
+func (f *Feed) SetState(s *State) { f.state.Store(s) }
 
-func (m *lossMark) raise(id stream.ID) {
-	if id > m.get() {
+// MayLost is a mark that is at least Lost in every snapshot that can be read: the
+// committer raises it before the commit that raises Lost.
+func (f *Feed) MayLost() *LossMark { return &f.mayLost }
+
+// Retention returns what bounds the feed in the given state: its own retention,
+// or the configured one.
+func (f *Feed) Retention(s *State) stream.Retention {
+	if s.Own != nil {
+		return *s.Own
+	}
+	return f.Configured
+}
+
+// Exceeds reports whether the feed in the given state holds more than it may.
+func (f *Feed) Exceeds(s *State, now time.Time) bool {
+	return backlog.Exceeds(f.Retention(s), s.Items, s.Bytes, s.Oldest, now)
+}
+
+// Forgettable reports whether the feed in the given state is empty, has no
+// retention of its own, and had no publish for its max age.
+func (f *Feed) Forgettable(s *State, now time.Time) bool {
+	age := f.Configured.MaxAge
+	return s.Items == 0 && s.Own == nil && age > 0 && s.Newest < stream.IDAt(now.Add(-age))
+}
+
+// LossMark is a loss that only the committer raises and any goroutine reads.
+type LossMark struct{ id atomic.Int64 }
+
+// Get returns the loss, 0 for none.
+func (m *LossMark) Get() stream.ID { return stream.ID(m.id.Load()) }
+
+// Raise raises the mark to id, if that is higher.
+func (m *LossMark) Raise(id stream.ID) {
+	if id > m.Get() {
 		m.id.Store(int64(id))
-	}
-}
-
-// registryEdit makes another registry.
-type registryEdit struct {
-	names   *ordered.Edit[string, *feed]
-	numbers *ordered.Edit[int64, *feed]
-	losses  *ordered.Edit[stream.ID, int]
-	of      *registry
-}
-
-func (r *registry) edit() *registryEdit { return &registryEdit{of: r} }
-
-// done returns the new registry, the old one where nothing was changed.
-func (e *registryEdit) done() *registry {
-	if e.names == nil && e.losses == nil {
-		return e.of
-	}
-	r := *e.of
-	if e.names != nil {
-		r.names, r.numbers = e.names.Done(), e.numbers.Done()
-	}
-	if e.losses != nil {
-		r.losses = e.losses.Done()
-	}
-	return &r
-}
-
-func (e *registryEdit) open() {
-	if e.names == nil {
-		e.names, e.numbers = e.of.names.Edit(), e.of.numbers.Edit()
-	}
-}
-
-func (e *registryEdit) add(f *feed) {
-	e.open()
-	e.names.Set(f.name, f)
-	e.numbers.Set(f.no, f)
-	e.lose(0, f.committed.Load().lost)
-}
-
-func (e *registryEdit) remove(f *feed) {
-	e.open()
-	e.names.Delete(f.name)
-	e.numbers.Delete(f.no)
-	e.lose(f.committed.Load().lost, 0)
-}
-
-// lose notes that a feed's highest loss is another one; 0 is none.
-func (e *registryEdit) lose(old, lost stream.ID) {
-	if old == lost {
-		return
-	}
-	if e.losses == nil {
-		e.losses = e.of.losses.Edit()
-	}
-	for id, more := range map[stream.ID]int{old: -1, lost: 1} {
-		if id == 0 {
-			continue
-		}
-		if n, _ := e.losses.Get(id); n+more > 0 {
-			e.losses.Set(id, n+more)
-		} else {
-			e.losses.Delete(id)
-		}
 	}
 }

@@ -1,38 +1,25 @@
-package sqlitelog
+package snapshot
 
 import (
-	"slices"
-
+	"feedd/internal/backlog"
+	"feedd/internal/sqlitelog/database"
+	"feedd/internal/sqlitelog/registry"
 	"feedd/internal/stream"
 )
 
-// losses finds what the selection lost, as this snapshot knows it.
-func (s *scan) losses(r *reader) error {
+// findLoss finds what the selection lost, as this snapshot knows it.
+func (s *scan) findLoss(r *reader) error {
 	if !s.due {
 		return nil
 	}
-	told := max(s.q.After, s.q.LossTold)
-	var all []stream.ID // every loss above After
-	loss := &stream.Loss{}
-	add := func(id stream.ID, reason stream.Reason, name string) {
-		if id <= s.q.After {
-			return
-		}
-		all = append(all, id)
-		if name != "" {
-			loss.Feeds = append(loss.Feeds, name)
-		}
-		if id > loss.Through {
-			loss.Through, loss.Reason = id, reason
-		}
-	}
-	if err := s.eachLost(r, add); err != nil {
+	losses := backlog.NewLosses(&s.q)
+	if err := s.eachLost(r, losses.Add); err != nil {
 		return err
 	}
 	if s.absent {
-		add(s.forgotten, stream.Trimmed, "")
+		losses.Add(s.forgotten, stream.Trimmed, "")
 	}
-	if loss.Through <= told {
+	if !losses.Untold() {
 		return nil
 	}
 	if s.oldest == 0 { // the scan ended before the first retained item
@@ -40,24 +27,16 @@ func (s *scan) losses(r *reader) error {
 			return err
 		}
 	}
-	loss.Oldest, loss.Resume = s.oldest, s.q.After
-	for _, id := range all {
-		if id < s.oldest || s.oldest == 0 {
-			loss.Resume = max(loss.Resume, id)
-		}
-	}
-	slices.Sort(loss.Feeds)
-	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
-	s.loss = loss
+	s.loss = losses.Loss(s.oldest)
 	return nil
 }
 
 // manySuspects is from how many suspects on all feeds that lost something are gone
-// through, which takes less than to look up so many.
+// through, which takes less than to look up each of the suspects.
 const manySuspects = 256
 
 // eachLost calls add for what the suspects lost, as this snapshot knows it.
-// What one has lost that the snapshot does not know is in the mark.
+// If the snapshot does not know a suspect, its loss is in the mark.
 func (s *scan) eachLost(r *reader, add func(stream.ID, stream.Reason, string)) error {
 	rest := s.suspects
 	if len(rest) >= manySuspects {
@@ -67,38 +46,39 @@ func (s *scan) eachLost(r *reader, add func(stream.ID, stream.Reason, string)) e
 		}
 	}
 	for _, f := range rest {
-		r.lost.BindInt64(1, f.no)
+		r.lost.BindInt64(1, f.No)
 		row, err := r.lost.Step()
 		if err == nil && row {
-			add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.name)
+			add(stream.ID(r.lost.ColumnInt64(0)), stream.Reason(r.lost.ColumnText(1)), f.Name)
 		} else if err == nil {
 			s.absent = true
 		}
-		if err := reset(r.lost, err); err != nil {
+		if err := database.Reset(r.lost, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachOfMany is eachLost for those that lost something. It returns the others.
-func (s *scan) eachOfMany(r *reader, add func(stream.ID, stream.Reason, string)) (rest []*feed, err error) {
-	suspected := make(map[int64]*feed, len(s.suspects))
+// eachOfMany is eachLost for the suspects that lost something. It returns the
+// others.
+func (s *scan) eachOfMany(r *reader, add func(stream.ID, stream.Reason, string)) (rest []*registry.Feed, err error) {
+	suspected := make(map[int64]*registry.Feed, len(s.suspects))
 	for _, f := range s.suspects {
-		suspected[f.no] = f
+		suspected[f.No] = f
 	}
 	r.allLost.BindInt64(1, int64(s.q.After))
 	for {
 		row, err := r.allLost.Step()
 		if err != nil {
-			return nil, reset(r.allLost, err)
+			return nil, database.Reset(r.allLost, err)
 		}
 		if !row {
 			break
 		}
 		no := r.allLost.ColumnInt64(2)
 		if f := suspected[no]; f != nil {
-			add(stream.ID(r.allLost.ColumnInt64(0)), stream.Reason(r.allLost.ColumnText(1)), f.name)
+			add(stream.ID(r.allLost.ColumnInt64(0)), stream.Reason(r.allLost.ColumnText(1)), f.Name)
 			delete(suspected, no)
 		}
 	}
@@ -112,9 +92,9 @@ func (s *scan) eachOfMany(r *reader, add func(stream.ID, stream.Reason, string))
 func (s *scan) findOldest(r *reader) error {
 	for _, f := range s.feeds {
 		r.first.BindInt64(1, int64(s.q.After))
-		r.first.BindInt64(2, f.no)
+		r.first.BindInt64(2, f.No)
 		r.first.BindInt64(3, s.now.UnixMicro())
-		n, err := number(r.first)
+		n, err := database.Number(r.first)
 		if err != nil {
 			return err
 		}
