@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/backlog"
 	"feedd/internal/stream"
 )
 
@@ -35,20 +36,14 @@ func (f *feed) retention() stream.Retention {
 }
 
 // excess returns how many of the oldest items are too many at now.
-func (f *feed) excess(now time.Time) int {
-	r, n, bytes := f.retention(), 0, f.bytes
-	for n < len(f.items) {
+func (f *feed) excess(now time.Time) (n int) {
+	r, bytes := f.retention(), f.bytes
+	for ; n < len(f.items); n++ {
 		it := &f.items[n].item
-		left := len(f.items) - n
-		switch {
-		case r.MaxItems > 0 && left > r.MaxItems:
-		case r.MaxBytes > 0 && bytes > r.MaxBytes && left > 1: // the newest stays
-		case r.MaxAge > 0 && now.Sub(it.Time) > r.MaxAge:
-		default:
-			return n
+		if !backlog.Exceeds(r, len(f.items)-n, bytes, it.ID, now) {
+			break
 		}
 		bytes -= int64(it.Size())
-		n++
 	}
 	return n
 }

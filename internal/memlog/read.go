@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/backlog"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
@@ -198,24 +199,10 @@ func (r *room) take(it *stream.Item) bool {
 }
 
 // lossLocked returns what was lost to a selection after the query's position,
-// nil where that is nothing or the reader knows.
+// nil if that is nothing or the reader knows.
 func (l *Log) lossLocked(s *scan) *stream.Loss {
-	q := &s.q
-	var (
-		top    mark
-		loss   = stream.Loss{Resume: q.After}
-		losses []stream.ID // after After
-	)
-	note := func(m mark) bool {
-		if m.id <= q.After {
-			return false
-		}
-		top.raise(m.id, m.reason)
-		losses = append(losses, m.id)
-		return true
-	}
 	// A feed that was forgotten may have been selected.
-	absent := !s.plain && len(q.Select.Patterns()) > 0
+	absent := !s.plain && len(s.q.Select.Patterns()) > 0
 	if s.plain {
 		for _, name := range s.names {
 			if f := l.feeds[name]; f != nil {
@@ -225,29 +212,18 @@ func (l *Log) lossLocked(s *scan) *stream.Loss {
 			}
 		}
 	}
+	losses := backlog.NewLosses(&s.q)
+	var oldest stream.ID
 	for _, f := range s.feeds {
-		if note(f.lost) {
-			loss.Feeds = append(loss.Feeds, f.name)
-		}
-		if id := f.firstAbove(q.After, s.now); id > 0 && (loss.Oldest == 0 || id < loss.Oldest) {
-			loss.Oldest = id
+		losses.Add(f.lost.id, f.lost.reason, f.name)
+		if id := f.firstAbove(s.q.After, s.now); id > 0 && (oldest == 0 || id < oldest) {
+			oldest = id
 		}
 	}
 	if absent {
-		note(l.forgotten)
+		losses.Add(l.forgotten.id, l.forgotten.reason, "")
 	}
-	if top.id <= q.LossTold || top.id == 0 {
-		return nil
-	}
-	loss.Through, loss.Reason = top.id, top.reason
-	for _, id := range losses {
-		if loss.Oldest == 0 || id < loss.Oldest {
-			loss.Resume = max(loss.Resume, id)
-		}
-	}
-	slices.Sort(loss.Feeds)
-	loss.Feeds = loss.Feeds[:min(len(loss.Feeds), stream.MaxGapFeeds)]
-	return &loss
+	return losses.Loss(oldest)
 }
 
 // firstAbove returns the feed's first item above id that has not run out, 0
