@@ -9,7 +9,7 @@ import (
 
 	"feedd/internal/selector"
 	"feedd/internal/stream"
-	"feedd/internal/wire"
+	"feedd/internal/units"
 )
 
 // maxPosition is how much of a presented position is looked at. feedd's own
@@ -72,8 +72,8 @@ func parseSince(s string, now time.Time) (stream.Start, error) {
 	if t, err := time.Parse(time.RFC3339, strings.Replace(s, " ", "+", 1)); err == nil {
 		return stream.StartSince(t), nil
 	}
-	if d, err := wire.ParseDuration(s); err == nil && d >= 0 {
-		return stream.StartSince(now.Add(-d)), nil
+	if d, err := units.ParseDuration(s); err == nil {
+		return stream.StartSince(now.Add(-time.Duration(d))), nil
 	}
 	return stream.Start{}, badQuery.with("since is an id, a time such as 2026-11-22T06:13:20Z, a duration such as 10m, all or now, not %q", s)
 }
@@ -107,11 +107,11 @@ func duration(query url.Values, name string, most time.Duration) (time.Duration,
 	if v == "" {
 		return 0, nil
 	}
-	d, err := wire.ParseDuration(v)
-	if err != nil || d < 0 || d > most {
+	d, err := units.ParseDuration(v)
+	if err != nil || time.Duration(d) > most {
 		return 0, badQuery.with("%s is a duration of at most %s, not %q", name, most, v)
 	}
-	return d, nil
+	return time.Duration(d), nil
 }
 
 // number reads a parameter that is a whole number.

@@ -72,7 +72,7 @@ func checkHostname(s string) error {
 			return errors.New("no host name: letters, digits and - in parts joined by dots (others as xn--)")
 		}
 	}
-	if last := s[strings.LastIndexByte(s, '.')+1:]; isNumber(last) {
+	if last := s[strings.LastIndexByte(s, '.')+1:]; strings.Trim(last, "0123456789") == "" {
 		return errors.New("no host name and no IP address")
 	}
 	return nil

@@ -1,24 +1,25 @@
 package config
 
 import (
+	"feedd/internal/selector"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/units"
 )
 
 // What a bound without an upper limit may be at most.
 const (
 	anyInt  = math.MaxInt
-	anySize = Size(math.MaxInt64)
+	anySize = units.Size(math.MaxInt64)
 )
 
 // checkAll checks the bounds of every setting, and what they must be together.
 func (l *loader) checkAll() {
 	c := &l.cfg
-	second, hour := Duration(time.Second), Duration(time.Hour)
+	second, hour := units.Duration(time.Second), units.Duration(time.Hour)
 
 	l.checkWith("listen", checkListen(c.Listen))
 	for i, host := range c.Hosts {
@@ -37,7 +38,7 @@ func (l *loader) checkAll() {
 	l.checkUpstreams()
 	noneOr(l, "idempotency.max_age", c.Idempotency.MaxAge, second)
 	noneOr(l, "idempotency.max_keys", c.Idempotency.MaxKeys, 1)
-	within(l, "heartbeat", c.Heartbeat, second, Duration(10*time.Minute))
+	within(l, "heartbeat", c.Heartbeat, second, units.Duration(10*time.Minute))
 	within(l, "shutdown_timeout", c.ShutdownTimeout, second, hour)
 
 	for path, feed := range map[string]string{"forerunner.feed": c.Forerunner.Feed, "forerunner.chat": c.Forerunner.Chat} {
@@ -48,7 +49,7 @@ func (l *loader) checkAll() {
 
 	m := &c.Limits
 	within(l, "limits.max_item_bytes", m.MaxItemBytes, 1, anySize)
-	within(l, "limits.max_body_bytes", m.MaxBodyBytes, 1, GiB)
+	within(l, "limits.max_body_bytes", m.MaxBodyBytes, 1, units.GiB)
 	within(l, "limits.max_batch_items", m.MaxBatchItems, 1, 1_000_000)
 	within(l, "limits.max_selector_terms", m.MaxSelectorTerms, 1, 10_000)
 	within(l, "limits.max_anonymous_patterns", m.MaxAnonymousPatterns, 0, 10_000)
@@ -56,23 +57,23 @@ func (l *loader) checkAll() {
 	within(l, "limits.max_selection_bytes", m.MaxSelectionBytes, 0, anySize)
 	within(l, "limits.max_selection_bytes_per_ip", m.MaxSelectionBytesPerIP, 0, anySize)
 	within(l, "limits.max_feeds", m.MaxFeeds, 1, anyInt)
-	within(l, "limits.max_store_bytes", m.MaxStoreBytes, MiB, anySize)
-	noneOr(l, "limits.disk_reserve", m.DiskReserve, MiB)
-	within(l, "limits.max_window_bytes", m.MaxWindowBytes, MiB, anySize)
+	within(l, "limits.max_store_bytes", m.MaxStoreBytes, units.MiB, anySize)
+	noneOr(l, "limits.disk_reserve", m.DiskReserve, units.MiB)
+	within(l, "limits.max_window_bytes", m.MaxWindowBytes, units.MiB, anySize)
 	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
 	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)
-	within(l, "limits.max_bodies_bytes", m.MaxBodiesBytes, 16*MiB, anySize)
-	within(l, "limits.body_timeout", m.BodyTimeout, second, Duration(time.Minute))
+	within(l, "limits.max_bodies_bytes", m.MaxBodiesBytes, 16*units.MiB, anySize)
+	within(l, "limits.body_timeout", m.BodyTimeout, second, units.Duration(time.Minute))
 	within(l, "limits.max_anonymous_rate", m.MaxAnonymousRate, 0, 1_000_000)
 	within(l, "limits.max_anonymous_items", m.MaxAnonymousItems, 0, 1_000_000)
-	within(l, "limits.max_anonymous_bytes", m.MaxAnonymousBytes, 0, GiB)
+	within(l, "limits.max_anonymous_bytes", m.MaxAnonymousBytes, 0, units.GiB)
 	within(l, "limits.max_anonymous_item_bytes", m.MaxAnonymousItemBytes, 1, anySize)
 	within(l, "limits.max_anonymous_batch_items", m.MaxAnonymousBatchItems, 1, 1_000_000)
 	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
 	l.checkItemFitsBody()
 	l.fitBodies()
 	l.fitAnonymous()
-	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*KiB, GiB)
+	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*units.KiB, units.GiB)
 }
 
 // checkRetention checks bounds that are not those of base: these were checked.
@@ -81,7 +82,7 @@ func (l *loader) checkRetention(path string, r, base Retention) {
 		noneOr(l, path+".max_items", r.MaxItems, 1)
 	}
 	if r.MaxAge != base.MaxAge {
-		noneOr(l, path+".max_age", r.MaxAge, Duration(time.Second))
+		noneOr(l, path+".max_age", r.MaxAge, units.Duration(time.Second))
 	}
 }
 
@@ -116,7 +117,7 @@ func (l *loader) fitBodies() {
 	}
 	// A batch of envelopes is there three times while it is parsed, and of each
 	// item what wire.DraftsCost counts; and something is the publish's own.
-	need := 3*m.MaxBodyBytes + 128*min(Size(m.MaxBatchItems), m.MaxBodyBytes) + 64*KiB
+	need := 3*m.MaxBodyBytes + 128*min(units.Size(m.MaxBatchItems), m.MaxBodyBytes) + 64*units.KiB
 	if m.MaxBodiesBytes >= need {
 		return
 	}
@@ -141,7 +142,7 @@ func (l *loader) fitAnonymous() {
 }
 
 // within reports a value that is not between least and most.
-func within[T int | Size | Duration](l *loader, path string, v, least, most T) {
+func within[T int | units.Size | units.Duration](l *loader, path string, v, least, most T) {
 	switch {
 	case v < 0:
 		l.fail(path, l.origin(path), "%v is negative", v)
@@ -154,7 +155,7 @@ func within[T int | Size | Duration](l *loader, path string, v, least, most T) {
 
 // noneOr reports a value that is neither 0, which means no bound, nor at least
 // least.
-func noneOr[T int | Size | Duration](l *loader, path string, v, least T) {
+func noneOr[T int | units.Size | units.Duration](l *loader, path string, v, least T) {
 	switch {
 	case v < 0:
 		l.fail(path, l.origin(path), "%v is negative; 0 means no bound", v)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/config"
+	"feedd/internal/units"
 )
 
 const shipped = "../../config.yaml"
@@ -111,8 +112,8 @@ func TestTheExampleOfUpstreamsIsTaken(t *testing.T) {
 	example = "upstreams:\n" + regexp.MustCompile(`(?m)^# `).ReplaceAllString(example, "")
 	c := load(t, example, []string{"WIKI_TOKEN=t0ken"}, nil)
 	want := []config.Upstream{
-		{URL: "https://feeds.example.com/feeds/news?since=all", Feed: "news", Name: "https://feeds.example.com/feeds/news?since=all", IdleTimeout: config.Duration(time.Minute)},
-		{URL: "https://stream.example.org/v2/stream/recentchange", Feed: "wiki.recentchange", Name: "wiki", TokenEnv: "WIKI_TOKEN", IdleTimeout: config.Duration(5 * time.Minute), Token: "t0ken"},
+		{URL: "https://feeds.example.com/feeds/news?since=all", Feed: "news", Name: "https://feeds.example.com/feeds/news?since=all", IdleTimeout: units.Duration(time.Minute)},
+		{URL: "https://stream.example.org/v2/stream/recentchange", Feed: "wiki.recentchange", Name: "wiki", TokenEnv: "WIKI_TOKEN", IdleTimeout: units.Duration(5 * time.Minute), Token: "t0ken"},
 	}
 	if d := cmp.Diff(want, c.Upstreams); d != "" {
 		t.Error(d)

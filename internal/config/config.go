@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"feedd/internal/stream"
+	"feedd/internal/units"
 )
 
 // Config is all that a server can be told. The yaml tags are the words of its
@@ -36,14 +37,14 @@ type Config struct {
 	Idempotency Idempotency `yaml:"idempotency"`
 	// Heartbeat is how long a stream may be silent before it gets a sign of
 	// life, 1s to 10m.
-	Heartbeat Duration `yaml:"heartbeat"`
+	Heartbeat units.Duration `yaml:"heartbeat"`
 	// Limits bound what one request, and what the whole server, may take.
 	Limits Limits `yaml:"limits"`
 	// Forerunner is for pages of the two servers that feedd replaces.
 	Forerunner Forerunner `yaml:"forerunner"`
 	// ShutdownTimeout is how long a stopping server waits for the publishes in
 	// flight and for its streams to end, 1s to 1h.
-	ShutdownTimeout Duration `yaml:"shutdown_timeout"`
+	ShutdownTimeout units.Duration `yaml:"shutdown_timeout"`
 	// Log says what is logged, and how.
 	Log Log `yaml:"log"`
 	// AdminKey is the credential of the administrator, empty for none. It
@@ -58,16 +59,16 @@ type Retention struct {
 	MaxItems int `yaml:"max_items" json:"max_items"`
 	// MaxBytes is how much the kept items may weigh together: data and event
 	// names, in bytes. The newest item always stays.
-	MaxBytes Size `yaml:"max_bytes" json:"max_bytes"`
+	MaxBytes units.Size `yaml:"max_bytes" json:"max_bytes"`
 	// MaxAge is how long an item is kept, 0 or at least 1s.
-	MaxAge Duration `yaml:"max_age" json:"max_age"`
+	MaxAge units.Duration `yaml:"max_age" json:"max_age"`
 }
 
 // Idempotency bounds what the store remembers of Idempotency-Keys. A bound of
 // 0 is none.
 type Idempotency struct {
 	// MaxAge is how long a key is remembered, 0 or at least 1s.
-	MaxAge Duration `yaml:"max_age"`
+	MaxAge units.Duration `yaml:"max_age"`
 	// MaxKeys is how many keys are remembered, over all feeds.
 	MaxKeys int `yaml:"max_keys"`
 }
@@ -76,10 +77,10 @@ type Idempotency struct {
 type Limits struct {
 	// MaxItemBytes is the largest item: its data and event name, in bytes. It
 	// is at least 1 and at most MaxBodyBytes.
-	MaxItemBytes Size `yaml:"max_item_bytes"`
+	MaxItemBytes units.Size `yaml:"max_item_bytes"`
 	// MaxBodyBytes is the largest body of a request, up to 1GiB: it is held in
 	// memory.
-	MaxBodyBytes Size `yaml:"max_body_bytes"`
+	MaxBodyBytes units.Size `yaml:"max_body_bytes"`
 	// MaxBatchItems is how many items one publish may bring, 1 to 1,000,000.
 	MaxBatchItems int `yaml:"max_batch_items"`
 	// MaxSelectorTerms is how many terms a selector may have, 1 to 10,000.
@@ -93,20 +94,20 @@ type Limits struct {
 	// MaxSelectionBytes is the memory for what all subscribers select, beyond
 	// the first KiB of each, and MaxSelectionBytesPerIP for those of one IPv4
 	// address or IPv6 /64. 0: no bound.
-	MaxSelectionBytes      Size `yaml:"max_selection_bytes"`
-	MaxSelectionBytesPerIP Size `yaml:"max_selection_bytes_per_ip"`
+	MaxSelectionBytes      units.Size `yaml:"max_selection_bytes"`
+	MaxSelectionBytesPerIP units.Size `yaml:"max_selection_bytes_per_ip"`
 	// MaxFeeds is how many feeds the store may have, at least 1.
 	MaxFeeds int `yaml:"max_feeds"`
 	// MaxStoreBytes is how large the store may grow, on disk or, with store
 	// memory, in memory; at least 1MiB. When it is reached publishing stops.
-	MaxStoreBytes Size `yaml:"max_store_bytes"`
+	MaxStoreBytes units.Size `yaml:"max_store_bytes"`
 	// DiskReserve is how much of the disk is kept for what makes room, so that
 	// deleting, purging and trimming go on when it is full; at least 1MiB, and
 	// less on a small disk or with a small MaxStoreBytes. 0: nothing is kept.
-	DiskReserve Size `yaml:"disk_reserve"`
+	DiskReserve units.Size `yaml:"disk_reserve"`
 	// MaxWindowBytes is the memory for the newest items of all feeds together,
 	// from which live readers are served; at least 1MiB.
-	MaxWindowBytes Size `yaml:"max_window_bytes"`
+	MaxWindowBytes units.Size `yaml:"max_window_bytes"`
 	// MaxSubscribers is how many subscribers may be connected. 0: as many as
 	// the process may have descriptors for.
 	MaxSubscribers int `yaml:"max_subscribers"`
@@ -117,9 +118,9 @@ type Limits struct {
 	// together, from their first byte to the answer; at least what the largest
 	// one takes, to which it is raised where it is not set. Those without a
 	// credential may have a quarter of it.
-	MaxBodiesBytes Size `yaml:"max_bodies_bytes"`
+	MaxBodiesBytes units.Size `yaml:"max_bodies_bytes"`
 	// BodyTimeout is how long a body may pause while it comes, 1s to 1m.
-	BodyTimeout Duration `yaml:"body_timeout"`
+	BodyTimeout units.Duration `yaml:"body_timeout"`
 	// MaxAnonymousRate is how many publishes a second one IPv4 address or IPv6
 	// /64 may send without a credential, where that is allowed at all; five times
 	// as many at once. 0: no bound.
@@ -127,17 +128,17 @@ type Limits struct {
 	// MaxAnonymousItems and MaxAnonymousBytes bound, likewise, the items and the
 	// bytes of the bodies of these publishes. Unset, items follow the rate, and a
 	// rate without a bound leaves bytes without one.
-	MaxAnonymousItems int  `yaml:"max_anonymous_items"`
-	MaxAnonymousBytes Size `yaml:"max_anonymous_bytes"`
+	MaxAnonymousItems int        `yaml:"max_anonymous_items"`
+	MaxAnonymousBytes units.Size `yaml:"max_anonymous_bytes"`
 	// MaxAnonymousItemBytes is the largest item that may be published without a
 	// credential, at least 1; MaxItemBytes bounds it too.
-	MaxAnonymousItemBytes Size `yaml:"max_anonymous_item_bytes"`
+	MaxAnonymousItemBytes units.Size `yaml:"max_anonymous_item_bytes"`
 	// MaxAnonymousBatchItems is how many items one publish without a credential
 	// may bring, 1 to 1,000,000. 1: no batches.
 	MaxAnonymousBatchItems int `yaml:"max_anonymous_batch_items"`
 	// StallTimeout is how long a subscriber may take nothing of what waits for
 	// it before it is cut, 1s to 1h.
-	StallTimeout Duration `yaml:"stall_timeout"`
+	StallTimeout units.Duration `yaml:"stall_timeout"`
 }
 
 // Forerunner is for pages of the two small servers that feedd replaces, which
@@ -162,7 +163,7 @@ type Log struct {
 	Format Format `yaml:"format"`
 	// MaxQueueBytes is how much may wait for whoever reads the log, 64KiB to
 	// 1GiB. What has no room is dropped and counted.
-	MaxQueueBytes Size `yaml:"max_queue_bytes"`
+	MaxQueueBytes units.Size `yaml:"max_queue_bytes"`
 }
 
 // Default returns the settings of a server that was told nothing. The file
@@ -174,43 +175,43 @@ func Default() Config {
 		Store:  SQLite,
 		Retention: Retention{
 			MaxItems: 10_000,
-			MaxBytes: 64 * MiB,
-			MaxAge:   30 * Day,
+			MaxBytes: 64 * units.MiB,
+			MaxAge:   30 * units.Day,
 		},
 		Idempotency: Idempotency{
-			MaxAge:  Day,
+			MaxAge:  units.Day,
 			MaxKeys: 1_000_000,
 		},
-		Heartbeat: Duration(15 * time.Second),
+		Heartbeat: units.Duration(15 * time.Second),
 		Limits: Limits{
-			MaxItemBytes:     MiB,
-			MaxBodyBytes:     16 * MiB,
+			MaxItemBytes:     units.MiB,
+			MaxBodyBytes:     16 * units.MiB,
 			MaxBatchItems:    10_000,
 			MaxSelectorTerms: 256,
 
 			MaxAnonymousPatterns:   16,
 			MaxEventNames:          64,
-			MaxSelectionBytes:      64 * MiB,
-			MaxSelectionBytesPerIP: 16 * MiB,
+			MaxSelectionBytes:      64 * units.MiB,
+			MaxSelectionBytesPerIP: 16 * units.MiB,
 
 			MaxFeeds:       100_000,
-			MaxStoreBytes:  16 * GiB,
-			DiskReserve:    16 * MiB,
-			MaxWindowBytes: 64 * MiB,
+			MaxStoreBytes:  16 * units.GiB,
+			DiskReserve:    16 * units.MiB,
+			MaxWindowBytes: 64 * units.MiB,
 			// Two of the largest bodies, or six batches of 10 MB: more than a
 			// transaction of the store takes, so a larger one would not be faster.
-			MaxBodiesBytes:         128 * MiB,
-			BodyTimeout:            Duration(20 * time.Second),
+			MaxBodiesBytes:         128 * units.MiB,
+			BodyTimeout:            units.Duration(20 * time.Second),
 			MaxAnonymousRate:       20,
 			MaxAnonymousItems:      20,
-			MaxAnonymousBytes:      64 * KiB,
-			MaxAnonymousItemBytes:  64 * KiB,
+			MaxAnonymousBytes:      64 * units.KiB,
+			MaxAnonymousItemBytes:  64 * units.KiB,
 			MaxAnonymousBatchItems: 1,
-			StallTimeout:           Duration(30 * time.Second),
+			StallTimeout:           units.Duration(30 * time.Second),
 		},
 		Forerunner:      Forerunner{Feed: "main", FeedPublish: Token, Chat: "chat", ChatPublish: Token},
-		ShutdownTimeout: Duration(20 * time.Second),
-		Log:             Log{Level: LevelInfo, Format: Text, MaxQueueBytes: MiB},
+		ShutdownTimeout: units.Duration(20 * time.Second),
+		Log:             Log{Level: LevelInfo, Format: Text, MaxQueueBytes: units.MiB},
 	}
 }
 
@@ -221,5 +222,5 @@ func (r Retention) Stream() stream.Retention {
 
 // RetentionOf returns the core's retention as settings.
 func RetentionOf(r stream.Retention) Retention {
-	return Retention{MaxItems: r.MaxItems, MaxBytes: Size(r.MaxBytes), MaxAge: Duration(r.MaxAge)}
+	return Retention{MaxItems: r.MaxItems, MaxBytes: units.Size(r.MaxBytes), MaxAge: units.Duration(r.MaxAge)}
 }

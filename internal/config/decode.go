@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
@@ -127,8 +128,8 @@ func (l *loader) decodeLeaf(n *node, v reflect.Value, path string, at origin) {
 // error keeps what it had.
 func setText(v reflect.Value, text string) error {
 	switch target := v.Addr().Interface().(type) {
-	case interface{ set(string) error }:
-		return target.set(text)
+	case encoding.TextUnmarshaler:
+		return target.UnmarshalText([]byte(text))
 	case *string:
 		*target = text
 	case *int:
@@ -148,22 +149,15 @@ func setText(v reflect.Value, text string) error {
 			}
 		}
 	case *selector.Selection:
-		return parseInto(target, text, func(s string) (selector.Selection, error) {
-			return selector.Parse(s, maxRuleTerms)
-		})
+		sel, err := selector.Parse(text, maxRuleTerms)
+		if err != nil {
+			return err
+		}
+		*target = sel
 	default:
 		panic(fmt.Sprintf("config: no text can be put into a %T", target))
 	}
 	return nil
-}
-
-// parseInto puts what parse makes of the text into dst, if there is no error.
-func parseInto[T any](dst *T, text string, parse func(string) (T, error)) error {
-	v, err := parse(text)
-	if err == nil {
-		*dst = v
-	}
-	return err
 }
 
 // finishRules decodes the rules of the file. It comes after all else, because

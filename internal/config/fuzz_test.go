@@ -37,36 +37,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func FuzzSize(f *testing.F) {
-	for _, s := range []string{"0", "64MiB", "1 kB", "-1", "9223372036854775807", "8388608TiB"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		v, err := config.ParseSize(s)
-		if err != nil {
-			return
-		}
-		if back, err := config.ParseSize(v.String()); v < 0 || err != nil || back != v || len(v.String()) > len(s) {
-			t.Errorf("%q is %d, printed %s, read as %d, %v", s, int64(v), v, back, err)
-		}
-	})
-}
-
-func FuzzDuration(f *testing.F) {
-	for _, s := range []string{"0", "30d", "1d12h", "720h", "1.5h", "-1s", "106751d23h47m16.854775807s"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		v, err := config.ParseDuration(s)
-		if err != nil {
-			return
-		}
-		if back, err := config.ParseDuration(v.String()); v < 0 || err != nil || back != v {
-			t.Errorf("%q is %d, printed %s, read as %d, %v", s, int64(v), v, back, err)
-		}
-	})
-}
-
 func FuzzSettings(f *testing.F) {
 	f.Add([]byte(`{"retention":{"max_items":200,"max_bytes":"64MiB","max_age":"720h"}}`))
 	f.Add([]byte(`{"retention":{"max_bytes":1000}}`))

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"feedd/internal/selector"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/config"
-	"feedd/internal/selector"
+	"feedd/internal/units"
 )
 
 // same compares settings; a selection is what was written.
@@ -62,11 +63,11 @@ log: {level: debug, format: json, max_queue_bytes: 2MiB}
 	want.Listen = ":0"
 	want.Hosts = []string{"feeds.example.com", "10.0.0.7"}
 	want.Store = config.Memory
-	want.Retention = config.Retention{MaxItems: 0, MaxBytes: 1_000_000, MaxAge: 90 * config.Day}
-	want.Heartbeat = config.Duration(90 * time.Second)
+	want.Retention = config.Retention{MaxItems: 0, MaxBytes: 1_000_000, MaxAge: 90 * units.Day}
+	want.Heartbeat = units.Duration(90 * time.Second)
 	want.Limits.MaxItemBytes = 512
 	want.Limits.MaxSubscribers = 20000
-	want.Log = config.Log{Level: config.LevelDebug, Format: config.JSON, MaxQueueBytes: 2 * config.MiB}
+	want.Log = config.Log{Level: config.LevelDebug, Format: config.JSON, MaxQueueBytes: 2 * units.MiB}
 	if d := cmp.Diff(want, got, same); d != "" {
 		t.Error(d)
 	}

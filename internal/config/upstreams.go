@@ -14,6 +14,7 @@ import (
 
 	"feedd/internal/selector"
 	"feedd/internal/stream"
+	"feedd/internal/units"
 )
 
 // Upstream is the event stream of another server, which is taken over into a
@@ -34,7 +35,7 @@ type Upstream struct {
 	TokenEnv string `yaml:"token_env"`
 	// IdleTimeout is after how long without a byte the connection is given up
 	// and made anew, 1s to 24h. Left out: 1m.
-	IdleTimeout Duration `yaml:"idle_timeout"`
+	IdleTimeout units.Duration `yaml:"idle_timeout"`
 	// Token is what TokenEnv holds.
 	Token Secret `yaml:"-"`
 }
@@ -62,7 +63,7 @@ func (l *loader) decodeUpstreams(n *node) {
 			}
 		}
 		l.origins[path] = at
-		u := Upstream{IdleTimeout: Duration(time.Minute)}
+		u := Upstream{IdleTimeout: units.Duration(time.Minute)}
 		l.decode(item, reflect.ValueOf(&u).Elem(), path)
 		if u.Name == "" {
 			u.Name = u.URL
@@ -118,7 +119,7 @@ func (l *loader) checkUpstreams() {
 			l.checkWith(at, err)
 		}
 		l.checkWith(path+".feed", checkOwnFeed(u.Feed))
-		within(l, path+".idle_timeout", u.IdleTimeout, Duration(time.Second), Day)
+		within(l, path+".idle_timeout", u.IdleTimeout, units.Duration(time.Second), units.Day)
 		if u.Name == "" {
 			continue // it has no url either
 		}

@@ -59,14 +59,16 @@ const (
 	JSON Format = "json" // one object a line, for machines
 )
 
-func (s *Store) set(text string) error  { return setWord(s, text, SQLite, Memory) }
-func (a *Access) set(text string) error { return setWord(a, text, Anyone, Token) }
-func (l *Level) set(text string) error {
+// The words are leaves of the settings: texts that are read as one of a few.
+
+func (s *Store) UnmarshalText(text []byte) error  { return setWord(s, text, SQLite, Memory) }
+func (a *Access) UnmarshalText(text []byte) error { return setWord(a, text, Anyone, Token) }
+func (l *Level) UnmarshalText(text []byte) error {
 	return setWord(l, text, LevelDebug, LevelInfo, LevelWarn, LevelError)
 }
-func (f *Format) set(text string) error { return setWord(f, text, Text, JSON) }
+func (f *Format) UnmarshalText(text []byte) error { return setWord(f, text, Text, JSON) }
 
-func setWord[T ~string](dst *T, text string, words ...T) error {
+func setWord[T ~string](dst *T, text []byte, words ...T) error {
 	if slices.Contains(words, T(text)) {
 		*dst = T(text)
 		return nil

@@ -11,11 +11,13 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"feedd/internal/units"
 )
 
 // What a file may have. The parser's time grows with the square of some of it.
 const (
-	maxFileBytes = 256 * KiB
+	maxFileBytes = 256 * units.KiB
 	maxTokens    = 20_000 // some 2,000 rules
 )
 
@@ -61,7 +63,7 @@ func (l *loader) parseYAML(data []byte) *node {
 
 // checkBytes reports whether the data can be YAML text at all.
 func (l *loader) checkBytes(data []byte) bool {
-	if Size(len(data)) > maxFileBytes {
+	if units.Size(len(data)) > maxFileBytes {
 		l.add(l.at(0, ""), "the file has more than %s", maxFileBytes)
 		return false
 	}

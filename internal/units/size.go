@@ -1,4 +1,4 @@
-package config
+package units
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 // Size is a number of bytes, never negative.
 type Size int64
 
-// Sizes in powers of 1024.
+// Powers of 1024 bytes.
 const (
 	KiB Size = 1 << (10 * (iota + 1))
 	MiB
@@ -31,36 +31,35 @@ var sizeUnits = []struct {
 // upper or lower case: 64MiB, 1MB, 512.
 func ParseSize(s string) (Size, error) {
 	number := strings.TrimRight(s, "BKMGTibkmgtI")
-	unit, err := sizeUnit(s[len(number):])
-	if err != nil {
-		return 0, fmt.Errorf("%q is no size; write it as 512, 64MiB or 1MB", s)
+	unit, known := sizeUnit(s[len(number):])
+	if !known {
+		return 0, fmt.Errorf("%s is no size; write it as 512, 64MiB or 1MB", quote(s))
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 64)
 	switch {
 	case strings.HasPrefix(number, "-") && isNumber(number[1:]):
-		return 0, fmt.Errorf("%q is negative", s)
+		return 0, fmt.Errorf("%s is negative", quote(s))
 	case err != nil && !isNumber(number):
-		return 0, fmt.Errorf("%q is no size; write it as 512, 64MiB or 1MB", s)
+		return 0, fmt.Errorf("%s is no size; write it as 512, 64MiB or 1MB", quote(s))
 	case err != nil || n > uint64(math.MaxInt64/unit):
-		return 0, fmt.Errorf("%q is too large", s)
+		return 0, fmt.Errorf("%s is too large", quote(s))
 	}
 	return Size(n) * unit, nil
 }
 
-func sizeUnit(name string) (Size, error) {
+func sizeUnit(name string) (size Size, known bool) {
 	if name == "" {
-		return 1, nil
+		return 1, true
 	}
 	for _, u := range sizeUnits {
 		if strings.EqualFold(u.name, name) {
-			return u.size, nil
+			return u.size, true
 		}
 	}
-	return 0, fmt.Errorf("unknown unit %q", name)
+	return 0, false
 }
 
-// String returns the size in its shortest exact form, which ParseSize reads
-// back: 64MiB, 1MB, 1023.
+// String returns the size in its shortest exact form: 64MiB, 1MB, 1023.
 func (s Size) String() string {
 	plain, short := strconv.FormatInt(int64(s), 10), ""
 	for _, u := range sizeUnits {
@@ -80,10 +79,5 @@ func (s Size) String() string {
 // MarshalText returns what String does.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-func (s *Size) set(text string) error { return parseInto(s, text, ParseSize) }
-
-// isNumber reports whether s is only digits, spaces around them aside.
-func isNumber(s string) bool {
-	s = strings.TrimSpace(s)
-	return s != "" && strings.Trim(s, "0123456789") == ""
-}
+// UnmarshalText is ParseSize; with an error s keeps its value.
+func (s *Size) UnmarshalText(text []byte) error { return assign(s, text, ParseSize) }
