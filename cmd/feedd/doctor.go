@@ -54,7 +54,7 @@ when something is wrong.
 	f := cmd.Flags()
 	t.keyFlags(cmd)
 	f.StringVar(&cfg.Origin, "origin", "", "whether pages of `ORIGIN` may read the feed, such as https://www.example.com")
-	f.DurationVar(&cfg.Idle, "idle", 40*time.Second, "watch a quiet stream for `DURATION`; 0: do not")
+	durationFlag(cmd, &cfg.Idle, "idle", "", 40*time.Second, "watch a quiet stream for `DURATION`; 0: do not")
 	return cmd
 }
 

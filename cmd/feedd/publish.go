@@ -71,7 +71,7 @@ taken and is refused later is read again, until it is taken.
 	f.BoolVar(&p.lines, "lines", false, "publish every line of the input as an item")
 	f.BoolVar(&p.strict, "strict", false, "with --lines: end at the first line that cannot be published as it is")
 	f.StringVar(&p.key, "idempotency-key", "", "a `KEY` with which the same item is stored only once in 24 h")
-	f.DurationVar(&p.timeout, "timeout", time.Minute, "give up on a publish after this `DURATION`, 0 for never")
+	durationFlag(cmd, &p.timeout, "timeout", "", time.Minute, "give up on a publish after this `DURATION`, 0 for never")
 	return cmd
 }
 
@@ -101,8 +101,6 @@ func (p *publishing) check(args []string) error {
 		return usagef("--idempotency-key is for one item, not for --lines")
 	case p.strict && !p.lines:
 		return usagef("--strict is for --lines")
-	case p.timeout < 0:
-		return usagef("--timeout is below 0")
 	}
 	// What is wrong with these is wrong with every line.
 	if err := selector.CheckFeed(p.feed); err != nil {

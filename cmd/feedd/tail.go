@@ -50,7 +50,7 @@ reconnects are told on standard error.
 	f.StringSliceVar(&t.opt.Events, "event", nil, "only items with one of these event `NAMES`; message: those without one")
 	f.BoolVar(&t.json, "json", false, "print envelopes, one a line")
 	f.IntVarP(&t.count, "count", "n", 0, "exit after `N` items")
-	f.DurationVar(&t.opt.Heartbeat, "heartbeat", 15*time.Second, "the server's `INTERVAL` between heartbeats; reconnect when two are missing")
+	durationFlag(cmd, &t.opt.Heartbeat, "heartbeat", "", 15*time.Second, "the server's `INTERVAL` between heartbeats; reconnect when two are missing")
 	return cmd
 }
 
