@@ -100,7 +100,7 @@ func openForDemo(cfg *config.Config) error {
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("--demo lets everybody publish, so it listens on loopback only, not on %s", cfg.Listen)
 	}
-	cfg.Forerunner.FeedPublish, cfg.Forerunner.ChatPublish = config.Anyone, config.Anyone
+	cfg.Legacy.FeedPublish, cfg.Legacy.ChatPublish = config.Anyone, config.Anyone
 	return nil
 }
 
@@ -309,8 +309,8 @@ func newServer(p *parts) (*api.Server, error) {
 		MaxAnonymousBatchItems: cfg.Limits.MaxAnonymousBatchItems,
 
 		Forerunner: api.Forerunner{
-			Feed: cfg.Forerunner.Feed, FeedOpen: cfg.Forerunner.FeedPublish == config.Anyone,
-			Chat: cfg.Forerunner.Chat, ChatOpen: cfg.Forerunner.ChatPublish == config.Anyone,
+			Feed: cfg.Legacy.Feed, FeedOpen: cfg.Legacy.FeedPublish == config.Anyone,
+			Chat: cfg.Legacy.Chat, ChatOpen: cfg.Legacy.ChatPublish == config.Anyone,
 		},
 		MaxSubscribersPerIP: cfg.Limits.MaxSubscribersPerIP,
 		ParseRetention:      config.ParseSettings,

@@ -43,11 +43,11 @@ func welcome(cfg *config.Config, dir *dataDir, url, ticket string) string {
   admin     %[3]s
 
 `, url, key, admin, links)
-	if cfg.Forerunner.FeedPublish == config.Anyone && cfg.Forerunner.Feed != "" {
-		fmt.Fprintf(&b, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Forerunner.Feed)
+	if cfg.Legacy.FeedPublish == config.Anyone && cfg.Legacy.Feed != "" {
+		fmt.Fprintf(&b, "  Everybody may post to %s/send_feed_item (feed %s).\n", url, cfg.Legacy.Feed)
 	}
-	if cfg.Forerunner.ChatPublish == config.Anyone && cfg.Forerunner.Chat != "" {
-		fmt.Fprintf(&b, "  Everybody may speak in %s/chat (feed %s).\n", links, cfg.Forerunner.Chat)
+	if cfg.Legacy.ChatPublish == config.Anyone && cfg.Legacy.Chat != "" {
+		fmt.Fprintf(&b, "  Everybody may speak in %s/chat (feed %s).\n", links, cfg.Legacy.Chat)
 	}
 	return b.String()
 }

@@ -346,7 +346,7 @@ func TestP8_RulesOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Feeds = []config.Rule{{Match: closed, Read: config.Token}, {Match: pattern, Publish: config.Anyone}}
+	cfg.Feeds = []config.Rule{{Match: config.Match{Selection: closed}, Read: config.Token}, {Match: config.Match{Selection: pattern}, Publish: config.Anyone}}
 	rules := auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}
 	s := start(t, deployment{memory: true, readers: rules.Read, publishers: rules.Publish})
 	s.do("POST", "/feeds/chat.a", "x", anonymous).mustStatus(t, http.StatusCreated)

@@ -3,24 +3,16 @@ package config
 import (
 	"feedd/internal/selector"
 	"fmt"
-	"math"
+	"reflect"
 	"strings"
-	"time"
 
 	"feedd/internal/units"
 )
 
-// What a bound without an upper limit may be at most.
-const (
-	anyInt  = math.MaxInt
-	anySize = units.Size(math.MaxInt64)
-)
-
-// checkAll checks the bounds of every setting, and what they must be together.
+// checkAll checks what a setting must be besides its type, each by itself and then
+// those that depend on each other.
 func (l *loader) checkAll() {
 	c := &l.cfg
-	second, hour := units.Duration(time.Second), units.Duration(time.Hour)
-
 	l.checkWith("listen", checkListen(c.Listen))
 	for i, host := range c.Hosts {
 		l.checkWith(fmt.Sprintf("hosts[%d]", i), checkHost(host))
@@ -30,64 +22,24 @@ func (l *loader) checkAll() {
 		l.add(l.origin("data"), "%q is no directory", c.Data)
 	}
 	l.checkWith(adminKey, checkKey(c.AdminKey))
-
-	l.checkRetention("retention", c.Retention, Retention{})
-	for i := range c.Feeds {
-		l.checkRetention(fmt.Sprintf("feeds[%d].retention", i), c.Feeds[i].Retention, c.Retention)
+	l.checkBounds(reflect.ValueOf(c).Elem(), "")
+	for i, rule := range c.Feeds {
+		l.checkBounds(reflect.ValueOf(rule), fmt.Sprintf("feeds[%d]", i))
 	}
 	l.checkUpstreams()
-	noneOr(l, "idempotency.max_age", c.Idempotency.MaxAge, second)
-	noneOr(l, "idempotency.max_keys", c.Idempotency.MaxKeys, 1)
-	within(l, "heartbeat", c.Heartbeat, second, units.Duration(10*time.Minute))
-	within(l, "shutdown_timeout", c.ShutdownTimeout, second, hour)
-
-	for path, feed := range map[string]string{"forerunner.feed": c.Forerunner.Feed, "forerunner.chat": c.Forerunner.Chat} {
-		if feed != "" {
-			l.checkWith(path, checkOwnFeed(feed))
-		}
+	if c.Legacy.Feed != "" {
+		l.checkWith("legacy.feed", checkOwnFeed(c.Legacy.Feed))
 	}
-
-	m := &c.Limits
-	within(l, "limits.max_item_bytes", m.MaxItemBytes, 1, anySize)
-	within(l, "limits.max_body_bytes", m.MaxBodyBytes, 1, units.GiB)
-	within(l, "limits.max_batch_items", m.MaxBatchItems, 1, 1_000_000)
-	within(l, "limits.max_selector_terms", m.MaxSelectorTerms, 1, 10_000)
-	within(l, "limits.max_anonymous_patterns", m.MaxAnonymousPatterns, 0, 10_000)
-	within(l, "limits.max_event_names", m.MaxEventNames, 0, 10_000)
-	within(l, "limits.max_selection_bytes", m.MaxSelectionBytes, 0, anySize)
-	within(l, "limits.max_selection_bytes_per_ip", m.MaxSelectionBytesPerIP, 0, anySize)
-	within(l, "limits.max_feeds", m.MaxFeeds, 1, anyInt)
-	within(l, "limits.max_store_bytes", m.MaxStoreBytes, units.MiB, anySize)
-	noneOr(l, "limits.disk_reserve", m.DiskReserve, units.MiB)
-	within(l, "limits.max_window_bytes", m.MaxWindowBytes, units.MiB, anySize)
-	within(l, "limits.max_subscribers", m.MaxSubscribers, 0, anyInt)
-	within(l, "limits.max_subscribers_per_ip", m.MaxSubscribersPerIP, 0, anyInt)
-	within(l, "limits.max_bodies_bytes", m.MaxBodiesBytes, 16*units.MiB, anySize)
-	within(l, "limits.body_timeout", m.BodyTimeout, second, units.Duration(time.Minute))
-	within(l, "limits.max_anonymous_rate", m.MaxAnonymousRate, 0, 1_000_000)
-	within(l, "limits.max_anonymous_items", m.MaxAnonymousItems, 0, 1_000_000)
-	within(l, "limits.max_anonymous_bytes", m.MaxAnonymousBytes, 0, units.GiB)
-	within(l, "limits.max_anonymous_item_bytes", m.MaxAnonymousItemBytes, 1, anySize)
-	within(l, "limits.max_anonymous_batch_items", m.MaxAnonymousBatchItems, 1, 1_000_000)
-	within(l, "limits.stall_timeout", m.StallTimeout, second, hour)
+	if c.Legacy.Chat != "" {
+		l.checkWith("legacy.chat", checkOwnFeed(c.Legacy.Chat))
+	}
 	l.checkItemFitsBody()
 	l.fitBodies()
 	l.fitAnonymous()
-	within(l, "log.max_queue_bytes", c.Log.MaxQueueBytes, 64*units.KiB, units.GiB)
 }
 
-// checkRetention checks bounds that are not those of base: these were checked.
-func (l *loader) checkRetention(path string, r, base Retention) {
-	if r.MaxItems != base.MaxItems {
-		noneOr(l, path+".max_items", r.MaxItems, 1)
-	}
-	if r.MaxAge != base.MaxAge {
-		noneOr(l, path+".max_age", r.MaxAge, units.Duration(time.Second))
-	}
-}
-
-// checkItemFitsBody reports an item that is larger than a body, at whichever of
-// the two was said by the stronger source.
+// checkItemFitsBody reports an item that is larger than a body. The error is at the
+// one of the two that the stronger layer said.
 func (l *loader) checkItemFitsBody() {
 	const item, body = "limits.max_item_bytes", "limits.max_body_bytes"
 	m := &l.cfg.Limits
@@ -128,9 +80,9 @@ func (l *loader) fitBodies() {
 	m.MaxBodiesBytes = need
 }
 
-// fitAnonymous lets the settings that nobody has set follow max_anonymous_rate:
-// a server that allows more publishes than by default, or any number, was set
-// up before there were bounds on their items and bytes, or means those too.
+// fitAnonymous derives the bounds on items and bytes that were not set from
+// max_anonymous_rate: configurations from before these bounds existed set only the
+// rate, and must not be held to less.
 func (l *loader) fitAnonymous() {
 	m := &l.cfg.Limits
 	if _, said := l.origins["limits.max_anonymous_items"]; !said {
@@ -141,27 +93,38 @@ func (l *loader) fitAnonymous() {
 	}
 }
 
-// within reports a value that is not between least and most.
-func within[T int | units.Size | units.Duration](l *loader, path string, v, least, most T) {
-	switch {
-	case v < 0:
-		l.fail(path, l.origin(path), "%v is negative", v)
-	case v < least:
-		l.fail(path, l.origin(path), "%v is less than %v", v, least)
-	case v > most:
-		l.fail(path, l.origin(path), "%v is more than %v", v, most)
+// checkBounds checks the settings in a group that were said against the bounds in
+// their tags: least and most, and zero, which says what 0 means beside them.
+func (l *loader) checkBounds(group reflect.Value, path string) {
+	for s := range leaves(group, path) {
+		if _, said := l.origins[s.path]; !said || s.tag.Get("least") == "" {
+			continue
+		}
+		zero := ""
+		if what := s.tag.Get("zero"); what != "" {
+			zero = "; 0 means " + what
+		}
+		least, most := bound(s, "least"), bound(s, "most")
+		switch at, v := l.origin(s.path), s.Int(); {
+		case v < 0:
+			l.fail(s.path, at, "%v is negative%s", s.Interface(), zero)
+		case v < least.Int() && (v != 0 || zero == ""):
+			l.fail(s.path, at, "%v is less than %v%s", s.Interface(), least, zero)
+		case most.Int() != 0 && v > most.Int():
+			l.fail(s.path, at, "%v is more than %v", s.Interface(), most)
+		}
 	}
 }
 
-// noneOr reports a value that is neither 0, which means no bound, nor at least
-// least.
-func noneOr[T int | units.Size | units.Duration](l *loader, path string, v, least T) {
-	switch {
-	case v < 0:
-		l.fail(path, l.origin(path), "%v is negative; 0 means no bound", v)
-	case v != 0 && v < least:
-		l.fail(path, l.origin(path), "%v is less than %v; 0 means no bound", v, least)
+// bound returns a bound of a setting, of the same type; 0: there is none.
+func bound(s setting, name string) reflect.Value {
+	v := reflect.New(s.Type()).Elem()
+	if text := s.tag.Get(name); text != "" {
+		if err := setText(v, text); err != nil {
+			panic(fmt.Sprintf("config: the bound %q of %s: %v", name, s.path, err))
+		}
 	}
+	return v
 }
 
 func (l *loader) checkWith(path string, err error) {

@@ -28,7 +28,9 @@ func TestBounds(t *testing.T) {
 		"limits.max_window_bytes":       {"1MiB", "0 1MB"},
 		"limits.max_subscribers":        {"0 1 1000000", "-1"},
 		"limits.max_anonymous_rate":     {"0 1 1000000", "-1 1000001 x"},
-		"forerunner.feed":               {"main a.b", "* _x"},
+		"legacy.feed":                   {"main a.b", "* _x"},
+		"legacy.chat_publish":           {"anyone token", "nobody"},
+		"forerunner.feed":               {"main a.b", "* _x"}, // the old name of legacy
 		"forerunner.chat_publish":       {"anyone token", "nobody"},
 		"limits.max_subscribers_per_ip": {"0 1 1000000", "-1"},
 		"limits.stall_timeout":          {"1s 1h", "0 61m"},

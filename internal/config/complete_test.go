@@ -1,9 +1,11 @@
 package config_test
 
 import (
+	"encoding"
 	"os"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +95,7 @@ func TestTheExampleInConfigYAMLIsTaken(t *testing.T) {
 		t.Errorf("%d rules", len(c.Feeds))
 	}
 	for i := range reflect.TypeFor[config.Rule]().NumField() {
-		if name := reflect.TypeFor[config.Rule]().Field(i).Tag.Get("yaml"); !strings.Contains(example, name+":") {
+		if name, _, _ := strings.Cut(reflect.TypeFor[config.Rule]().Field(i).Tag.Get("yaml"), ","); !strings.Contains(example, name+":") {
 			t.Errorf("the example does not show %s", name)
 		}
 	}
@@ -139,6 +141,41 @@ func TestEverySettingHasAVariableAndAFlag(t *testing.T) {
 		_, err = config.Load("", nil, map[string]string{path: bad})
 		if err == nil || !strings.HasPrefix(err.Error(), "--"+path+": ") || strings.Contains(err.Error(), "unknown") {
 			t.Errorf("--%s: %v", path, err)
+		}
+	}
+}
+
+// A number without bounds would be taken however it is.
+func TestEveryNumberHasBoundsThatCanBeRead(t *testing.T) {
+	for _, group := range []reflect.Type{reflect.TypeFor[config.Config](), reflect.TypeFor[config.Upstream]()} {
+		for _, f := range reflect.VisibleFields(group) {
+			checkBoundTags(t, f)
+		}
+	}
+}
+
+func checkBoundTags(t *testing.T, f reflect.StructField) {
+	switch {
+	case f.Type.Kind() == reflect.Struct:
+		for _, sub := range reflect.VisibleFields(f.Type) {
+			checkBoundTags(t, sub)
+		}
+		return
+	case !f.Type.ConvertibleTo(reflect.TypeFor[int64]()):
+		return
+	case f.Tag.Get("least") == "":
+		t.Errorf("%s says no least", f.Name)
+	}
+	for _, name := range []string{"least", "most"} {
+		switch text := f.Tag.Get(name); v := reflect.New(f.Type).Interface().(type) {
+		case *int:
+			if _, err := strconv.Atoi(text); text != "" && err != nil {
+				t.Errorf("%s of %s: %v", name, f.Name, err)
+			}
+		case encoding.TextUnmarshaler:
+			if err := v.UnmarshalText([]byte(text)); text != "" && err != nil {
+				t.Errorf("%s of %s: %v", name, f.Name, err)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -8,9 +9,72 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/units"
 )
+
+// node is a value of a file or a JSON body, before it is known what it means.
+type node struct {
+	kind    kind
+	line    int     // in the file, from 1; 0 for JSON
+	text    string  // of a scalar: what it says, without quotes
+	entries []entry // of a mapping, in order
+	items   []*node // of a list
+}
+
+// entry is one key of a mapping and its value. Keys may repeat.
+type entry struct {
+	key   string
+	line  int
+	value *node
+}
+
+type kind int
+
+const (
+	null kind = iota // nothing was said
+	scalar
+	mapping
+	list
+)
+
+// maxDepth is how deep values may be nested: four times what settings need.
+const maxDepth = 16
+
+func (k kind) String() string {
+	switch k {
+	case scalar:
+		return "a single value"
+	case mapping:
+		return "a group of settings"
+	case list:
+		return "a list"
+	}
+	return "nothing"
+}
+
+// listForm says what a list of groups is, and each item of it.
+type listForm struct {
+	list, item string // for errors: how they are written
+	needs      []string
+	start      reflect.Value // an item that says nothing
+}
+
+const exampleUpstream = "{url: https://example.org/feeds/news, feed: news}"
+
+var listForms = map[reflect.Type]listForm{
+	// What a rule leaves out of its retention comes from other layers too: see
+	// finishRules.
+	reflect.TypeFor[Rule](): {
+		"a list of rules, each as in - {match: chat}", "a rule, as in {match: chat}",
+		[]string{"match"}, reflect.ValueOf(Rule{}),
+	},
+	reflect.TypeFor[Upstream](): {
+		"a list, each as in - " + exampleUpstream, "an upstream, as in " + exampleUpstream,
+		[]string{"url", "feed"}, reflect.ValueOf(Upstream{IdleTimeout: units.Duration(time.Minute)}),
+	},
+}
 
 // decode puts the value into the setting v and reports what does not fit; v
 // keeps what it had then.
@@ -19,19 +83,19 @@ func (l *loader) decode(n *node, v reflect.Value, path string) {
 	if path != "" {
 		l.origins[path] = at
 	}
-	switch target := v.Addr().Interface().(type) {
-	case *[]Rule:
-		l.rules = n // see finishRules
-	case *[]Upstream:
-		l.decodeUpstreams(n)
-	case *[]string:
-		l.decodeList(n, target, path, at)
-	default:
-		if v.Kind() == reflect.Struct && !isLeaf(v) {
-			l.decodeGroup(n, v, path, at)
-		} else {
-			l.decodeLeaf(n, v, path, at)
+	switch {
+	case isGroup(v.Type()):
+		l.decodeGroup(n, v, path, at)
+	case v.Kind() == reflect.Slice:
+		l.decodeList(n, v, path, at)
+	case n.kind == scalar:
+		if err := setText(v, n.text); err != nil {
+			l.fail(path, at, "%w", err)
 		}
+	case n.kind == null:
+		l.fail(path, at, "has no value")
+	default:
+		l.fail(path, at, "must be a single value, not %s", n.kind)
 	}
 }
 
@@ -45,16 +109,27 @@ func (l *loader) decodeGroup(n *node, group reflect.Value, path string, at origi
 		l.add(at, "must be a group of settings, not %s", n.kind)
 		return
 	}
-	seen := make(map[string]int, len(n.entries))
+	fields := make(map[string]reflect.Value)
+	for s := range fieldsOf(group) {
+		fields[s.path] = s.Value
+	}
+	seen := make(map[string]entry, len(n.entries)) // by today's names
 	for _, e := range n.entries {
-		sub := subPath(path, plain(e.key))
+		name := e.key
+		if path == "" {
+			name = cmp.Or(oldNames[e.key], e.key)
+			l.written[name] = e.key
+		}
+		sub := subPath(path, plain(name))
 		at := l.at(e.line, sub)
-		first, twice := seen[e.key]
-		seen[e.key] = e.line
-		field, known := fieldOf(group, e.key)
+		first, twice := seen[name]
+		seen[name] = e
+		field, known := fields[name]
 		switch {
+		case twice && first.key != e.key:
+			l.add(at, "%s and %s (line %d) are two names of one group; say only %s", e.key, first.key, first.line, name)
 		case twice && e.line > 0:
-			l.add(at, "said twice, first in line %d", first)
+			l.add(at, "said twice, first in line %d", first.line)
 		case twice:
 			l.add(at, "said twice")
 		case known:
@@ -74,54 +149,53 @@ func (l *loader) decodeGroup(n *node, group reflect.Value, path string, at origi
 // group within it.
 func meant(key string, group reflect.Value) string {
 	var here []string
-	for name := range fieldsOf(group) {
-		here = append(here, name)
+	for s := range fieldsOf(group) {
+		here = append(here, s.path)
+		if old, renamed := oldPath(s.path); renamed {
+			here = append(here, old)
+		}
 	}
 	if s := suggest(key, here); s != "" {
 		return s
 	}
-	for path := range leaves(group, "") {
-		if strings.HasSuffix(path, "."+key) {
-			return "; did you mean " + path + "?"
+	for s := range leaves(group, "") {
+		if strings.HasSuffix(s.path, "."+key) {
+			return "; did you mean " + s.path + "?"
 		}
 	}
 	return ""
 }
 
-// decodeList takes a list of single values.
-func (l *loader) decodeList(n *node, target *[]string, path string, at origin) {
+// decodeList takes a list of single values, or of groups.
+func (l *loader) decodeList(n *node, target reflect.Value, path string, at origin) {
+	form, groups := listForms[target.Type().Elem()]
+	if !groups {
+		form = listForm{list: "a list, as in [a, b]", start: reflect.Zero(target.Type().Elem())}
+	}
 	if n.kind == null {
 		return
 	}
 	if n.kind != list {
-		l.fail(path, at, "must be a list, as in [a, b], not %s", n.kind)
+		l.fail(path, at, "must be %s, not %s", form.list, n.kind)
 		return
 	}
-	var items []string
+	items := reflect.Zero(target.Type()) // an empty list is nil
 	for i, item := range n.items {
+		items = reflect.Append(items, form.start)
 		sub := fmt.Sprintf("%s[%d]", path, i)
 		at := l.at(item.line, sub)
-		if item.kind != scalar {
-			l.fail(path, at, "must be a single value, not %s", item.kind)
+		if groups && item.kind != mapping {
+			l.fail(sub, at, "must be %s, not %s", form.item, item.kind)
 			continue
 		}
-		l.origins[sub] = at
-		items = append(items, item.text)
-	}
-	*target = items
-}
-
-func (l *loader) decodeLeaf(n *node, v reflect.Value, path string, at origin) {
-	switch n.kind {
-	case scalar:
-		if err := setText(v, n.text); err != nil {
-			l.fail(path, at, "%w", err)
+		for _, key := range form.needs {
+			if !slices.ContainsFunc(item.entries, func(e entry) bool { return e.key == key }) {
+				l.fail(sub+"."+key, at, "says no %s", key)
+			}
 		}
-	case null:
-		l.fail(path, at, "has no value")
-	default:
-		l.fail(path, at, "must be a single value, not %s", n.kind)
+		l.decode(item, items.Index(i), sub)
 	}
+	target.Set(items)
 }
 
 // setText puts a value that is written as text into a setting, which with an
@@ -148,41 +222,8 @@ func setText(v reflect.Value, text string) error {
 				*target = append(*target, item)
 			}
 		}
-	case *selector.Selection:
-		sel, err := selector.Parse(text, maxRuleTerms)
-		if err != nil {
-			return err
-		}
-		*target = sel
 	default:
 		panic(fmt.Sprintf("config: no text can be put into a %T", target))
 	}
 	return nil
-}
-
-// finishRules decodes the rules of the file. It comes after all else, because
-// what a rule leaves out is taken from settings that another layer may say.
-func (l *loader) finishRules() {
-	n := l.rules
-	if n == nil || n.kind == null {
-		return
-	}
-	if n.kind != list {
-		l.add(l.at(n.line, "feeds"), "must be a list of rules, each as in - {match: chat}, not %s", n.kind)
-		return
-	}
-	for i, item := range n.items {
-		rule := Rule{Retention: l.cfg.Retention}
-		path := fmt.Sprintf("feeds[%d]", i)
-		said := func(e entry) bool { return e.key == "match" }
-		switch {
-		case item.kind != mapping:
-			l.add(l.at(item.line, path), "must be a rule, as in {match: chat}, not %s", item.kind)
-			continue
-		case !slices.ContainsFunc(item.entries, said):
-			l.add(l.at(item.line, path), "says no match")
-		}
-		l.decode(item, reflect.ValueOf(&rule).Elem(), path)
-		l.cfg.Feeds = append(l.cfg.Feeds, rule)
-	}
 }

@@ -7,7 +7,9 @@
 // Flags beat the environment, that beats the file, that beats the defaults.
 // A setting has one path, such as limits.max_item_bytes. The file says it as
 // nested keys, the environment as FEEDD_LIMITS_MAX_ITEM_BYTES, a flag as
-// --limits.max_item_bytes. An empty variable counts as one that is not set.
+// --limits.max_item_bytes. An empty variable counts as one that is not set. A group
+// that was renamed is still taken under its old name, but not under both in one
+// layer.
 //
 // Loading is strict: an unknown key or FEEDD_ variable, a key said twice, a
 // value of the wrong kind or out of bounds, and any YAML that a settings file

@@ -1,74 +1,82 @@
 package config
 
 import (
+	"encoding"
 	"iter"
 	"reflect"
-
-	"feedd/internal/selector"
+	"strings"
 )
 
-// fieldsOf yields the settings of a group with the words for them, in order.
-func fieldsOf(group reflect.Value) iter.Seq2[string, reflect.Value] {
-	return func(yield func(string, reflect.Value) bool) {
+// setting is a field of a group: a single value, a list, or another group.
+type setting struct {
+	path string // its name in the group, or its path from where a walk began
+	tag  reflect.StructTag
+	reflect.Value
+}
+
+// oldNames maps what groups were called before to what they are called now. Both
+// are valid in the file, in variables and in flags.
+var oldNames = map[string]string{"forerunner": "legacy"}
+
+// oldPath returns the path that a setting had before; ok is false where it had no
+// other.
+func oldPath(path string) (old string, ok bool) {
+	group, rest, _ := strings.Cut(path, ".")
+	for old, now := range oldNames {
+		if group == now {
+			return subPath(old, rest), true
+		}
+	}
+	return "", false
+}
+
+// fieldsOf yields the settings of a group in order.
+func fieldsOf(group reflect.Value) iter.Seq[setting] {
+	return func(yield func(setting) bool) {
 		t := group.Type()
 		for i := range t.NumField() {
-			if name := t.Field(i).Tag.Get("yaml"); name != "-" && !yield(name, group.Field(i)) {
+			tag := t.Field(i).Tag
+			name, _, _ := strings.Cut(tag.Get("yaml"), ",")
+			if name != "-" && !yield(setting{name, tag, group.Field(i)}) {
 				return
 			}
 		}
 	}
 }
 
-// fieldOf returns the setting of a group that has this name.
-func fieldOf(group reflect.Value, name string) (reflect.Value, bool) {
-	for n, v := range fieldsOf(group) {
-		if n == name {
-			return v, true
+// leaves yields the settings in a group and the groups within it that can be said
+// as one text, in order: all but the lists of groups. Paths begin with that of
+// the group.
+func leaves(group reflect.Value, path string) iter.Seq[setting] {
+	return func(yield func(setting) bool) { yieldLeaves(group, path, yield) }
+}
+
+func yieldLeaves(group reflect.Value, path string, yield func(setting) bool) bool {
+	for s := range fieldsOf(group) {
+		s.path = subPath(path, s.path)
+		switch {
+		case isGroup(s.Type()):
+			if !yieldLeaves(s.Value, s.path, yield) {
+				return false
+			}
+		case s.Kind() == reflect.Slice && isGroup(s.Type().Elem()):
+		case !yield(s):
+			return false
 		}
 	}
-	return reflect.Value{}, false
+	return true
 }
 
-// leaves yields every setting of the group that can be said as one text, with
-// its path, in order: all but the rules and upstreams.
-func leaves(group reflect.Value, path string) iter.Seq2[string, reflect.Value] {
-	return func(yield func(string, reflect.Value) bool) {
-		for name, v := range fieldsOf(group) {
-			sub := subPath(path, name)
-			if onlyInFile(v) {
-				continue
-			}
-			if isLeaf(v) {
-				if !yield(sub, v) {
-					return
-				}
-				continue
-			}
-			for p, leaf := range leaves(v, sub) {
-				if !yield(p, leaf) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// onlyInFile reports whether a setting is a list of groups, which only the file
-// can say.
-func onlyInFile(v reflect.Value) bool {
-	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct
-}
-
-// isLeaf reports whether a setting is no group of further ones.
-func isLeaf(v reflect.Value) bool {
-	_, selection := v.Interface().(selector.Selection)
-	return selection || v.Kind() != reflect.Struct
+// isGroup reports whether a setting of the type has further settings in it. A
+// struct that is read from text is one value.
+func isGroup(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 // subPath returns the path of a setting in a group.
 func subPath(group, name string) string {
-	if group == "" {
-		return name
+	if group == "" || name == "" {
+		return group + name
 	}
 	return group + "." + name
 }

@@ -3,10 +3,8 @@ package config
 import (
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -46,18 +44,18 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, int64(maxFileBytes)+1))
 }
 
-// loader builds a Config of its layers. It lives for one call.
+// loader builds a Config from its layers. It lives for one call.
 type loader struct {
 	problems
 	file    string
 	cfg     Config
-	rules   *node             // the value of feeds in the file, nil for none
-	origins map[string]origin // who said a setting last, by path
+	origins map[string]origin // where a setting was said last, by path
 	bad     map[string]bool   // paths with a value that could not be taken
+	written map[string]string // the names of groups in the file, by today's names
 }
 
 func newLoader(file string) *loader {
-	return &loader{file: file, cfg: Default(), origins: map[string]origin{}, bad: map[string]bool{}}
+	return &loader{file: file, cfg: Default(), origins: map[string]origin{}, bad: map[string]bool{}, written: map[string]string{}}
 }
 
 func (l *loader) takeFile(data []byte) {
@@ -72,6 +70,7 @@ func (l *loader) finish(environ []string, flags map[string]string) (Config, erro
 	l.takeTokens(environ)
 	l.takeFlags(flags)
 	l.finishRules()
+	l.finishUpstreams()
 	for i, host := range l.cfg.Hosts {
 		l.cfg.Hosts[i] = strings.ToLower(host)
 	}
@@ -84,47 +83,20 @@ func (l *loader) finish(environ []string, flags map[string]string) (Config, erro
 	return l.cfg, nil
 }
 
-func (l *loader) takeFlags(flags map[string]string) {
-	settings := maps.Collect(leaves(reflect.ValueOf(&l.cfg).Elem(), ""))
-	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		path := strings.ReplaceAll(name, "-", "_")
-		at := origin{source: fromFlag, name: "--" + plain(name)}
-		v, ok := settings[path]
-		switch {
-		case ok:
-			l.take(path, v, flags[name], at)
-		case path == "feeds" || path == "upstreams":
-			l.add(at, "can be set only in the file")
-		case path == adminKey:
-			l.add(at, "comes only from the environment, as %s", adminKeyVar)
-		default:
-			l.add(at, "unknown setting%s", suggest(path, slices.Sorted(maps.Keys(settings))))
-		}
-	}
-}
-
-// take puts the text of a variable or flag into a setting.
-func (l *loader) take(path string, v reflect.Value, text string, at origin) {
-	l.origins[path] = at
-	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return strings.HasPrefix(p, path+"[") })
-	if err := setText(v, text); err != nil {
-		l.fail(path, at, "%w", err)
-	}
-}
-
-// fail reports that a value could not be taken, and remembers that for the
-// checks: they are of no use for what the setting had before.
+// fail reports that a value could not be taken, and remembers it, so that the
+// value which the setting had before is not checked instead.
 func (l *loader) fail(path string, at origin, format string, args ...any) {
 	l.bad[path] = true
 	l.add(at, format, args...)
 }
 
-// at returns the origin of a setting in a line of the file.
+// at returns the origin of a setting in a line of the file, under the name that it
+// has there.
 func (l *loader) at(line int, path string) origin {
-	o := origin{source: fromFile, line: line}
-	if l.file != "" {
-		o.name = l.file
+	if group, rest, _ := strings.Cut(path, "."); l.written[group] != "" {
+		path = subPath(plain(l.written[group]), rest)
 	}
+	o := origin{source: fromFile, line: line, name: l.file}
 	if o.name != "" && line > 0 {
 		o.name = fmt.Sprintf("%s:%d", l.file, line)
 	}
@@ -137,7 +109,7 @@ func (l *loader) at(line int, path string) origin {
 	return o
 }
 
-// origin returns who said a setting, or the list that it is an item of.
+// origin returns where a setting was said, or the list that it is an item of.
 func (l *loader) origin(path string) origin {
 	if o, ok := l.origins[path]; ok {
 		return o

@@ -34,8 +34,8 @@ type problem struct {
 // problems collects everything that is wrong.
 type problems []problem
 
-// maxProblems is how many problems are told at most: a file that is no settings
-// file at all has thousands.
+// maxProblems is how many problems an error lists: a file that is no settings file
+// at all has thousands, and a hundred lines are more than anyone reads.
 const maxProblems = 100
 
 func (ps *problems) add(at origin, format string, args ...any) {
@@ -76,4 +76,53 @@ func plain(key string) string {
 		return fmt.Sprintf("%q", key)
 	}
 	return key
+}
+
+// suggest returns the end of an error about an unknown word: which of the known
+// ones was meant, if it is near enough to one, or is the beginning of one but
+// for its last letter.
+func suggest(word string, known []string) string {
+	if len(word) > 64 {
+		return ""
+	}
+	fold := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
+	best, least := "", min(3, len(word)/3+1)
+	word = fold(word)
+	for _, k := range known {
+		if d := distance(word, fold(k)); d < least {
+			best, least = k, d
+		}
+	}
+	for _, k := range known {
+		if begun := fold(k); best == "" && len(word) > 3 &&
+			(strings.HasPrefix(begun, word+"_") || strings.HasPrefix(begun, word[:len(word)-1]+"_")) {
+			best = k
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// distance is how many bytes must be put in, left out or changed to make b of a
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }

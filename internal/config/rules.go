@@ -2,6 +2,9 @@ package config
 
 import (
 	"feedd/internal/selector"
+	"fmt"
+	"reflect"
+
 	"feedd/internal/stream"
 )
 
@@ -9,21 +12,54 @@ import (
 type Rule struct {
 	// Match selects the feeds, as a reader would: names and patterns, joined by
 	// commas. A pattern matches no name that starts with an underscore.
-	Match selector.Selection `yaml:"match"`
+	Match Match `yaml:"match"`
 	// Retention is complete: the bounds that the rule left out are those of
 	// Config.Retention.
 	Retention Retention `yaml:"retention"`
 	// Read says who may read the feeds. Left out: anyone, except for feeds of
 	// feedd's own.
-	Read Access `yaml:"read"`
+	Read Access `yaml:"read,omitempty"`
 	// Publish says who may publish to the feeds. Left out: only who has a
 	// credential for it.
-	Publish Access `yaml:"publish"`
+	Publish Access `yaml:"publish,omitempty"`
 }
 
-// maxRuleTerms is how many terms the selector of a rule may have. It is not
-// limits.max_selector_terms, which is about requests.
+// maxRuleTerms is how many terms the selector of a rule may have: each request
+// for a feed may look at all of them. It is not limits.max_selector_terms, which
+// is about requests.
 const maxRuleTerms = 1000
+
+// Match is the selector of a rule, as text in the settings.
+type Match struct{ selector.Selection }
+
+// UnmarshalText parses a selector.
+func (m *Match) UnmarshalText(text []byte) error {
+	sel, err := selector.Parse(string(text), maxRuleTerms)
+	if err == nil {
+		m.Selection = sel
+	}
+	return err
+}
+
+// MarshalText returns the selector as it was written.
+func (m Match) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// finishRules gives the rules the bounds that they leave out. Variables and flags
+// can set these, so it comes after all layers.
+func (l *loader) finishRules() {
+	defaults := make(map[string]reflect.Value)
+	for s := range leaves(reflect.ValueOf(&l.cfg.Retention).Elem(), "") {
+		defaults[s.path] = s.Value
+	}
+	for i := range l.cfg.Feeds {
+		path := fmt.Sprintf("feeds[%d].retention", i)
+		for s := range fieldsOf(reflect.ValueOf(&l.cfg.Feeds[i].Retention).Elem()) {
+			if _, said := l.origins[subPath(path, s.path)]; !said {
+				s.Set(defaults[s.path])
+			}
+		}
+	}
+}
 
 // RetentionFor returns the retention that the settings give a feed.
 func (c *Config) RetentionFor(feed string) stream.Retention {

@@ -36,7 +36,7 @@ func ParseSettings(data []byte, base stream.Retention) (stream.Retention, error)
 	l := newLoader("")
 	s := Settings{Retention: RetentionOf(base)}
 	l.decode(root, reflect.ValueOf(&s).Elem(), "")
-	l.checkRetention("retention", s.Retention, RetentionOf(base))
+	l.checkBounds(reflect.ValueOf(s), "")
 	if err := l.join(); err != nil {
 		return stream.Retention{}, err
 	}

@@ -2,23 +2,49 @@ package config
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 )
 
-// YAML returns the settings as a file that Load reads says them. The admin key
-// is not among them.
+// YAML returns the settings as a file that says them, which Load reads. The
+// admin key is not among them.
 func (c *Config) YAML() []byte {
-	b, err := yaml.MarshalWithOptions(c, yaml.CustomMarshaler(func(r Rule) ([]byte, error) {
-		return yaml.Marshal(struct {
-			Match     string    `yaml:"match"`
-			Retention Retention `yaml:"retention"`
-			Read      Access    `yaml:"read,omitempty"`
-			Publish   Access    `yaml:"publish,omitempty"`
-		}{r.Match.String(), r.Retention, r.Read, r.Publish})
-	}))
+	b, err := yaml.Marshal(c)
 	if err != nil {
 		panic(fmt.Sprintf("config: marshal: %v", err)) // numbers and text only
 	}
 	return b
+}
+
+// Changes returns the paths of the settings that differ between c and other, in
+// order. Of the rules and upstreams, which are lists of groups, it is: "feeds"
+// where who may read or publish differs, "feeds.retention" where what is kept
+// does, and "upstreams".
+func (c *Config) Changes(other *Config) (paths []string) {
+	theirs := make(map[string]reflect.Value)
+	for s := range leaves(reflect.ValueOf(other).Elem(), "") {
+		theirs[s.path] = s.Value
+	}
+	for s := range leaves(reflect.ValueOf(c).Elem(), "") {
+		bothEmpty := s.Kind() == reflect.Slice && s.Len()+theirs[s.path].Len() == 0 // one may be nil
+		if !bothEmpty && !reflect.DeepEqual(s.Interface(), theirs[s.path].Interface()) {
+			paths = append(paths, s.path)
+		}
+	}
+	if !slices.EqualFunc(c.Feeds, other.Feeds, func(a, b Rule) bool {
+		return a.Match.String() == b.Match.String() && a.Read == b.Read && a.Publish == b.Publish
+	}) {
+		paths = append(paths, "feeds")
+	}
+	if !slices.EqualFunc(c.Feeds, other.Feeds, func(a, b Rule) bool {
+		return a.Match.String() == b.Match.String() && a.Retention == b.Retention
+	}) {
+		paths = append(paths, "feeds.retention")
+	}
+	if !slices.Equal(c.Upstreams, other.Upstreams) {
+		paths = append(paths, "upstreams")
+	}
+	return paths
 }

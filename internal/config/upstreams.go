@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"reflect"
-	"slices"
 	"strings"
-	"time"
 
 	"feedd/internal/selector"
 	"feedd/internal/stream"
@@ -35,40 +32,16 @@ type Upstream struct {
 	TokenEnv string `yaml:"token_env"`
 	// IdleTimeout is after how long without a byte the connection is given up
 	// and made anew, 1s to 24h. Left out: 1m.
-	IdleTimeout units.Duration `yaml:"idle_timeout"`
+	IdleTimeout units.Duration `yaml:"idle_timeout" least:"1s" most:"1d"`
 	// Token is what TokenEnv holds.
 	Token Secret `yaml:"-"`
 }
 
-// decodeUpstreams takes the list of the file. What an upstream leaves out has a
-// default of its own, so it waits for no other layer.
-func (l *loader) decodeUpstreams(n *node) {
-	if n.kind == null {
-		return
-	}
-	if n.kind != list {
-		l.add(l.at(n.line, "upstreams"), "must be a list, each as in - {url: https://example.org/feeds/news, feed: news}, not %s", n.kind)
-		return
-	}
-	for i, item := range n.items {
-		path := fmt.Sprintf("upstreams[%d]", i)
-		at := l.at(item.line, path)
-		if item.kind != mapping {
-			l.add(at, "must be an upstream, as in {url: https://example.org/feeds/news, feed: news}, not %s", item.kind)
-			continue
-		}
-		for _, key := range []string{"url", "feed"} {
-			if !slices.ContainsFunc(item.entries, func(e entry) bool { return e.key == key }) {
-				l.fail(path+"."+key, at, "says no %s", key)
-			}
-		}
-		l.origins[path] = at
-		u := Upstream{IdleTimeout: units.Duration(time.Minute)}
-		l.decode(item, reflect.ValueOf(&u).Elem(), path)
-		if u.Name == "" {
-			u.Name = u.URL
-		}
-		l.cfg.Upstreams = append(l.cfg.Upstreams, u)
+// finishUpstreams gives the upstreams without a name their URL as one.
+func (l *loader) finishUpstreams() {
+	for i := range l.cfg.Upstreams {
+		u := &l.cfg.Upstreams[i]
+		u.Name = cmp.Or(u.Name, u.URL)
 	}
 }
 
@@ -111,6 +84,9 @@ func (l *loader) checkUpstreams() {
 	first := make(map[string]int)
 	for i, u := range l.cfg.Upstreams {
 		path := fmt.Sprintf("upstreams[%d]", i)
+		if l.bad[path] {
+			continue // it is no group
+		}
 		if at := path + ".url"; !l.bad[at] {
 			to, err := checkUpstreamURL(u.URL)
 			if err == nil && l.cfg.isOwn(to, u.Feed) {
@@ -119,7 +95,7 @@ func (l *loader) checkUpstreams() {
 			l.checkWith(at, err)
 		}
 		l.checkWith(path+".feed", checkOwnFeed(u.Feed))
-		within(l, path+".idle_timeout", u.IdleTimeout, units.Duration(time.Second), units.Day)
+		l.checkBounds(reflect.ValueOf(u), path)
 		if u.Name == "" {
 			continue // it has no url either
 		}
@@ -176,16 +152,4 @@ func (c *Config) isOwn(u *url.URL, feed string) bool {
 	}
 	sel, err := selector.Parse(text, maxRuleTerms)
 	return err == nil && sel.Has(feed)
-}
-
-// isLocal reports whether the host can only be this machine.
-func isLocal(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
-}
-
-// isAny reports whether listening on the host is listening on each address.
-func isAny(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "" || err == nil && addr.IsUnspecified()
 }
