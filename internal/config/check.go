@@ -1,11 +1,11 @@
 package config
 
 import (
-	"feedd/internal/selector"
 	"fmt"
 	"reflect"
 	"strings"
 
+	"feedd/internal/selector"
 	"feedd/internal/units"
 )
 

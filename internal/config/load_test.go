@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"errors"
-	"feedd/internal/selector"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/config"
+	"feedd/internal/selector"
 	"feedd/internal/units"
 )
 

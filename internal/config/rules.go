@@ -1,10 +1,10 @@
 package config
 
 import (
-	"feedd/internal/selector"
 	"fmt"
 	"reflect"
 
+	"feedd/internal/selector"
 	"feedd/internal/stream"
 )
 
