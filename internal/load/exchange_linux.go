@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
-	"strings"
+	"net/http"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,14 +25,14 @@ const (
 	maxNote = 300
 )
 
-// exchange is a connection for one request after another. It costs less than
-// net/http's client, which matters when publishing is not throttled.
+// exchange is a connection for one request after another. net/http reads the
+// answers, but its client has two goroutines for each connection, which cost as
+// much as the server does when publishing is not throttled.
 type exchange struct {
 	addr string
 	conn net.Conn // nil: not connected
 	in   *bufio.Reader
 	used time.Time // last
-	buf  []byte    // for bodies
 }
 
 // answer is what a server said to a publish.
@@ -44,7 +43,7 @@ type answer struct {
 }
 
 func newExchange(addr string) *exchange {
-	return &exchange{addr: addr, in: bufio.NewReader(nil), buf: make([]byte, 4096)}
+	return &exchange{addr: addr, in: bufio.NewReader(nil)}
 }
 
 func (x *exchange) close() {
@@ -106,114 +105,27 @@ func (x *exchange) do(request []byte) (answer, error) {
 	return a, err
 }
 
+// post is the request that answers are read as those of.
+var post = &http.Request{Method: http.MethodPost}
+
 // read reads an answer, and interim ones before it.
-func (x *exchange) read() (answer, error) {
-	for {
-		a, length, err := x.readHead()
-		if err != nil {
-			return a, err
-		}
-		if a.status >= 200 {
-			return a, x.readBody(&a, length)
+func (x *exchange) read() (a answer, err error) {
+	var r *http.Response
+	for r == nil || r.StatusCode < 200 {
+		if r, err = http.ReadResponse(x.in, post); err != nil {
+			return a, fmt.Errorf("read the answer: %w", err)
 		}
 	}
-}
-
-// The length of a body that is not counted.
-const (
-	lengthChunked = -1
-	lengthToEnd   = -2
-)
-
-func (x *exchange) readHead() (a answer, length int64, err error) {
-	status, err := x.line()
-	if err != nil {
-		return a, 0, err
-	}
-	version, code, _ := strings.Cut(status, " ")
-	code, _, _ = strings.Cut(code, " ")
-	if a.status, err = strconv.Atoi(code); err != nil || !strings.HasPrefix(version, "HTTP/1.") || a.status < 100 {
-		return a, 0, errHead
-	}
-	a.keep = version != "HTTP/1.0"
-	length = lengthToEnd
-	for {
-		field, err := x.line()
-		if err != nil {
-			return a, 0, err
-		}
-		if field == "" {
-			break
-		}
-		name, value, _ := strings.Cut(field, ":")
-		value = strings.TrimSpace(value)
-		switch {
-		case strings.EqualFold(name, "Content-Length") && length != lengthChunked:
-			if length, err = strconv.ParseInt(value, 10, 64); err != nil || length < 0 {
-				return a, 0, errHead
-			}
-		case strings.EqualFold(name, "Transfer-Encoding"):
-			length = lengthChunked
-		case strings.EqualFold(name, "Connection"):
-			a.keep = !strings.EqualFold(value, "close")
+	a.status, a.keep = r.StatusCode, !r.Close
+	if a.status >= 300 {
+		note, err := io.ReadAll(io.LimitReader(r.Body, maxNote))
+		if a.note = string(note); err != nil {
+			return a, fmt.Errorf("read the answer: %w", err)
 		}
 	}
-	if a.status < 200 || a.status == 204 || a.status == 304 {
-		length = 0
+	// To its end, behind which the next answer begins.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return a, fmt.Errorf("read the answer: %w", err)
 	}
-	return a, length, nil
-}
-
-func (x *exchange) line() (string, error) {
-	b, err := x.in.ReadSlice('\n')
-	if err != nil {
-		return "", fmt.Errorf("read the answer: %w", noEOF(err))
-	}
-	return strings.TrimRight(string(b), "\r\n"), nil
-}
-
-// readBody reads the body to its end. What lies in the buffer can only be this
-// answer's: there is one request at a time.
-func (x *exchange) readBody(a *answer, length int64) error {
-	var chunks dechunker
-	a.keep = a.keep && length != lengthToEnd
-	for left := length; left != 0; {
-		b := x.buf
-		if left > 0 {
-			b = b[:min(left, int64(len(b)))]
-		}
-		n, err := x.in.Read(b)
-		end := false
-		if length == lengthChunked && err == nil {
-			n, err = chunks.strip(b[:n])
-			end, err = err == io.EOF, noChunkEnd(err)
-		}
-		if a.status >= 300 && len(a.note) < maxNote {
-			a.note += string(b[:min(n, maxNote-len(a.note))])
-		}
-		if left > 0 {
-			left -= int64(n)
-		}
-		switch {
-		case end, err == io.EOF && length == lengthToEnd:
-			return nil
-		case err != nil:
-			return fmt.Errorf("read the answer: %w", noEOF(err))
-		}
-	}
-	return nil
-}
-
-func noChunkEnd(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return a, nil
 }
