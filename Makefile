@@ -39,10 +39,10 @@ unit:
 	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
-	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./e2e
+	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./e2e/clients
 
 anyhow: deps ## anything done with the pages at any moment, STEPS of it, by SEED
-	FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./e2e
+	FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./e2e/browser
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)
@@ -61,7 +61,8 @@ compare-short: ## that the comparison works, a minute and a half
 
 screenshots: build ## the pictures in docs/, with the items of DATA=dir (*.ndjson), else with examples
 	mkdir -p docs
-	SCREENSHOTS=$(CURDIR)/feedd DATA=$(abspath $(DATA)) $(GO) test -count=1 -run '^TestScreenshots$$' ./e2e
+	FEEDD_TEST_BINARY=$(CURDIR)/feedd FEEDD_TEST_PICTURES=$(CURDIR)/docs FEEDD_TEST_PICTURES_DATA=$(abspath $(DATA)) \
+		$(GO) test -count=1 -run '^TestScreenshots$$' ./e2e/browser
 
 clean:
 	rm -rf feedd bin
