@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"feedd/e2e/harness"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -70,4 +71,10 @@ func (tab *Tab) SignOut() {
 		tab.t.Fatal(err)
 	}
 	tab.Wait(AdminIsOut)
+}
+
+// WaitCell waits until a column of a feed's row has a text.
+func (tab *Tab) WaitCell(feed, column, want string) {
+	tab.t.Helper()
+	tab.Wait(fmt.Sprintf(`cell(%s, %s) === %s`, Quote(feed), Quote(column), Quote(want)))
 }

@@ -39,7 +39,7 @@ func testAdminFeeds(t *testing.T, b *browser.Browser) {
 	tab.Wait(`/^The first 100 feeds of 122 by name; they alone are sorted\.$/.test($("#feeds .shown").textContent) && !rowOf("sports.football")`)
 	tab.Do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=feed]`)))
 	tab.Wait(`/in this order\.$/.test($("#feeds .shown").textContent) && listed().startsWith("many.f000,")`)
-	tab.Do(chromedp.Click(chromedp.CSS("#feeds .more")))
+	tab.Click("#feeds .more")
 	tab.Wait(`document.querySelectorAll("#feeds tbody tr").length === 122 && $("#feeds .shown").textContent === "122 feeds." && $("#feeds .more").hidden`)
 
 	tab.Do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=count]`)))
@@ -58,7 +58,7 @@ func testAdminFeeds(t *testing.T, b *browser.Browser) {
 		t.Errorf("the row says %s", got)
 	}
 	tab.Eval(`fill("#match", "a..b")`)
-	tab.Wait(`/^The selector is not valid/.test($("#feeds .notice").textContent)`)
+	tab.WaitMatch("#feeds .notice", `/^The selector is not valid/`)
 	tab.Eval(`fill("#match", "nothing")`)
 	tab.Wait(`listed() === "" && $("#feeds .shown").textContent === "No feed has such a name." && $("#feeds .notice").hidden`)
 	tab.WantQuiet(`status of 400`)
@@ -105,7 +105,7 @@ func testAdminPurge(t *testing.T, b *browser.Browser) {
 	browser.Publish(s, "other", "", "text/plain", "x")
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
-	tab.Wait(`cell("news", "count") === "3"`)
+	tab.WaitCell("news", "count", "3")
 	// The question knows of what came since the table was made.
 	browser.Publish(s, "news", "", "text/plain", "x")
 	const purge = `[data-feed=news] [data-act=purge]`
@@ -134,7 +134,7 @@ func testAdminPurgeSlowly(t *testing.T, b *browser.Browser) {
 	browser.Publish(s, "two", "", "text/plain", "x")
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
-	tab.Wait(`cell("two", "count") === "1"`)
+	tab.WaitCell("two", "count", "1")
 	tab.Eval(`{
 		const ask = fetch, slow = new Promise(resolve => globalThis.answer = resolve);
 		globalThis.fetch = async (path, ...rest) => { if (path.startsWith("/feeds?")) await slow; return ask(path, ...rest); };
@@ -144,7 +144,7 @@ func testAdminPurgeSlowly(t *testing.T, b *browser.Browser) {
 	tab.Eval(`answer(); ""`)
 	tab.Wait(`$("#question").open`)
 	asked := tab.Eval(`fetch("/feeds?").then(() => /Purge (.*)\?/.exec($("#question-title").textContent)[1])`)
-	tab.Do(chromedp.Click(chromedp.CSS("#question-yes")))
+	tab.Click("#question-yes")
 	tab.Wait(`cell(` + browser.Quote(asked) + `, "count") === "0"`)
 	other := map[string]string{"one": "two", "two": "one"}[asked]
 	tab.Eval(`fetch("/feeds/` + other + `", {method: "POST", body: "x"}).then(() => "")`)

@@ -32,7 +32,7 @@ func testAdminPlots(t *testing.T, b *browser.Browser) {
 
 	// The past is there at once.
 	past := tab.Eval(`String(` + plotted + `)`)
-	tab.Do(chromedp.Reload())
+	tab.Reload()
 	tab.Wait(plotted + ` > 0`)
 	if got := tab.Eval(`String(` + plotted + ` >= ` + past + `)`); got != "true" {
 		t.Errorf("after the page was loaded anew there are fewer figures than %s", past)

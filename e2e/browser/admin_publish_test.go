@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -33,7 +32,7 @@ func testAdminOneClick(t *testing.T, b *browser.Browser) {
 	reader.Eval(`new MutationObserver(() => globalThis.seen ??= rows().length && Date.now()).observe(document.querySelector("#items"), {childList: true}); ""`)
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Eval(`$("#examples button").addEventListener("click", () => globalThis.clicked = Date.now(), {capture: true}); ""`)
-	tab.Do(chromedp.Click(chromedp.CSS("#examples button")))
+	tab.Click("#examples button")
 	reader.Wait(`globalThis.seen > 0`)
 	took := reader.Eval(`String(seen - ` + tab.Eval(`String(clicked)`) + `)`)
 	var ms int
@@ -44,11 +43,11 @@ func testAdminOneClick(t *testing.T, b *browser.Browser) {
 	if got := reader.Rows()[0].Text; !strings.Contains(got, "The bridge is open again") {
 		t.Errorf("the reader sees %q", got)
 	}
-	tab.Wait(`/^Published to main in .* It is on disk\.$/.test($("#result").textContent)`)
-	if got, want := tab.Eval(`$("#result a").textContent`), reader.Rows()[0].ID; got != want {
+	tab.WaitMatch("#result", `/^Published to main in .* It is on disk\.$/`)
+	if got, want := tab.Text("#result a"), reader.Rows()[0].ID; got != want {
 		t.Errorf("the page says that %s was published, not %s", got, want)
 	}
-	tab.Wait(`cell("main", "count") === "1"`)
+	tab.WaitCell("main", "count", "1")
 	reader.WantQuiet()
 	tab.WantQuiet()
 }
@@ -70,7 +69,7 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 		n++
 		tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n))
 		var want, got any
-		_, data := itemOf(t, s, "main", tab.Eval(`$("#sent a").textContent`))
+		_, data := itemOf(t, s, "main", tab.Text("#sent a"))
 		json.Unmarshal(about.Example, &want)
 		json.Unmarshal([]byte(data), &got)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -83,7 +82,7 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 		tab.Eval(`click("#compose .primary")`)
 		n++
 		tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n))
-		if _, again := itemOf(t, s, "main", tab.Eval(`$("#sent a").textContent`)); again != data {
+		if _, again := itemOf(t, s, "main", tab.Text("#sent a")); again != data {
 			t.Errorf("the form of %s publishes %s, not %s", kind, again, data)
 		}
 		switch kind {
@@ -96,7 +95,7 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 	}
 	tab.Eval(`click("#examples button", "JSON")`)
 	tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n+1))
-	if _, data := itemOf(t, s, "main", tab.Eval(`$("#sent a").textContent`)); data != tab.Eval(`JSON.stringify(JSON.parse($("#field-body").value))`) {
+	if _, data := itemOf(t, s, "main", tab.Text("#sent a")); data != tab.Eval(`JSON.stringify(JSON.parse($("#field-body").value))`) {
 		t.Errorf("the example of JSON is published as %s", data)
 	}
 	tab.WantQuiet()
@@ -110,31 +109,31 @@ func testAdminJSON(t *testing.T, b *browser.Browser) {
 		t.Errorf("JSON begins with %q, not with what was in the form", got)
 	}
 	tab.Eval(`fill("#field-body", '{"é":1,}')`)
-	tab.Wait(`$("#preview").textContent === "This is not JSON yet."`)
-	tab.Do(chromedp.Click(chromedp.CSS("#compose .primary")))
-	tab.Wait(`/not valid JSON.*offset 8/.test($("#result").textContent)`)
+	tab.WaitText("#preview", "This is not JSON yet.")
+	tab.Click("#compose .primary")
+	tab.WaitMatch("#result", `/not valid JSON.*offset 8/`)
 	// é has two bytes and is one character.
 	if got := tab.Eval(`[document.activeElement.id, $("#field-body").selectionStart, $("#field-body").getAttribute("aria-invalid")].join()`); got != "field-body,7,true" {
 		t.Errorf("the caret is at %s", got)
 	}
 	const data = `{"n":12345678901234567890.10,"n":1}`
 	tab.Eval(`fill("#field-body", ` + browser.Quote(data) + `); fill("#to-feed", "a.b"); fill("#event-name", "goal"); fill("#ttl", "soon")`)
-	tab.Wait(`/12345678901234567890\.10/.test($("#preview").textContent)`)
+	tab.WaitMatch("#preview", `/12345678901234567890\.10/`)
 	tab.Eval(`click("#compose .primary")`)
-	tab.Wait(`/ttl/.test($("#result").textContent)`)
+	tab.WaitMatch("#result", `/ttl/`)
 	tab.Eval(`fill("#ttl", "1h"); click("#compose .primary")`)
-	tab.Wait(`/^Published to a\.b/.test($("#result").textContent)`)
-	if event, got := itemOf(t, s, "a.b", tab.Eval(`$("#result a").textContent`)); event != "goal" || got != data {
+	tab.WaitMatch("#result", `/^Published to a\.b/`)
+	if event, got := itemOf(t, s, "a.b", tab.Text("#result a")); event != "goal" || got != data {
 		t.Errorf("what is stored is %s as %q", got, event)
 	}
 	if got := tab.Eval(`new URL($("#reader").href).search`); got != "?feed=a.b" {
 		t.Errorf("the link to the reader leads to %s", got)
 	}
 	tab.Eval(`fill("#to-feed", "no feed"); click("#compose .primary")`)
-	tab.Wait(`/^The feed name is not valid/.test($("#result").textContent)`)
+	tab.WaitMatch("#result", `/^The feed name is not valid/`)
 	tab.Eval(`fill("#to-feed", "a.b"); fill("#kind", "text/plain"); fill("#field-body", "plain {text}"); click("#compose .primary")`)
-	tab.Wait(`/^Published to a\.b/.test($("#result").textContent)`)
-	if _, got := itemOf(t, s, "a.b", tab.Eval(`$("#result a").textContent`)); got != `"plain {text}"` {
+	tab.WaitMatch("#result", `/^Published to a\.b/`)
+	if _, got := itemOf(t, s, "a.b", tab.Text("#result a")); got != `"plain {text}"` {
 		t.Errorf("the text is stored as %s", got)
 	}
 	tab.WantQuiet(`status of 400`)
@@ -156,19 +155,19 @@ func testAdminRetry(t *testing.T, b *browser.Browser) {
 	})
 	tab := b.OpenAdmin(t, strings.Replace(s.Link(), s.URL(), address, 1), browser.Hasty(100, 500, 1000, 2000, 4000)) // the waits before further attempts
 	tab.Eval(`click("#examples button", "Text")`)
-	tab.Wait(`/^An earlier attempt had stored it, once/.test($("#result").textContent)`)
-	tab.Wait(`cell("main", "count") === "1"`)
+	tab.WaitMatch("#result", `/^An earlier attempt had stored it, once/`)
+	tab.WaitCell("main", "count", "1")
 
 	// All attempts fail: only the user can settle it.
 	lost.Store(1000)
 	tab.Eval(`click("#examples button", "Headline")`)
-	tab.Wait(`/Whether it is stored is not known/.test($("#result").textContent)`)
+	tab.WaitMatch("#result", `/Whether it is stored is not known/`)
 	lost.Store(0)
 	tab.Eval(`click("#compose .primary")`)
-	tab.Wait(`/^An earlier attempt had stored it, once/.test($("#result").textContent)`)
+	tab.WaitMatch("#result", `/^An earlier attempt had stored it, once/`)
 	tab.Eval(`click("#sent button", "Try again")`)
 	tab.Wait(`!document.querySelector("#sent .bad")`)
-	tab.Wait(`cell("main", "count") === "2"`)
+	tab.WaitCell("main", "count", "2")
 	if got := tab.Eval(`$("#sent a").textContent + " " + document.querySelectorAll("#sent li").length`); !strings.HasSuffix(got, " 3") {
 		t.Errorf("what was sent is %s", got)
 	}
@@ -200,7 +199,7 @@ func testAdminHistory(t *testing.T, b *browser.Browser) {
 	}
 	tab.Eval(`[...document.querySelectorAll("#sent li")].at(-1).querySelector("button").click(); ""`) // again
 	tab.Wait(`document.querySelectorAll("#sent a").length === 3`)
-	first, again := tab.Eval(`[...document.querySelectorAll("#sent a")].at(-1).textContent`), tab.Eval(`$("#sent a").textContent`)
+	first, again := tab.Eval(`[...document.querySelectorAll("#sent a")].at(-1).textContent`), tab.Text("#sent a")
 	if first == again {
 		t.Error("sending again is the same item")
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -49,7 +48,7 @@ func testAdminLink(t *testing.T, b *browser.Browser) {
 	link := s.Link()
 	tab := b.OpenAdmin(t, link)
 	tab.WantNoTicket()
-	tab.Do(chromedp.Reload())
+	tab.Reload()
 	tab.Wait(browser.AdminIsIn)
 
 	// Who is in stays in, whatever the link is worth.
@@ -79,17 +78,14 @@ func testAdminKey(t *testing.T, b *browser.Browser) {
 	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), "wrong"+kb.Enter))
 	tab.Wait(`/^This is not the key/.test($("#signin-problem").textContent) && $("#signin-problem").checkVisibility()`)
 
-	key, err := os.ReadFile(filepath.Join(s.Data, "admin.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), strings.TrimSpace(string(key))+kb.Enter))
+	key := s.Key()
+	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+kb.Enter))
 	tab.Wait(browser.AdminIsIn)
-	secret := browser.Quote(strings.TrimSpace(string(key)))
+	secret := browser.Quote(key)
 	if got := tab.Eval(`[document.cookie, localStorage.length, sessionStorage.length, $("#key").value, document.documentElement.outerHTML.includes(` + secret + `)].join("|")`); got != "|0|0||false" {
 		t.Errorf("the page keeps %s", got)
 	}
-	tab.Do(chromedp.Reload())
+	tab.Reload()
 	tab.Wait(browser.AdminIsIn)
 	tab.SignOut()
 	if got := tab.Eval(`fetch("/session").then(answer => answer.text())`); got != "{\"admin\":false}\n" {
@@ -105,16 +101,13 @@ func testAdminKey(t *testing.T, b *browser.Browser) {
 // none would be such a case.
 func testAdminNoCookie(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
-	key, err := os.ReadFile(filepath.Join(s.Data, "admin.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := s.Key()
 	tab := b.Open(t, s.URL()+"/admin", `{
 		const ask = fetch;
 		globalThis.fetch = (path, options) => ask(path, {...options, credentials: "omit"});
 	}`, browser.AdminHelpers)
 	tab.Wait(browser.AdminIsOut)
-	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), strings.TrimSpace(string(key))+kb.Enter))
+	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+kb.Enter))
 	tab.Wait(browser.AdminIsOut + ` && /does not keep the cookie/.test($("#signin-problem").textContent)`)
 	tab.WantQuiet()
 }
@@ -175,19 +168,19 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 
 	tab.Eval(`mine()[0].querySelector("button").click(); ""`)
 	tab.Wait(`$("#question").open`)
-	tab.Do(chromedp.Click(chromedp.CSS("#question-no")))
+	tab.Click("#question-no")
 	tab.Wait(`!$("#question").open`)
 	if got := reader.Eval(`String(opened)`); got != "1" {
 		t.Errorf("after no the reader was opened %s times", got)
 	}
 	tab.Eval(`mine()[0].querySelector("button").click(); ""`)
-	tab.Do(chromedp.Click(chromedp.CSS("#question-yes")))
+	tab.Click("#question-yes")
 	tab.Wait(`/was cut\.$/.test($("#message span")?.textContent)`)
 	reader.Wait(`opened === 2`)
 	tab.Wait(`mine().length === 1 && mine()[0].dataset.id !== ` + browser.Quote(first))
 	// Out of sight nobody asks any more, for as long as two more turns.
 	const asked = `performance.getEntriesByType("resource").filter(({name}) => name.includes("/subscribers?")).length`
-	tab.Eval(`scrollTo(0, 0); ""`)
+	tab.Scroll(0)
 	tab.Wait(`$("#subscribers").getBoundingClientRect().top > innerHeight + 100`)
 	before := tab.Eval(`String(` + asked + `)`)
 	tab.Wait(plotted + ` >= 5 + ` + tab.Eval(`String(`+plotted+`)`))
@@ -218,17 +211,14 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 func testAdminSettings(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Wait(`/^on disk, and survives/.test($("#settings .durability").textContent)`)
-	key, err := os.ReadFile(filepath.Join(s.Data, "admin.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab.WaitMatch("#settings .durability", `/^on disk, and survives/`)
+	key := s.Key()
 	_, yaml := s.Do("GET", "/config", "", "")
-	shown := tab.Eval(`$("#settings pre").textContent`)
+	shown := tab.Text("#settings pre")
 	if shown != string(yaml) || !strings.Contains(shown, "max_items: 10000") {
 		t.Errorf("the settings are\n%s\nnot\n%s", shown, yaml)
 	}
-	if strings.Contains(tab.Eval(`document.documentElement.outerHTML`), strings.TrimSpace(string(key))) {
+	if strings.Contains(tab.Eval(`document.documentElement.outerHTML`), key) {
 		t.Error("the key is in the page")
 	}
 	tab.Eval(`navigator.clipboard.writeText = async text => { globalThis.copied = text; }; click("#settings button")`)
@@ -248,8 +238,8 @@ func testAdminRestart(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Wait(`$("#state").textContent === "live" && ` + plotted + ` >= 3`)
-	s.Stop(syscall.SIGKILL)
-	tab.Wait(`$("#state").textContent === "reconnecting"`)
+	s.Kill()
+	tab.WaitText("#state", "reconnecting")
 	// Long enough for a gap in the line.
 	tab.Eval(`globalThis.gone = Date.now(); ""`)
 	tab.Wait(`Date.now() - gone > 3000`)
@@ -262,14 +252,14 @@ func testAdminRestart(t *testing.T, b *browser.Browser) {
 		t.Errorf("the line has %s parts, not the two with the gap between", got)
 	}
 	tab.Eval(`click("#examples button")`)
-	tab.Wait(`/^Published to main/.test($("#result").textContent)`)
-	tab.Wait(`cell("main", "count") === "1"`)
+	tab.WaitMatch("#result", `/^Published to main/`)
+	tab.WaitCell("main", "count", "1")
 	if got := tab.Eval(`String($("#signin").hidden)`); got != "true" {
 		t.Error("the session did not survive the restart")
 	}
 
 	// With another key all sessions have ended; an open page finds out.
-	s.Stop(syscall.SIGKILL)
+	s.Kill()
 	if err := os.Remove(filepath.Join(s.Data, "admin.key")); err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +341,7 @@ func testAdminLooks(t *testing.T, b *browser.Browser) {
 		tab.Eval(`$("#subscribers").scrollIntoView({behavior: "instant"}); ""`)
 		tab.Wait(`document.querySelectorAll("#subscribers tbody tr").length > 0`)
 		fits(tab, "subscribers-"+look.name, look.width)
-		tab.Eval(`scrollTo(0, 0); ""`)
+		tab.Scroll(0)
 		fits(tab, "overview-"+look.name, look.width)
 		tab.Eval(`click("[data-feed=` + wide + `] [data-act=keep]")`)
 		tab.Wait(`$("#keep").open`)

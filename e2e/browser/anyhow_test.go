@@ -112,7 +112,7 @@ func testReaderAnyhow(t *testing.T, b *browser.Browser) {
 			return answer;
 		};
 	})()`, browser.HastyPauses)
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	eval := func(expression string) {
 		does("%s", expression)
 		tab.Eval(expression + `, ""`)
@@ -168,8 +168,7 @@ func testReaderAnyhow(t *testing.T, b *browser.Browser) {
 			mu.Lock() // nobody publishes meanwhile
 			defer mu.Unlock()
 			does("the server is killed, and comes again")
-			s.Stop(syscall.SIGKILL)
-			s.Start()
+			s.Restart(syscall.SIGKILL)
 		}},
 	}
 	stop := pour(t, seed, 30, func(random *rand.Rand) { publish(1 + random.IntN(12)) })
@@ -185,7 +184,7 @@ func testReaderAnyhow(t *testing.T, b *browser.Browser) {
 		} else if tab.Eval(`new URLSearchParams(location.search).get("at") ?? ""`) != "" {
 			tab.Press("n")
 		}
-		if tab.Eval(`document.querySelector("#pause").textContent`) == "Resume" {
+		if tab.Text("#pause") == "Resume" {
 			tab.Press("p")
 		}
 		// Nothing comes meanwhile: scrolling up goes by pages.

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -45,7 +44,7 @@ func testChatAnyhow(t *testing.T, b *browser.Browser) {
 	}
 	said, discarded := map[string]int{}, map[string]int{} // by name and text
 	var g *guest                                          // who does something
-	whole := func() bool { return s.Cmd != nil && !g.cable.Out.Load() && !g.cable.Deaf.Load() }
+	whole := func() bool { return s.Running() && !g.cable.Out.Load() && !g.cable.Deaf.Load() }
 	mend := func() {
 		g.cable.Out.Store(true)
 		g.cable.Deaf.Store(false)
@@ -68,7 +67,7 @@ func testChatAnyhow(t *testing.T, b *browser.Browser) {
 		{3, func() {
 			if whole() {
 				does("%s loads the page again", g.name)
-				g.Do(chromedp.Navigate(g.cable.Address + "/chat"))
+				g.Navigate(g.cable.Address + "/chat")
 			}
 		}},
 		{2, func() {
@@ -89,7 +88,7 @@ func testChatAnyhow(t *testing.T, b *browser.Browser) {
 			does("upgrades of %s are refused: %v", g.name, g.refuses.Load())
 		}},
 		{2, func() {
-			if s.Cmd != nil {
+			if s.Running() {
 				how := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[random.IntN(2)]
 				for _, g := range guests {
 					if g.cable.Deaf.Load() {
@@ -101,7 +100,7 @@ func testChatAnyhow(t *testing.T, b *browser.Browser) {
 			}
 		}},
 		{4, func() {
-			if s.Cmd == nil {
+			if !s.Running() {
 				does("the server comes")
 				s.Start()
 			}
@@ -129,7 +128,7 @@ func testChatAnyhow(t *testing.T, b *browser.Browser) {
 			g.Eval(fmt.Sprintf(`new Promise(resolve => setTimeout(resolve, %d, ""))`, 100*pause+1)) // its clock is hasty, but for 5 s
 		}
 	}
-	if s.Cmd == nil {
+	if !s.Running() {
 		s.Start()
 	}
 	does("all are back, and try again until nothing is left")

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 func testChatRestart(t *testing.T, b *browser.Browser, how syscall.Signal, words string) {
@@ -35,7 +33,7 @@ func testChatRestart(t *testing.T, b *browser.Browser, how syscall.Signal, words
 		s.Stop(how)
 		anna.Wait(fmt.Sprintf(`state() === %q && / in \d+ s$/.test(document.querySelector("#connection").textContent)`, words))
 		bert.Wait(`state() !== "live"`)
-		if got := anna.Eval(`document.querySelector("#here").textContent`); got != "" {
+		if got := anna.Text("#here"); got != "" {
 			t.Errorf("with the server away the page says %s", got)
 		}
 		// Said while there is no server: pending, then stored once.
@@ -145,7 +143,7 @@ func testChatReload(t *testing.T, b *browser.Browser) {
 	tab.Says("on its way")
 	harness.Await(t, "the message is stored", func() bool { return len(stored(t, s)) == 1 })
 	c.Deaf.Store(false)
-	tab.Do(chromedp.Navigate(c.Address + "/chat"))
+	tab.Navigate(c.Address + "/chat")
 	tab.WaitChat()
 	tab.WantChat("on its way")
 	if row := tab.ChatRows()[0]; !row.Own || row.Name != "Anna" {
@@ -170,7 +168,7 @@ func testChatGap(t *testing.T, b *browser.Browser) {
 		c.Cut()
 		tab.Wait(`state() !== "live"`)
 		browser.Publish(s, "chat", "", "text/plain", "never seen")
-		s.Do("DELETE", "/feeds/chat", "", "")
+		s.Purge("chat")
 		kept := browser.Publish(s, "chat", "", "text/plain", "kept")
 		c.Out.Store(false)
 		tab.Wait(`texts().at(-1) === "kept"`)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -125,9 +124,7 @@ func testChatScroll(t *testing.T, b *browser.Browser) {
 		for i := range n {
 			fmt.Fprintf(&b, `{"name":"Anna","text":"number %d"}`+"\n", from+i)
 		}
-		if status, body := s.Do("POST", "/feeds/chat", "application/x-ndjson", b.String()); status != http.StatusCreated {
-			t.Fatalf("%d %s", status, body)
-		}
+		s.PublishLines("chat", b.String())
 	}
 	tab := b.OpenGuest(t, s.URL(), "Bert")
 	tab.WaitChat()
@@ -146,7 +143,7 @@ func testChatScroll(t *testing.T, b *browser.Browser) {
 	batch(490, 1)
 	tab.Wait(`document.querySelector("#news").textContent === "1 new message" && !document.querySelector("#news").hidden`)
 	batch(491, 49)
-	tab.Wait(`document.querySelector("#news").textContent === "50 new messages"`)
+	tab.WaitText("#news", "50 new messages")
 	var was, is int
 	var from, to float64 // px
 	after := tab.Eval(place)
@@ -157,7 +154,7 @@ func testChatScroll(t *testing.T, b *browser.Browser) {
 	if got := tab.Eval(`talk().length + " " + texts()[0]`); got != "500 number 40" {
 		t.Errorf("the rows are %s", got)
 	}
-	tab.Do(chromedp.Click(chromedp.CSS("#news")))
+	tab.Click("#news")
 	tab.Wait(`document.querySelector("#news").hidden && ` + atEnd)
 	// Many at once, and the page follows.
 	batch(540, 3000)
@@ -321,8 +318,8 @@ func testChatLooks(t *testing.T, b *browser.Browser) {
 	tab.Eval(`document.querySelector("#log").scrollTop = 1e6, ""`)
 	tab.Do(chromedp.Focus(chromedp.CSS("#text")))
 	check("talk")
-	s.Do("DELETE", "/feeds/chat", "", "")
-	s.Stop(syscall.SIGKILL)
+	s.Purge("chat")
+	s.Kill()
 	tab.Says("Where is the server?")
 	tab.Wait(`unsent().length === 1 && state() === "reconnecting"`)
 	check("away")

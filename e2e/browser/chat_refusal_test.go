@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 func testChatClosed(t *testing.T, b *browser.Browser) {
@@ -33,7 +31,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 
 	// Opened meanwhile, and closed while somebody was about to speak.
 	tab := b.OpenGuest(t, s.URL(), "Anna")
-	tab.Wait(`!document.querySelector("#closed").hidden`)
+	tab.WaitShown("#closed")
 	s.Stop(syscall.SIGTERM)
 	s.Env = append(s.Env, "FEEDD_FORERUNNER_CHAT_PUBLISH=anyone")
 	s.Start()
@@ -49,7 +47,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 	if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); !strings.Contains(got, "closed to strangers") {
 		t.Errorf("of the message it says %q", got)
 	}
-	tab.Do(chromedp.Click(chromedp.CSS("#outbox .discard")))
+	tab.Click("#outbox .discard")
 	tab.Wait(`unsent().length === 0`)
 	tab.WantQuiet(browser.GoneAway, webSocketGone, draining, `status of 401`)
 }
@@ -65,7 +63,7 @@ func testChatRefused(t *testing.T, b *browser.Browser) {
 		if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); got != "Not sent. Too long for this server." {
 			t.Errorf("it says %q", got)
 		}
-		tab.Do(chromedp.Click(chromedp.CSS("#outbox .discard")))
+		tab.Click("#outbox .discard")
 		// Others of this address use up what it may send. Now and then one gets
 		// through.
 		stop := flood(t, s)
@@ -118,7 +116,7 @@ func testChatUnreadable(t *testing.T, b *browser.Browser) {
 		return false
 	})
 	tab := b.OpenGuest(t, front, "Anna", browser.HastyWaits)
-	tab.Wait(`state() === "not connected"`)
+	tab.WaitState("not connected")
 	if got := tab.Eval(`document.querySelector("#problem").innerText`); !strings.HasPrefix(got, "You may not read this chat") || !strings.HasSuffix(got, "Sign in, and come back.") {
 		t.Errorf("it says %q", got)
 	}
@@ -126,9 +124,9 @@ func testChatUnreadable(t *testing.T, b *browser.Browser) {
 	if n := asked.Load(); n != 2 {                                      // the WebSocket, and why not
 		t.Errorf("the page asked %d times", n)
 	}
-	tab.Do(chromedp.Navigate(s.Link()))
+	tab.Navigate(s.Link())
 	tab.Wait(browser.AdminIsIn)
-	tab.Do(chromedp.Navigate(front + "/chat"))
+	tab.Navigate(front + "/chat")
 	tab.WaitChat()
 	tab.WantQuiet(`status of 401`, webSocketGone)
 }
@@ -150,7 +148,7 @@ func testChatPace(t *testing.T, b *browser.Browser) {
 			t.Errorf("a sixth at once was taken, %q is left", left)
 		}
 	}
-	if got := tab.Eval(`document.querySelector("#hint").textContent`); !strings.Contains(got, "Not so fast") {
+	if got := tab.Text("#hint"); !strings.Contains(got, "Not so fast") {
 		t.Errorf("the hint is %q", got)
 	}
 	tab.Eval(`at += 499, ""`)

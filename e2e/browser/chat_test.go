@@ -93,7 +93,7 @@ func testChatName(t *testing.T, b *browser.Browser) {
 	}
 
 	// It is not asked again, and can be changed.
-	tab.Do(chromedp.Navigate(s.URL() + "/chat"))
+	tab.Navigate(s.URL() + "/chat")
 	tab.WaitChat()
 	tab.Wait(`talk().length === 2`)
 	for _, row := range tab.ChatRows() {
@@ -101,12 +101,12 @@ func testChatName(t *testing.T, b *browser.Browser) {
 			t.Errorf("one's own of before: %+v", row)
 		}
 	}
-	tab.Do(chromedp.Click(chromedp.CSS("#rename")))
+	tab.Click("#rename")
 	tab.Do(chromedp.SetValue(chromedp.CSS("#name"), "\u200b\u3164"), chromedp.Click(chromedp.CSS("#naming button")))
-	if got := tab.Eval(`document.querySelector("#me").textContent`); got != "Anna" {
+	if got := tab.Text("#me"); got != "Anna" {
 		t.Errorf("after a name that nobody could see it is %q", got)
 	}
-	tab.Do(chromedp.Click(chromedp.CSS("#rename")))
+	tab.Click("#rename")
 	tab.Do(chromedp.SetValue(chromedp.CSS("#name"), "Bea"), chromedp.Click(chromedp.CSS("#naming button")))
 	tab.Says("it is me")
 	tab.WantChat("first\nsecond", "  third", "it is me")
@@ -237,11 +237,11 @@ func testChatHistory(t *testing.T, b *browser.Browser) {
 		if !slices.Equal(got, want[len(want)-50:]) {
 			t.Errorf("the history is\n%v\nnot\n%v", got, want[len(want)-50:])
 		}
-		tab.Wait(`!document.querySelector("#earlier").hidden`)
+		tab.WaitShown("#earlier")
 		if got := tab.Eval(`document.querySelector("#earlier a").pathname`); got != "/feeds/chat" {
 			t.Errorf("what was said before is at %s", got)
 		}
-		if got := tab.Eval(`document.querySelector("#heard").textContent`); got != "" {
+		if got := tab.Text("#heard"); got != "" {
 			t.Errorf("the history is read aloud: %s", got)
 		}
 		tab.WantQuiet()
@@ -251,12 +251,12 @@ func testChatHistory(t *testing.T, b *browser.Browser) {
 func testChatCount(t *testing.T, b *browser.Browser) {
 	s := browser.StartChat(t)
 	tab := b.OpenGuest(t, s.URL(), "Anna", browser.HastyCount)
-	tab.Wait(`document.querySelector("#here").textContent === "1 here"`) // the feed is not there yet
+	tab.WaitText("#here", "1 here") // the feed is not there yet
 	c := newChatClient(t, s)
 	newChatClient(t, s)
-	tab.Wait(`document.querySelector("#here").textContent === "3 here"`)
+	tab.WaitText("#here", "3 here")
 	c.conn.CloseNow()
-	tab.Wait(`document.querySelector("#here").textContent === "2 here"`)
+	tab.WaitText("#here", "2 here")
 	tab.WantQuiet()
 
 	// Politely: once, and again when a while is over. Here it never is.

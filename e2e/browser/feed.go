@@ -48,7 +48,7 @@ func (b *Browser) OpenFeed(t *testing.T, address, feed string, options map[strin
 // WaitLive waits until the tab's Feed is live.
 func (tab *Tab) WaitLive() {
 	tab.t.Helper()
-	tab.Wait(`feed.state.is === "live"`)
+	tab.WaitFeed("live")
 }
 
 // WantGot waits for the last of these, and checks that exactly they came.
@@ -67,4 +67,10 @@ func (tab *Tab) WantGot(want ...string) {
 // Say publishes a text and returns it as a tab notes it.
 func Say(s *harness.Server, feed, text string) string {
 	return Publish(s, feed, "", "text/plain", text).ID + " " + text
+}
+
+// WaitFeed waits until the tab's Feed is so: live, waiting, refused.
+func (tab *Tab) WaitFeed(is string) {
+	tab.t.Helper()
+	tab.Wait(fmt.Sprintf(`feed.state.is === %s`, Quote(is)))
 }

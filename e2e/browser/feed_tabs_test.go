@@ -80,7 +80,7 @@ func testFeedShared(t *testing.T, b *browser.Browser) {
 
 	for _, how := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		s.Stop(how)
-		all(func(tab *browser.Tab) { tab.Wait(`feed.state.is === "waiting"`) })
+		all(func(tab *browser.Tab) { tab.WaitFeed("waiting") })
 		s.Start()
 		say("while they wait")
 		all((*browser.Tab).WaitLive)
@@ -205,8 +205,7 @@ func testFeedUnion(t *testing.T, b *browser.Browser) {
 	tabs, wants, want = tabs[1:], wants[1:], want[1:]
 	publish(2)
 	check()
-	s.Stop(syscall.SIGKILL)
-	s.Start()
+	s.Restart(syscall.SIGKILL)
 	publish(3)
 	check()
 	for _, tab := range tabs {
@@ -310,9 +309,8 @@ func testFeedUnionRefused(t *testing.T, b *browser.Browser) {
 	open.WantGot(first)
 	shut.WantGot(browser.Say(s, "closed", "first"))
 	close(closed)
-	s.Stop(syscall.SIGKILL)
-	s.Start()
-	shut.Wait(`feed.state.is === "refused"`)
+	s.Restart(syscall.SIGKILL)
+	shut.WaitFeed("refused")
 	open.WaitLive()
 	open.WantGot(first, browser.Say(s, "open", "second"))
 	for i, feed := range []string{"a", "b"} {

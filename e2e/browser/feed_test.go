@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // TestFeed drives feed.js in chromium, against the real binary: every item
@@ -115,7 +113,7 @@ func testFeedIterates(t *testing.T, b *browser.Browser) {
 	tab.WaitLive()
 	want = append(want, browser.Say(s, "news", "2"))
 	tab.WantGot(want...)
-	s.Do("DELETE", "/feeds/news", "", "")
+	s.Purge("news")
 	leave := browser.Say(s, "news", "leave")
 	tab.Wait(`done === "left"`)
 	after := browser.Say(s, "news", "after")
@@ -170,12 +168,10 @@ func testFeedGap(t *testing.T, b *browser.Browser) {
 	}
 	cut()
 	for _, tab := range tabs {
-		tab.Wait(`feed.state.is === "waiting"`)
+		tab.WaitFeed("waiting")
 	}
 	browser.Say(s, "news", "never seen")
-	if status, body := s.Do("DELETE", "/feeds/news", "", ""); status != http.StatusOK {
-		t.Fatalf("purge: %d %s", status, body)
-	}
+	s.Purge("news")
 	mend()
 	want = append(want, "gap purged", browser.Say(s, "news", "kept"))
 	for _, tab := range tabs {
@@ -221,7 +217,7 @@ func testFeedNoEventSource(t *testing.T, b *browser.Browser) {
 		tab.WantGot(want...) // each by an answer of its own
 	}
 	s.Stop(syscall.SIGTERM)
-	tab.Wait(`feed.state.is === "waiting"`)
+	tab.WaitFeed("waiting")
 	s.Start()
 	want = append(want, browser.Say(s, "news", "after"))
 	tab.WantGot(want...)
@@ -304,9 +300,7 @@ func testFeedSlow(t *testing.T, b *browser.Browser) {
 		for i := range 500 {
 			fmt.Fprintln(&batch, from+i)
 		}
-		if status, body := s.Do("POST", "/feeds/news", "application/x-ndjson", batch.String()); status != http.StatusCreated {
-			t.Fatalf("publish a batch: %d %s", status, body)
-		}
+		s.PublishLines("news", batch.String())
 	}
 	tab.Wait(`got.length >= 1000`)
 	tab.Eval(`new Promise(resolve => setTimeout(resolve, 300, ""))`) // time for too much to come
@@ -324,7 +318,7 @@ func testFeedSlow(t *testing.T, b *browser.Browser) {
 func testFeedRefused(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenFeed(t, s.URL(), "/feeds/_stats", nil)
-	tab.Wait(`feed.state.is === "refused"`)
+	tab.WaitFeed("refused")
 	if got := tab.Eval(`feed.state.problem.status + " " + feed.state.problem.type`); got != "401 unauthorized" {
 		t.Errorf("the problem is %s", got)
 	}
@@ -403,5 +397,5 @@ func testFeedTooMany(t *testing.T, b *browser.Browser) {
 	tab.Wait(`feed.state.by === "stream"`)
 	want := browser.Say(s, "news", "live")
 	tab.WantGot(want)
-	tab.Do(chromedp.Navigate("about:blank"))
+	tab.Navigate("about:blank")
 }

@@ -6,7 +6,6 @@ import (
 	"feedd/e2e/harness"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // feedsAnyhow opens and closes Feeds in a page, and notes what each says. It
@@ -216,9 +213,7 @@ func testFeedsAnyhow(t *testing.T, b *browser.Browser) {
 	purge := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if status, body := s.Do("DELETE", "/feeds/news", "", ""); status != http.StatusOK {
-			t.Fatalf("purge: %d %s", status, body)
-		}
+		s.Purge("news")
 		for _, id := range history.ids["news"] {
 			history.purged[id] = true
 		}
@@ -273,7 +268,7 @@ func testFeedsAnyhow(t *testing.T, b *browser.Browser) {
 		{2, func() { // a tab goes elsewhere, and comes back
 			tab := open[random.IntN(len(open))]
 			check(tab, false)
-			tab.Do(chromedp.Navigate(front + "/shared/style.css"))
+			tab.Navigate(front + "/shared/style.css")
 			begin(tab)
 		}},
 		{1, func() { // a tab is asleep

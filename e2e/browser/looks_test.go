@@ -80,7 +80,7 @@ func testLooksKinds(t *testing.T, b *browser.Browser) {
 	}
 
 	// Whatever a kind leaves away can be opened, exactly.
-	tab.Eval(`document.querySelector("#items .post .fields summary").click(), ""`)
+	tab.ClickByScript("#items .post .fields summary")
 	tab.Wait(`lines(document.querySelector("#items .post .tree")).includes("retweets: 12345678901234567890")`)
 
 	// A form, as the first demo sent them, and a photo that there is.
@@ -110,7 +110,7 @@ func testLooksKinds(t *testing.T, b *browser.Browser) {
 func testLooksExamples(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL()+"/?feed=main")
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	// Each example is of its kind, has all the fields that must be there and no
 	// others than the kind's, and is shown without a rest.
 	if got := tab.Eval(`(async () => {
@@ -153,7 +153,7 @@ func testLooksTall(t *testing.T, b *browser.Browser) {
 	tab.Do(chromedp.Click(chromedp.CSS("#items summary")), chromedp.Click(chromedp.CSS("#items details details summary")))
 	tab.Wait(`tall() === ",Show morefalse,Show morefalse,Show morefalse,Show morefalse"`)
 	for _, hidden := range []string{"true", "false"} { // it is closed, and opened again
-		tab.Do(chromedp.Click(chromedp.CSS("#items summary")))
+		tab.Click("#items summary")
 		tab.Wait(`document.querySelector("#items .fold").hidden === ` + hidden)
 	}
 
@@ -177,7 +177,7 @@ func testLooksTall(t *testing.T, b *browser.Browser) {
 func testLooksHostile(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL()+"/?feed=hostile")
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	texts := append([]string{
 		`javascript:window.harmed='url'`, `JaVaScRiPt:window.harmed='url'`, " javascript:window.harmed='space'", "java\nscript:window.harmed='newline'",
 		`data:text/html,<script>window.harmed='data'</script>`, `data:image/svg+xml,<svg onload="window.harmed='svg'"/>`, `vbscript:x`, `file:///etc/passwd`, `blob:x`,
@@ -223,10 +223,10 @@ func testLooksHostile(t *testing.T, b *browser.Browser) {
 		tab.Wait(`document.querySelector("#message").textContent.endsWith("cannot be shown: The query is not valid: ` + `" + document.querySelector("#message").textContent.split("The query is not valid: ")[1])`)
 		tab.WantUnharmed()
 		tab.Do(chromedp.Navigate(s.URL() + "/?feed=" + url.QueryEscape(text) + "&event=" + url.QueryEscape(text)))
-		tab.Wait(`state() === "not connected"`)
+		tab.WaitState("not connected")
 		tab.WantUnharmed()
 	}
-	tab.Do(chromedp.Navigate(s.URL() + "/?feed=hostile"))
+	tab.Navigate(s.URL() + "/?feed=hostile")
 	tab.WaitRows(50)
 	tab.WantUnharmed()
 	// The pictures are on a port where nothing is.
@@ -319,19 +319,19 @@ func testLooksForAll(t *testing.T, b *browser.Browser) {
 	}{{1000, "light"}, {1000, "dark"}, {360, "light"}, {360, "dark"}} {
 		name := fmt.Sprintf("%s-%d", look.scheme, look.width)
 		tab.Look(look.width, 740, look.scheme)
-		tab.Do(chromedp.Navigate(s.URL() + "/?feed=nothing"))
+		tab.Navigate(s.URL() + "/?feed=nothing")
 		tab.Wait(emptyIsSeen)
 		tab.Eval(`document.querySelectorAll("details").forEach(details => details.open = true), ""`)
 		check("empty-" + name)
-		tab.Do(chromedp.Navigate(s.URL() + "/feeds/all.*"))
+		tab.Navigate(s.URL() + "/feeds/all.*")
 		tab.WaitRows(12)
-		tab.Wait(`state() === "live"`)
+		tab.WaitState("live")
 		tab.Eval(`document.querySelectorAll("#items .copy")[4].click(), document.querySelectorAll("#items details").forEach(details => details.open = true), ""`)
 		browser.Publish(s, "all.new", "", "text/plain", "new")
-		tab.Wait(`!document.querySelector("#new").hidden`)
+		tab.WaitShown("#new")
 		tab.Eval(`document.querySelector("#said").textContent = "Copied", document.querySelector("#items > li").classList.add("here"), ""`)
 		check("items-" + name)
-		tab.Do(chromedp.Navigate(s.URL() + "/?feed=_" + long[:100] + "&at=1"))
+		tab.Navigate(s.URL() + "/?feed=_" + long[:100] + "&at=1")
 		tab.Wait(`!document.querySelector("#problem").hidden && !document.querySelector("#message").hidden`)
 		check("refused-" + name)
 	}
@@ -401,7 +401,7 @@ func testLooksKeyboard(t *testing.T, b *browser.Browser) {
 func testLooksSmall(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL())
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	// All scripts are asked for by the page itself, not one by the other.
 	if got := tab.Eval(`(() => {
 		const named = new Set(Array.from(document.querySelectorAll("script, link[rel=modulepreload]"), element => element.src ?? element.href));
@@ -424,7 +424,7 @@ func testLooksSmall(t *testing.T, b *browser.Browser) {
 	}
 	// An icon is there on every page, and where a browser looks for it by itself.
 	for _, path := range []string{"/", "/admin", "/chat"} {
-		tab.Do(chromedp.Navigate(s.URL() + path))
+		tab.Navigate(s.URL() + path)
 		for _, icon := range []string{`document.querySelector("link[rel=icon]").href`, `"/favicon.ico"`} {
 			tab.Eval(fmt.Sprintf(`{ const image = new Image(); image.src = %s; image.decode().then(() => ""); }`, icon))
 		}

@@ -57,7 +57,7 @@ func testPageItems(t *testing.T, b *browser.Browser) {
 
 	sent := time.Now()
 	want = append(want, browser.Publish(s, "news", "", "text/plain", "live"))
-	tab.Wait(`rows()[0].text === "live"`)
+	tab.WaitNewest("live")
 	t.Logf("a published item was on the page after %s", time.Since(sent))
 
 	want = append(want, browser.Publish(s, "news", "goal", "text/plain", "1:0"), browser.Publish(s, "news", "card:red", "text/plain", "off"))
@@ -75,7 +75,7 @@ func testPageItems(t *testing.T, b *browser.Browser) {
 	if got := tab.Eval(`location.search + "|" + document.querySelector("h1").textContent`); got != "?feed=main|main" {
 		t.Errorf("the form leads to %q", got)
 	}
-	tab.Do(chromedp.Navigate(s.URL() + "/feeds/news"))
+	tab.Navigate(s.URL() + "/feeds/news")
 	tab.WaitRows(50)
 	tab.WantRows(want[len(want)-50:])
 	tab.WantQuiet()
@@ -129,17 +129,15 @@ func testPageData(t *testing.T, b *browser.Browser) {
 func testPageBounded(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL())
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	// More than the page makes rows of between two frames.
 	var batch strings.Builder
 	for i := range 3000 {
 		fmt.Fprintln(&batch, i)
 	}
-	if status, body := s.Do("POST", "/feeds/main", "application/x-ndjson", batch.String()); status != http.StatusCreated {
-		t.Fatalf("publish a batch: %d %s", status, body)
-	}
+	s.PublishLines("main", batch.String())
 	want := browser.Publish(s, "main", "", "text/plain", "the last")
-	tab.Wait(`rows()[0]?.text === "the last"`)
+	tab.WaitNewest("the last")
 	rows := tab.Rows()
 	if len(rows) != 500 || rows[0] != want {
 		t.Fatalf("there are %d rows, the first is %v", len(rows), rows[0])
@@ -218,7 +216,7 @@ func testPageHostile(t *testing.T, b *browser.Browser) {
 func testPageSeveral(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL()+"/feeds/sports.**,news")
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	want := []browser.Row{
 		browser.Publish(s, "sports.football", "goal", "text/plain", "1:0"),
 		browser.Publish(s, "news", "", "text/plain", "n"),
@@ -250,12 +248,12 @@ func testPageEmpty(t *testing.T, b *browser.Browser) {
 		{"?feed=none&event=message", "No items yet of the event message", ""},
 		{"?feed=sports.**,other", "No items yet", ""},
 	} {
-		tab.Do(chromedp.Navigate(s.URL() + "/" + tt.query))
+		tab.Navigate(s.URL() + "/" + tt.query)
 		tab.Wait(emptyIsSeen)
-		if got := tab.Eval(`document.querySelector("#empty h2").textContent`); got != tt.title {
+		if got := tab.Text("#empty h2"); got != tt.title {
 			t.Errorf("with %q it says %q, not %q", tt.query, got, tt.title)
 		}
-		cmd := exec.Command("sh", "-c", tab.Eval(`document.querySelector("#command").textContent`))
+		cmd := exec.Command("sh", "-c", tab.Text("#command"))
 		cmd.Dir = filepath.Dir(s.Data)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", cmd, err, out)
@@ -272,7 +270,7 @@ func testPageEmpty(t *testing.T, b *browser.Browser) {
 func testPageRestart(t *testing.T, b *browser.Browser, how syscall.Signal, words string) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL())
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	s.Stop(how)
 	tab.Wait(fmt.Sprintf(`state() === %q && /in \d+ s$/.test(document.querySelector("#connection").textContent)`, words))
 	s.Start()
@@ -283,12 +281,11 @@ func testPageRestart(t *testing.T, b *browser.Browser, how syscall.Signal, words
 		want = append(want, browser.Publish(s, "main", "", "text/plain", fmt.Sprintf("before %d", i)))
 	}
 	tab.WaitRows(len(want))
-	s.Stop(how)
-	s.Start()
+	s.Restart(how)
 	for i := range 3 {
 		want = append(want, browser.Publish(s, "main", "named", "text/plain", fmt.Sprintf("after %d", i)))
 	}
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	want = append(want, browser.Publish(s, "main", "", "text/plain", "live again"))
 	tab.WaitRows(len(want))
 	tab.WantRows(want)
@@ -312,14 +309,12 @@ func testPageGap(t *testing.T, b *browser.Browser) {
 	want := []browser.Row{publish("seen")}
 	tab.WaitRows(1)
 	cut()
-	tab.Wait(`state() === "reconnecting"`)
+	tab.WaitState("reconnecting")
 	// The loss reaches beyond an item that is there and was not shown yet.
 	want = append(want, browser.Row{Gap: true, Text: "items are missing here: purged (other)"})
 	want = append(want, publish("kept"))
 	browser.Publish(s, "other", "", "text/plain", "never seen")
-	if status, body := s.Do("DELETE", "/feeds/other", "", ""); status != http.StatusOK {
-		t.Fatalf("purge: %d %s", status, body)
-	}
+	s.Purge("other")
 	mend()
 	tab.WaitRows(3)
 	tab.Wait(pageConnected)
@@ -344,10 +339,10 @@ func testPageRefused(t *testing.T, b *browser.Browser) {
 		})
 		tab := b.Open(t, front+tt.path, browser.HastyRetries)
 		tab.Do(chromedp.WaitVisible(chromedp.CSS("#problem")))
-		if got := tab.Eval(`document.querySelector("#problem h2").textContent`); got != tt.title {
+		if got := tab.Text("#problem h2"); got != tt.title {
 			t.Errorf("%s: the title is %q, not %q", tt.path, got, tt.title)
 		}
-		if got := tab.Eval(`document.querySelector("#problem p").textContent`); !strings.Contains(got, tt.detail) {
+		if got := tab.Text("#problem p"); !strings.Contains(got, tt.detail) {
 			t.Errorf("%s: the detail %q does not tell of %q", tt.path, got, tt.detail)
 		}
 		if got := tab.Eval(`state()`); got != "not connected" {
@@ -387,7 +382,7 @@ func testPageRefusedForAWhile(t *testing.T, b *browser.Browser) {
 		t.Errorf("the state is %q", got)
 	}
 	close(again)
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	tab.Do(chromedp.WaitNotVisible(chromedp.CSS("#problem")))
 	tab.WantQuiet(`status of 503`)
 }
@@ -413,15 +408,15 @@ func testPageNarrow(t *testing.T, b *browser.Browser) {
 			}
 			tab.Picture(name + "-" + look.name)
 		}
-		tab.Do(chromedp.Navigate(s.URL() + "/?feed=empty.*"))
+		tab.Navigate(s.URL() + "/?feed=empty.*")
 		tab.Wait(emptyIsSeen)
 		fits("empty")
 		tab.Do(chromedp.Navigate(s.URL()+"/?feed=_"+wide[:127]+",news,news,news,news,news,news"), chromedp.WaitVisible(chromedp.CSS("#problem")))
 		fits("refused")
 
 		feed := "looks." + look.name
-		tab.Do(chromedp.Navigate(s.URL() + "/feeds/looks.**"))
-		tab.Wait(`state() === "live"`)
+		tab.Navigate(s.URL() + "/feeds/looks.**")
+		tab.WaitState("live")
 		before := len(tab.Rows())
 		browser.Publish(s, feed, "", "application/json", `{"match":"Ajax : PSV","score":[1,0],"at":12345678901234567890,"by":null}`)
 		browser.Publish(s, feed, "goal", "text/plain", "1:0, in the very first minute\n\n\tand this is its second paragraph")

@@ -9,11 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -42,35 +40,35 @@ func testReaderPermalink(t *testing.T, b *browser.Browser) {
 		t.Error("the item is not in the window, with the focus")
 	}
 	// Its neighbours both ways, to the newest and on.
-	tab.Do(chromedp.Click(chromedp.CSS("#older")))
+	tab.Click("#older")
 	tab.Press(kb.Escape)
-	tab.Eval(`scrollTo(0, 0), ""`)
+	tab.Scroll(0)
 	for range 20 {
-		if tab.Eval(`String(document.querySelector("#newer").hidden)`) == "true" {
+		if tab.Hidden("#newer") {
 			break
 		}
 		tab.Eval(`globalThis.newest = rows()[0].id; document.querySelector("#newer").click(); ""`)
 		tab.Wait(`rows()[0].id !== newest || document.querySelector("#newer").hidden`)
 	}
-	tab.Wait(`rows()[0]?.text === "399"`)
-	tab.Eval(`scrollTo(0, 0), ""`)
+	tab.WaitNewest("399")
+	tab.Scroll(0)
 	tab.TwoFrames()
 	s.Batch("news", 400, 1)
-	tab.Wait(`rows()[0]?.text === "400"`)
+	tab.WaitNewest("400")
 	tab.WantDense()
 
 	// By the link of a row, at the feed's own address, and back.
-	tab.Do(chromedp.Navigate(s.URL() + "/feeds/news"))
+	tab.Navigate(s.URL() + "/feeds/news")
 	tab.WaitRows(50)
-	tab.Do(chromedp.Click(chromedp.CSS("#items > li:nth-child(3) .time")))
+	tab.Click("#items > li:nth-child(3) .time")
 	tab.Wait(here + ` === "398"`)
 	if got, want := tab.Eval(`location.pathname + location.search`), "/?feed=news&at="; !strings.HasPrefix(got, want) {
 		t.Errorf("the item's address is %s", got)
 	}
 	s.Batch("news", 401, 1)
 	tab.Press(kb.Escape)
-	tab.Eval(`scrollTo(0, 0), ""`) // it may have been scrolled to the item
-	tab.Wait(`rows()[0]?.text === "401"`)
+	tab.Scroll(0) // it may have been scrolled to the item
+	tab.WaitNewest("401")
 	tab.Eval(`history.back(), ""`)
 	tab.Wait(`location.pathname === "/feeds/news" && !document.querySelector(".here") && rows()[0]?.text === "401"`)
 
@@ -78,26 +76,26 @@ func testReaderPermalink(t *testing.T, b *browser.Browser) {
 	if status, body := s.Do("DELETE", "/feeds/news/items/"+item.ID, "", ""); status != http.StatusNoContent && status != http.StatusOK {
 		t.Fatalf("delete: %d %s", status, body)
 	}
-	tab.Do(chromedp.Navigate(s.URL() + "/?feed=news&at=" + item.ID))
+	tab.Navigate(s.URL() + "/?feed=news&at=" + item.ID)
 	tab.Wait(`document.querySelector("#message").textContent.includes("is not here")`)
 	tab.Wait(here + ` === "201"`)
 	// Going elsewhere and back: what is said is said of this address only.
-	tab.Eval(`document.querySelector("#items .time").click(), ""`)
+	tab.ClickByScript("#items .time")
 	tab.Wait(`document.querySelector("#message").hidden && document.querySelector(".here") !== null`)
 	tab.Eval(`history.back(), ""`)
 	tab.Wait(`document.querySelector("#message").textContent.includes("is not here")`)
 	tab.Eval(`history.forward(), ""`)
 	tab.Wait(`document.querySelector("#message").hidden && document.querySelector(".here") !== null`)
 	// No position at all.
-	tab.Do(chromedp.Navigate(s.URL() + "/?feed=news&at=nonsense"))
+	tab.Navigate(s.URL() + "/?feed=news&at=nonsense")
 	tab.Wait(`document.querySelector("#message").textContent.startsWith("nonsense cannot be shown") && rows()[0]?.text === "401"`)
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	tab.Eval(`globalThis.row = document.querySelector("#items > li"), ""`)
-	s.Stop(syscall.SIGKILL)
-	tab.Wait(`state() === "reconnecting"`)
+	s.Kill()
+	tab.WaitState("reconnecting")
 	s.Start()
 	s.Batch("news", 402, 1)
-	tab.Wait(`rows()[0]?.text === "402"`)
+	tab.WaitNewest("402")
 	if got := tab.Eval(`String(row.isConnected)`); got != "true" {
 		t.Error("where the server came back the page began anew, for no place")
 	}
@@ -148,16 +146,16 @@ func testReaderJumps(t *testing.T, b *browser.Browser) {
 	at := between.UTC().Format("2006-01-02T15:04:05.000Z")
 	after := browser.Publish(s, "news", "", "application/json", `"201"`)
 	s.Batch("news", 202, 198)
-	tab.Wait(`rows()[0]?.text === "399"`)
+	tab.WaitNewest("399")
 	jump := func(to string) {
 		// By script: what is loaded meanwhile moves the button.
 		tab.Eval(fmt.Sprintf(`document.querySelector("#place").value = %q, document.querySelector("#goto").requestSubmit(), ""`, to))
 	}
 	jump(at)
-	tab.Wait(`document.querySelector("#items > .here .data")?.textContent === "201"`)
+	tab.WaitHere("201")
 	tab.WantDense()
 	jump(middle.ID)
-	tab.Wait(`document.querySelector("#items > .here .data")?.textContent === "200"`)
+	tab.WaitHere("200")
 	tab.WantDense()
 	jump("soon")
 	tab.Wait(`document.querySelector("#place").getAttribute("aria-invalid") === "true" && document.querySelector("#message").textContent.startsWith("Write a time")`)
@@ -165,7 +163,7 @@ func testReaderJumps(t *testing.T, b *browser.Browser) {
 		t.Errorf("what is no place led to %s", got)
 	}
 	jump("1h") // before the first
-	tab.Wait(`document.querySelector("#items > .here .data")?.textContent === "0"`)
+	tab.WaitHere("0")
 	// Ids that the server never gave are places, too.
 	for id, nearest := range map[string]string{"123456": "0", "9007199254740000": "399"} {
 		jump(id)
@@ -195,7 +193,7 @@ func testReaderAhead(t *testing.T, b *browser.Browser) {
 	tab.Wait(`document.querySelector("#items > .here") && state() === "live"`)
 	tab.Press(kb.Escape)
 	s.Batch("main", 11, 1)
-	tab.Wait(`rows()[0]?.text === "11"`)
+	tab.WaitNewest("11")
 	tab.WantRun(0, 11)
 	tab.WantQuiet()
 }
@@ -219,19 +217,19 @@ func testReaderUnfollowed(t *testing.T, b *browser.Browser) {
 		s.Pass(w, r, 1<<20)
 	})
 	tab := b.Open(t, front+"/?at="+item.ID)
-	tab.Wait(`document.querySelector("#items > .here .data")?.textContent === "10"`)
+	tab.WaitHere("10")
 	tab.Press(kb.Escape)
-	tab.Eval(`document.querySelector("#newer").click(), ""`)
-	tab.Wait(`rows()[0].text === "59"`)
+	tab.ClickByScript("#newer")
+	tab.WaitNewest("59")
 	s.Batch("main", 60, 1)
 	close(follow)
-	tab.Wait(`state() === "live"`)
-	tab.Eval(`document.querySelector("#newer").click(), ""`)
-	tab.Wait(`document.querySelector("#newer").hidden`)
-	tab.Eval(`scrollTo(0, 0), ""`)
+	tab.WaitState("live")
+	tab.ClickByScript("#newer")
+	tab.WaitHidden("#newer")
+	tab.Scroll(0)
 	tab.Wait(`document.querySelector("#items").matches(".flows")`)
 	s.Batch("main", 61, 1)
-	tab.Wait(`rows()[0].text === "61"`)
+	tab.WaitNewest("61")
 	tab.WantRun(0, 61)
 	tab.WantQuiet()
 }

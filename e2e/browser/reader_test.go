@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -33,19 +32,15 @@ func TestReader(t *testing.T) {
 }
 
 func testReaderScrolls(t *testing.T, b *browser.Browser) {
-	s := harness.Start(t)
-	s.Batch("main", 0, 1200)
-	tab := b.Open(t, s.URL())
-	tab.WaitRows(50)
-	tab.Wait(`state() === "live"`)
+	s, tab := openReader(t, b, 1200)
 	tab.WantRun(1150, 1199)
 
 	// To the end of the list, again and again, until there is nothing older. At
 	// each step the row that the reader looks at stays where it was.
-	tab.Eval(`scrollTo(0, 600), ""`)
+	tab.Scroll(600)
 	tab.Wait(`!document.querySelector("#items").matches(".flows")`) // all rows have their sizes
 	for range 60 {
-		if tab.Eval(`String(document.querySelector("#older").hidden)`) == "true" {
+		if tab.Hidden("#older") {
 			break
 		}
 		tab.Eval(`globalThis.row = document.querySelector("#items > li:last-child"); scrollTo(0, 1e9); globalThis.y = row.getBoundingClientRect().top; ""`)
@@ -57,29 +52,29 @@ func testReaderScrolls(t *testing.T, b *browser.Browser) {
 	if first, last := tab.WantDense(); first != 0 || last != 499 {
 		t.Fatalf("at the end there are %d to %d", first, last)
 	}
-	if got := tab.Eval(`document.querySelector("#end").textContent`); got != "This is all that the server has." {
+	if got := tab.Text("#end"); got != "This is all that the server has." {
 		t.Errorf("at the end it says %q", got)
 	}
 	browser.Publish(s, "main", "", "application/json", `"1200"`)
-	tab.Wait(`document.querySelector("#new").textContent === "1 new item, show"`)
+	tab.WaitNewButton(1)
 	tab.WantRun(0, 499)
 
 	// And up, by the list's upper end.
 	for range 60 {
-		if tab.Eval(`String(document.querySelector("#newer").hidden)`) == "true" {
+		if tab.Hidden("#newer") {
 			break
 		}
 		tab.Eval(`globalThis.newest = rows()[0].id; scrollTo(0, 600); ""`)
 		tab.Eval(`new Promise(resolve => requestAnimationFrame(() => { scrollTo(0, 0); resolve(""); }))`)
 		tab.Wait(`rows()[0].id !== newest || document.querySelector("#newer").hidden`)
 	}
-	tab.Wait(`rows()[0]?.text === "1200"`)
+	tab.WaitNewest("1200")
 	if first, last := tab.WantDense(); last != 1200 || first != 701 {
 		t.Fatalf("up again there are %d to %d", first, last)
 	}
 	browser.Publish(s, "main", "", "application/json", `"1201"`)
-	tab.Eval(`scrollTo(0, 0), ""`)
-	tab.Wait(`rows()[0]?.text === "1201"`)
+	tab.Scroll(0)
+	tab.WaitNewest("1201")
 	tab.WantDense()
 	tab.WantQuiet()
 }
@@ -95,7 +90,7 @@ func testReaderFilters(t *testing.T, b *browser.Browser) {
 	}
 	tab := b.Open(t, s.URL()+"/?feed=news")
 	tab.WaitRows(50)
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	const seen = `rows().filter(row => !document.querySelector("[data-id='" + row.id + "']").hidden).map(row => row.text).join()`
 
 	tab.Press("/")
@@ -106,7 +101,7 @@ func testReaderFilters(t *testing.T, b *browser.Browser) {
 	browser.Publish(s, "news", "", "text/plain", "of no interest")
 	browser.Publish(s, "news", "", "text/plain", "11 men")
 	tab.Wait(seen + `.startsWith("11 men,119")`)
-	tab.Do(chromedp.Click(chromedp.CSS("#older")))
+	tab.Click("#older")
 	tab.Wait(seen + `.endsWith("110,11") && document.querySelector("#older").hidden`)
 	tab.Filter("of nobody")
 	tab.Wait(seen + ` === "" && document.querySelector("#end").textContent.startsWith("No item here has this text.")`)
@@ -132,12 +127,12 @@ func testReaderCopies(t *testing.T, b *browser.Browser) {
 	tab := b.Open(t, front+"/?feed=news")
 	tab.Allow("clipboard-read", "clipboard-write")
 	tab.WaitRows(1)
-	tab.Do(chromedp.Click(chromedp.CSS("#items .copy")))
+	tab.Click("#items .copy")
 	copied := func(what string) string {
 		t.Helper()
 		tab.Eval(`document.querySelector("#said").textContent = "", ""`)
 		tab.Do(chromedp.Click(chromedp.CSS(`.menu [data-copy="` + what + `"]`)))
-		tab.Wait(`document.querySelector("#said").textContent === "Copied"`)
+		tab.WaitText("#said", "Copied")
 		return tab.Eval(`navigator.clipboard.readText()`)
 	}
 	if got, want := copied("link"), front+"/?feed=news&at="+item.ID; got != want {
@@ -175,9 +170,9 @@ func testReaderCopies(t *testing.T, b *browser.Browser) {
 	tab.Do(chromedp.Click(chromedp.CSS(`.menu [data-copy="link"]`)))
 	tab.Wait(`getSelection().toString().startsWith(location.origin + "/?feed=news&at=")`)
 	// By script: the rows that were held back come now, and move what is below.
-	tab.Eval(`document.querySelector("#elsewhere summary").click(), ""`)
+	tab.ClickByScript("#elsewhere summary")
 	tab.Wait(`document.querySelector("#elsewhere").open ?? true`)
-	tab.Eval(`document.querySelector("#elsewhere button").click(), ""`)
+	tab.ClickByScript("#elsewhere button")
 	tab.Wait(`getSelection().toString() === "curl -N " + location.origin + "/feeds/news"`)
 	tab.WantQuiet()
 }
@@ -198,9 +193,9 @@ func testReaderAloud(t *testing.T, b *browser.Browser) {
 	}
 	// What another feed begins with is not new.
 	s.Batch("other", 0, 5)
-	tab.Do(chromedp.Reload())
+	tab.Reload()
 	tab.Wait(`rows()[0]?.text === "299" && ` + pageConnected)
-	tab.Eval(`document.querySelector("#selector").value = "other", document.querySelector("#choose").requestSubmit(), ""`)
+	tab.Choose("other")
 	tab.Wait(`rows().length === 5 && ` + pageConnected)
 	browser.Publish(s, "other", "", "text/plain", "new here")
 	tab.Wait(`heard.length > 0 && rows().length === 6`)
@@ -212,34 +207,30 @@ func testReaderAloud(t *testing.T, b *browser.Browser) {
 
 // testReaderAway does to a page whose server is away what asks for items.
 func testReaderAway(t *testing.T, b *browser.Browser) {
-	s := harness.Start(t)
-	s.Batch("main", 0, 200)
-	tab := b.Open(t, s.URL())
-	tab.WaitRows(50)
-	tab.Wait(`state() === "live"`)
+	s, tab := openReader(t, b, 200)
 	away := func() {
 		t.Helper()
-		s.Stop(syscall.SIGKILL)
-		tab.Wait(`state() === "reconnecting"`)
+		s.Kill()
+		tab.WaitState("reconnecting")
 	}
 	// Older items, by scrolling.
 	away()
-	tab.Eval(`scrollTo(0, 1e9), ""`)
-	tab.Wait(`document.querySelector("#end").textContent === "Older items cannot be read: the server does not answer."`)
+	tab.Scroll(browser.Bottom)
+	tab.WaitText("#end", "Older items cannot be read: the server does not answer.")
 	s.Start()
 	tab.Wait(`rows().length > 50 && document.querySelector("#end").textContent === ""`)
 	tab.WantDense()
 
 	// Newer items, by an end of the pause.
-	tab.Eval(`scrollTo(0, 0), ""`)
-	tab.Wait(`document.querySelector("#new").hidden`)
+	tab.Scroll(0)
+	tab.WaitHidden("#new")
 	tab.Press("p")
 	tab.Wait(`state() === "live" && document.querySelector("#pause").textContent === "Resume"`)
 	s.Batch("main", 200, 3)
-	tab.Wait(`document.querySelector("#details").textContent === ", paused, behind by 3"`)
+	tab.WaitPausedBehind(3)
 	away()
 	tab.Press("p")
-	tab.Wait(`document.querySelector("#pause").textContent === "Pause"`)
+	tab.WaitText("#pause", "Pause")
 	s.Start()
 	s.Batch("main", 203, 1)
 	tab.Wait(`rows()[0].text === "203" && document.querySelector("#message").hidden && document.querySelector("#details").textContent === ""`)
@@ -251,7 +242,7 @@ func testReaderAway(t *testing.T, b *browser.Browser) {
 
 	// An item in its place.
 	away()
-	tab.Eval(`document.querySelector("#items > li:nth-child(40) .time").click(), ""`)
+	tab.ClickByScript("#items > li:nth-child(40) .time")
 	tab.Wait(`/^\d+ cannot be shown: the server does not answer\.$/.test(document.querySelector("#message").textContent)`)
 	s.Start()
 	tab.Wait(`document.querySelector("#items > .here .data")?.textContent === "164" && document.querySelector("#message").hidden && document.querySelector("#empty").hidden`)
@@ -262,7 +253,7 @@ func testReaderAway(t *testing.T, b *browser.Browser) {
 func testReaderOldest(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL())
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	if got := tab.Eval(`import("/reader/list.js").then(({List}) => {
 		const row = id => document.querySelector(id).content.firstElementChild.cloneNode(true);
 		const list = new List(document.createElement("ol"), {itemRow: () => row("#item"), gapRow: () => row("#gap")});
@@ -294,10 +285,10 @@ func testReaderFails(t *testing.T, b *browser.Browser) {
 	})
 	tab := b.Open(t, front)
 	tab.WaitRows(50)
-	tab.Do(chromedp.Click(chromedp.CSS("#older")))
-	tab.Wait(`document.querySelector("#end").textContent === "Older items cannot be read: Not now: it is late."`)
+	tab.Click("#older")
+	tab.WaitText("#end", "Older items cannot be read: Not now: it is late.")
 	close(broken)
-	tab.Do(chromedp.Click(chromedp.CSS("#older")))
+	tab.Click("#older")
 	tab.Wait(`rows().length === 60 && document.querySelector("#end").textContent === "This is all that the server has."`)
 	tab.WantQuiet(`status of 503`)
 }
@@ -325,7 +316,7 @@ func testReaderFailsNewer(t *testing.T, b *browser.Browser) {
 		Date.now = () => now() + late;
 	}`)
 	tab.WaitRows(10)
-	tab.Wait(`state() === "live"`)
+	tab.WaitState("live")
 	says := func(status int, contentType, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", contentType)
@@ -348,10 +339,10 @@ func testReaderFailsNewer(t *testing.T, b *browser.Browser) {
 		{func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "the server does not answer"},
 	} {
 		tab.Press("p")
-		tab.Wait(`document.querySelector("#pause").textContent === "Resume"`)
+		tab.WaitPaused()
 		s.Batch("main", n, 3)
 		n += 3
-		tab.Wait(`document.querySelector("#details").textContent === ", paused, behind by 3"`)
+		tab.WaitPausedBehind(3)
 		asked.Store(0)
 		answer.Store(&tt.answer)
 		tab.Press("p")

@@ -45,7 +45,7 @@ func TestScreenshots(t *testing.T) {
 	reader.Look(390, 780, "light")
 	save(t, reader, "reader-phone")
 
-	tab.Do(chromedp.Navigate(s.URL() + "/admin"))
+	tab.Navigate(s.URL() + "/admin")
 	desk(tab, "light")
 	tab.Wait(browser.AdminIsIn)
 	tab.Eval(`document.querySelector("#span").value = "60"; for (const i of [1, 3, 5, 0]) document.querySelectorAll("#examples button")[i].click(); ""`)
@@ -61,7 +61,7 @@ func TestScreenshots(t *testing.T) {
 		document.querySelector("#publish").scrollIntoView({block: "start", behavior: "instant"}); ""`)
 	save(t, tab, "composer")
 	tab.Look(390, 780, "light")
-	tab.Eval(`scrollTo(0, 0); ""`)
+	tab.Scroll(0)
 	save(t, tab, "admin-phone")
 
 	takeChat(t, b)
@@ -87,7 +87,7 @@ func takeChat(t *testing.T, b *browser.Browser) {
 		anna.WantChat(said...)
 		bert.WantChat(said...)
 	}
-	anna.Wait(`document.querySelector("#here").textContent === "2 here"`)
+	anna.WaitText("#here", "2 here")
 	anna.Look(1280, 800, "light")
 	save(t, anna, "chat-light")
 	bert.Look(390, 780, "dark")

@@ -37,3 +37,15 @@ func aloneInBrowser(t *testing.T, tests []browserTest) {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b) })
 	}
 }
+
+// openReader runs a server with the items 0 to n-1 in main, and returns its page
+// when that is live and shows them, or the newest 50.
+func openReader(t *testing.T, b *browser.Browser, n int, scripts ...string) (*harness.Server, *browser.Tab) {
+	t.Helper()
+	s := harness.Start(t)
+	s.Batch("main", 0, n)
+	tab := b.Open(t, s.URL(), scripts...)
+	tab.WaitRows(min(n, 50))
+	tab.WaitState("live")
+	return s, tab
+}

@@ -63,8 +63,7 @@ func TestP3_PolyfillMissesNothingOverARestart(t *testing.T) {
 	}
 	publish()
 	arrive()
-	s.Stop(syscall.SIGKILL)
-	s.Start()
+	s.Restart(syscall.SIGKILL)
 	publish() // before they come back
 	publish()
 	arrive()

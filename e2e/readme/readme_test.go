@@ -222,7 +222,7 @@ func TestREADME_Pages(t *testing.T) {
 	see(`{"headline":"It works"}`, "hello", `{"home":1}`)
 	cut()
 	publish(n.publishLine) // that one they miss
-	s.Do("DELETE", "/feeds/main", "", "")
+	s.Purge("main")
 	publish(n.publishLine)
 	mend()
 	see(`{"headline":"It works"}`, "hello", `{"home":1}`, "gap", "hello")
