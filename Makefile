@@ -14,7 +14,7 @@ COMMIT ?= HEAD~1
 # More flags for go test, such as -v.
 TESTFLAGS ?=
 
-.PHONY: all build run test deps lint unit clients anyhow fuzz bench against compare compare-short screenshots clean
+.PHONY: all build run test deps lint unit e2e clients anyhow fuzz bench against compare compare-short screenshots clean
 
 all: build
 
@@ -24,7 +24,7 @@ build: ## the static binary, ./feedd
 run: ## serve on 127.0.0.1:8001, data in ./data
 	$(GO) run ./cmd/feedd serve
 
-test: deps lint unit ## everything that CI runs
+test: deps lint unit e2e ## everything that CI runs
 
 deps: ## what the tests need from Debian, where it is missing
 	./scripts/deps
@@ -33,16 +33,21 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: the files above need it"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	cd e2e && $(GO) vet ./...
+	cd e2e && "$$(cd .. && $(GO) tool -n staticcheck)" ./...
 
-unit:
-	$(GO) test -race -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang; five minutes are usual
+unit: ## the tests of the packages; no browser, no proxy
+	$(GO) test -race -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang; two minutes are usual
 	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 
+e2e: deps ## the real binary with browsers, proxies and clients of others, killed and cut
+	cd e2e && $(GO) test -race -timeout 1h $(TESTFLAGS) ./... # five minutes are usual
+
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
-	FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./e2e/clients
+	cd e2e && FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -timeout 1h -v -run clients_of_others ./clients
 
 anyhow: deps ## anything done with the pages at any moment, STEPS of it, by SEED
-	FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./e2e/browser
+	cd e2e && FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -timeout 2h -v -run TestAnyhow ./browser
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)
@@ -61,8 +66,8 @@ compare-short: ## that the comparison works, a minute and a half
 
 screenshots: build ## the pictures in docs/, with the items of DATA=dir (*.ndjson), else with examples
 	mkdir -p docs
-	FEEDD_TEST_BINARY=$(CURDIR)/feedd FEEDD_TEST_PICTURES=$(CURDIR)/docs FEEDD_TEST_PICTURES_DATA=$(abspath $(DATA)) \
-		$(GO) test -count=1 -run '^TestScreenshots$$' ./e2e/browser
+	cd e2e && FEEDD_TEST_BINARY=$(CURDIR)/feedd FEEDD_TEST_PICTURES=$(CURDIR)/docs FEEDD_TEST_PICTURES_DATA=$(abspath $(DATA)) \
+		$(GO) test -run '^TestScreenshots$$' ./browser
 
 clean:
 	rm -rf feedd bin

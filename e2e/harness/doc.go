@@ -19,8 +19,8 @@
 //
 // The tests read these from their environment; none needs to be set.
 //
-//   - FEEDD_TEST_BINARY: the feedd to test, such as a release. Without it the
-//     tests of each folder build one.
+//   - FEEDD_TEST_BINARY: the feedd to test, by its whole path, such as a release.
+//     Without it the tests build one, in bin.
 //   - FEEDD_TEST_DATA: a directory with tweets.ndjson and github-events.ndjson,
 //     as input of other people's in place of the few lines in crash/testdata.
 //   - FEEDD_TEST_SEED: what is done, and cut, in the tests that do anything in
