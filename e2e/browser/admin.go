@@ -78,3 +78,21 @@ func (tab *Tab) WaitCell(feed, column, want string) {
 	tab.t.Helper()
 	tab.Wait(fmt.Sprintf(`cell(%s, %s) === %s`, Quote(feed), Quote(column), Quote(want)))
 }
+
+// WaitSignedIn waits until the admin page is that of somebody who is signed in.
+func (tab *Tab) WaitSignedIn() {
+	tab.t.Helper()
+	tab.Wait(AdminIsIn)
+}
+
+// WaitSignedOut waits until the admin page asks for a key.
+func (tab *Tab) WaitSignedOut() {
+	tab.t.Helper()
+	tab.Wait(AdminIsOut)
+}
+
+// Fill fills a field of the admin page in, as a person who then leaves it.
+func (tab *Tab) Fill(selector, value string) {
+	tab.t.Helper()
+	tab.Eval(fmt.Sprintf(`fill(%s, %s)`, Quote(selector), Quote(value)))
+}

@@ -30,7 +30,7 @@ func testAdminFeeds(t *testing.T, b *browser.Browser) {
 	}
 	browser.Publish(s, "sports", "", "text/plain", "x")
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
+	tab.ScrollTo("#feeds")
 	tab.Wait(`document.querySelectorAll("#feeds tbody tr").length === 100 && /^The first 100 feeds of 122 in this order\.$/.test($("#feeds .shown").textContent)`)
 	// What is not among the first hundred by name comes first by another order.
 	tab.Do(chromedp.Click(chromedp.CSS(`#feeds [data-sort=bytes]`)))
@@ -52,14 +52,14 @@ func testAdminFeeds(t *testing.T, b *browser.Browser) {
 
 	tab.Do(chromedp.SendKeys(chromedp.CSS("#match"), "sports"))
 	tab.Wait(`listed() === "sports,sports.football"`)
-	tab.Eval(`fill("#match", "sports.*")`)
+	tab.Fill("#match", "sports.*")
 	tab.Wait(`listed() === "sports.football"`)
 	if got := tab.Eval(`cell("sports.football", "count") + " " + cell("sports.football", "bytes") + " " + new URL(rowOf("sports.football").querySelector("a").href).search`); got != "3 36 B ?feed=sports.football" {
 		t.Errorf("the row says %s", got)
 	}
-	tab.Eval(`fill("#match", "a..b")`)
+	tab.Fill("#match", "a..b")
 	tab.WaitMatch("#feeds .notice", `/^The selector is not valid/`)
-	tab.Eval(`fill("#match", "nothing")`)
+	tab.Fill("#match", "nothing")
 	tab.Wait(`listed() === "" && $("#feeds .shown").textContent === "No feed has such a name." && $("#feeds .notice").hidden`)
 	tab.WantQuiet(`status of 400`)
 }
@@ -70,7 +70,7 @@ func testAdminRetention(t *testing.T, b *browser.Browser) {
 		browser.Publish(s, "news", "", "text/plain", "x")
 	}
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
+	tab.ScrollTo("#feeds")
 	keep := `rowOf("news")?.querySelector("[data-act=keep]").textContent`
 	tab.Wait(keep + ` === "10,000 items, 64MiB, 30d"`)
 	tab.Do(chromedp.Click(chromedp.CSS(`[data-feed=news] [data-act=keep]`)))
@@ -89,8 +89,8 @@ func testAdminRetention(t *testing.T, b *browser.Browser) {
 		t.Errorf("the settings are %s", got)
 	}
 	tab.Do(chromedp.Click(chromedp.CSS(`[data-feed=news] [data-act=keep]`)))
-	tab.Wait(`$("#keep").open`)
-	tab.Eval(`click("#keep-cancel")`)
+	tab.WaitOpen("#keep")
+	tab.ClickByScript("#keep-cancel")
 	tab.Wait(`!$("#keep").open`)
 	tab.Do(chromedp.Click(chromedp.CSS(`[data-feed=news] [data-act=keep]`)), chromedp.Click(chromedp.CSS("#keep-reset")))
 	tab.Wait(`!$("#keep").open && ` + keep + ` === "10,000 items, 64MiB, 30d"`)
@@ -104,7 +104,7 @@ func testAdminPurge(t *testing.T, b *browser.Browser) {
 	}
 	browser.Publish(s, "other", "", "text/plain", "x")
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
+	tab.ScrollTo("#feeds")
 	tab.WaitCell("news", "count", "3")
 	// The question knows of what came since the table was made.
 	browser.Publish(s, "news", "", "text/plain", "x")
@@ -133,7 +133,7 @@ func testAdminPurgeSlowly(t *testing.T, b *browser.Browser) {
 	browser.Publish(s, "one", "", "text/plain", "x")
 	browser.Publish(s, "two", "", "text/plain", "x")
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Eval(`$("#feeds").scrollIntoView(); ""`)
+	tab.ScrollTo("#feeds")
 	tab.WaitCell("two", "count", "1")
 	tab.Eval(`{
 		const ask = fetch, slow = new Promise(resolve => globalThis.answer = resolve);
@@ -142,7 +142,7 @@ func testAdminPurgeSlowly(t *testing.T, b *browser.Browser) {
 		click("[data-feed=two] [data-act=purge]");
 	} ""`)
 	tab.Eval(`answer(); ""`)
-	tab.Wait(`$("#question").open`)
+	tab.WaitOpen("#question")
 	asked := tab.Eval(`fetch("/feeds?").then(() => /Purge (.*)\?/.exec($("#question-title").textContent)[1])`)
 	tab.Click("#question-yes")
 	tab.Wait(`cell(` + browser.Quote(asked) + `, "count") === "0"`)

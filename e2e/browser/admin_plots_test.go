@@ -40,7 +40,7 @@ func testAdminPlots(t *testing.T, b *browser.Browser) {
 
 	// By keys: a value of before, in all plots, and back.
 	tab.Do(chromedp.Focus(chromedp.CSS(".canvas")), chromedp.KeyEvent(kb.Home))
-	tab.Wait(`document.querySelectorAll(".cursor[visibility=visible]").length === 6`)
+	tab.WaitCount(".cursor[visibility=visible]", 6)
 	first := tab.Eval(`$(".canvas").ariaValueText`)
 	tab.Do(chromedp.KeyEvent(kb.ArrowRight))
 	tab.Wait(`/^\d\d:\d\d:\d\d: [\d.]+\/s$/.test($(".canvas").ariaValueText) && $(".canvas").ariaValueText !== ` + browser.Quote(first))

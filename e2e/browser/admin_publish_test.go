@@ -28,7 +28,7 @@ func TestAdminPublish(t *testing.T) {
 func testAdminOneClick(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	reader := b.Open(t, s.URL()+"/")
-	reader.Wait(emptyIsSeen)
+	reader.WaitEmpty()
 	reader.Eval(`new MutationObserver(() => globalThis.seen ??= rows().length && Date.now()).observe(document.querySelector("#items"), {childList: true}); ""`)
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Eval(`$("#examples button").addEventListener("click", () => globalThis.clicked = Date.now(), {capture: true}); ""`)
@@ -65,9 +65,9 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 	}
 	n := 0
 	for kind, about := range kinds {
-		tab.Eval(`click("#examples button", ` + browser.Quote(about.Label) + `)`)
+		tab.ClickText("#examples button", about.Label)
 		n++
-		tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n))
+		tab.WaitCount("#sent a", n)
 		var want, got any
 		_, data := itemOf(t, s, "main", tab.Text("#sent a"))
 		json.Unmarshal(about.Example, &want)
@@ -79,9 +79,9 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 		if got := tab.Eval(`$("#kind").value + " " + $("#preview .data")?.classList.contains(` + browser.Quote(kind) + `)`); got != kind+" true" {
 			t.Errorf("after the example of %s the form and preview are %s", kind, got)
 		}
-		tab.Eval(`click("#compose .primary")`)
+		tab.ClickByScript("#compose .primary")
 		n++
-		tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n))
+		tab.WaitCount("#sent a", n)
 		if _, again := itemOf(t, s, "main", tab.Text("#sent a")); again != data {
 			t.Errorf("the form of %s publishes %s, not %s", kind, again, data)
 		}
@@ -93,8 +93,8 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 			tab.Wait(`$("#preview video").duration > 1`)
 		}
 	}
-	tab.Eval(`click("#examples button", "JSON")`)
-	tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n+1))
+	tab.ClickText("#examples button", "JSON")
+	tab.WaitCount("#sent a", n+1)
 	if _, data := itemOf(t, s, "main", tab.Text("#sent a")); data != tab.Eval(`JSON.stringify(JSON.parse($("#field-body").value))`) {
 		t.Errorf("the example of JSON is published as %s", data)
 	}
@@ -104,7 +104,7 @@ func testAdminKinds(t *testing.T, b *browser.Browser) {
 func testAdminJSON(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenAdmin(t, s.Link())
-	tab.Eval(`fill("#kind", "application/json")`)
+	tab.Fill("#kind", "application/json")
 	if got := tab.Eval(`JSON.parse($("#field-body").value).headline`); got != "The bridge is open again" {
 		t.Errorf("JSON begins with %q, not with what was in the form", got)
 	}
@@ -119,7 +119,7 @@ func testAdminJSON(t *testing.T, b *browser.Browser) {
 	const data = `{"n":12345678901234567890.10,"n":1}`
 	tab.Eval(`fill("#field-body", ` + browser.Quote(data) + `); fill("#to-feed", "a.b"); fill("#event-name", "goal"); fill("#ttl", "soon")`)
 	tab.WaitMatch("#preview", `/12345678901234567890\.10/`)
-	tab.Eval(`click("#compose .primary")`)
+	tab.ClickByScript("#compose .primary")
 	tab.WaitMatch("#result", `/ttl/`)
 	tab.Eval(`fill("#ttl", "1h"); click("#compose .primary")`)
 	tab.WaitMatch("#result", `/^Published to a\.b/`)
@@ -154,18 +154,18 @@ func testAdminRetry(t *testing.T, b *browser.Browser) {
 		s.Pass(w, r, 1<<20)
 	})
 	tab := b.OpenAdmin(t, strings.Replace(s.Link(), s.URL(), address, 1), browser.Hasty(100, 500, 1000, 2000, 4000)) // the waits before further attempts
-	tab.Eval(`click("#examples button", "Text")`)
+	tab.ClickText("#examples button", "Text")
 	tab.WaitMatch("#result", `/^An earlier attempt had stored it, once/`)
 	tab.WaitCell("main", "count", "1")
 
 	// All attempts fail: only the user can settle it.
 	lost.Store(1000)
-	tab.Eval(`click("#examples button", "Headline")`)
+	tab.ClickText("#examples button", "Headline")
 	tab.WaitMatch("#result", `/Whether it is stored is not known/`)
 	lost.Store(0)
-	tab.Eval(`click("#compose .primary")`)
+	tab.ClickByScript("#compose .primary")
 	tab.WaitMatch("#result", `/^An earlier attempt had stored it, once/`)
-	tab.Eval(`click("#sent button", "Try again")`)
+	tab.ClickText("#sent button", "Try again")
 	tab.Wait(`!document.querySelector("#sent .bad")`)
 	tab.WaitCell("main", "count", "2")
 	if got := tab.Eval(`$("#sent a").textContent + " " + document.querySelectorAll("#sent li").length`); !strings.HasSuffix(got, " 3") {
@@ -189,16 +189,16 @@ func testAdminHistory(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenAdmin(t, s.Link())
 	tab.Eval(`fill("#to-feed", "one"); fill("#event-name", "news"); fill("#field-headline", "First"); click("#compose .primary")`)
-	tab.Wait(`document.querySelectorAll("#sent a").length === 1`)
+	tab.WaitCount("#sent a", 1)
 	tab.Eval(`fill("#to-feed", "two"); fill("#event-name", ""); click("#examples button", "Score")`)
-	tab.Wait(`document.querySelectorAll("#sent a").length === 2`)
+	tab.WaitCount("#sent a", 2)
 
 	tab.Eval(`[...document.querySelectorAll("#sent li")].at(-1).querySelectorAll("button")[1].click(); ""`) // edit
 	if got := tab.Eval(`["#to-feed", "#event-name", "#kind", "#field-headline"].map(id => $(id).value).join() + " " + document.activeElement.id`); got != "one,news,headline,First field-headline" {
 		t.Errorf("what was sent first comes back as %s", got)
 	}
 	tab.Eval(`[...document.querySelectorAll("#sent li")].at(-1).querySelector("button").click(); ""`) // again
-	tab.Wait(`document.querySelectorAll("#sent a").length === 3`)
+	tab.WaitCount("#sent a", 3)
 	first, again := tab.Eval(`[...document.querySelectorAll("#sent a")].at(-1).textContent`), tab.Text("#sent a")
 	if first == again {
 		t.Error("sending again is the same item")
@@ -225,7 +225,7 @@ func testAdminHostile(t *testing.T, b *browser.Browser) {
 			}
 			n++
 			tab.Eval(fmt.Sprintf(`fill("#to-feed", "main"); fill("#kind", %q); fill("#field-%s", %s); click("#compose .primary")`, kind, field, browser.Quote(body)))
-			tab.Wait(fmt.Sprintf(`document.querySelectorAll("#sent a").length === %d`, n))
+			tab.WaitCount("#sent a", n)
 			tab.Wait(`$("#preview").textContent.includes(` + browser.Quote(strings.Split(text, "\n")[0]) + `) || ` + fmt.Sprint(kind == "application/json"))
 		}
 		// The problem says what it is about.

@@ -49,11 +49,11 @@ func testAdminLink(t *testing.T, b *browser.Browser) {
 	tab := b.OpenAdmin(t, link)
 	tab.WantNoTicket()
 	tab.Reload()
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 
 	// Who is in stays in, whatever the link is worth.
 	again := b.Open(t, link, browser.AdminHelpers)
-	again.Wait(browser.AdminIsIn)
+	again.WaitSignedIn()
 	again.SignOut()
 	again.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(link))
 	again.Wait(browser.AdminIsOut + ` && /used already, or is older than ten minutes/.test($("#signin-problem").textContent)`)
@@ -63,7 +63,7 @@ func testAdminLink(t *testing.T, b *browser.Browser) {
 	// The other tab is told, and a new link in the same tab is enough.
 	tab.Wait(browser.AdminIsOut + ` && /session has ended/.test($("#signin-problem").textContent)`)
 	tab.Eval(`location.href = ` + browser.Quote(s.Link()) + `; ""`)
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	tab.WantNoTicket()
 	tab.WantQuiet(`status of 401`)
 }
@@ -71,7 +71,7 @@ func testAdminLink(t *testing.T, b *browser.Browser) {
 func testAdminKey(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL()+"/admin", browser.AdminHelpers)
-	tab.Wait(browser.AdminIsOut)
+	tab.WaitSignedOut()
 	if got := tab.Eval(`$("#signin-problem").checkVisibility() + " " + $("#inside").checkVisibility() + " " + $("#key").autocomplete + " " + $("#key").type`); got != "false false current-password password" {
 		t.Errorf("a stranger sees %s", got)
 	}
@@ -80,13 +80,13 @@ func testAdminKey(t *testing.T, b *browser.Browser) {
 
 	key := s.Key()
 	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+kb.Enter))
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	secret := browser.Quote(key)
 	if got := tab.Eval(`[document.cookie, localStorage.length, sessionStorage.length, $("#key").value, document.documentElement.outerHTML.includes(` + secret + `)].join("|")`); got != "|0|0||false" {
 		t.Errorf("the page keeps %s", got)
 	}
 	tab.Reload()
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	tab.SignOut()
 	if got := tab.Eval(`fetch("/session").then(answer => answer.text())`); got != "{\"admin\":false}\n" {
 		t.Errorf("after signing out the session is %s", got)
@@ -106,7 +106,7 @@ func testAdminNoCookie(t *testing.T, b *browser.Browser) {
 		const ask = fetch;
 		globalThis.fetch = (path, options) => ask(path, {...options, credentials: "omit"});
 	}`, browser.AdminHelpers)
-	tab.Wait(browser.AdminIsOut)
+	tab.WaitSignedOut()
 	tab.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+kb.Enter))
 	tab.Wait(browser.AdminIsOut + ` && /does not keep the cookie/.test($("#signin-problem").textContent)`)
 	tab.WantQuiet()
@@ -167,7 +167,7 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 	tab.Wait(total)
 
 	tab.Eval(`mine()[0].querySelector("button").click(); ""`)
-	tab.Wait(`$("#question").open`)
+	tab.WaitOpen("#question")
 	tab.Click("#question-no")
 	tab.Wait(`!$("#question").open`)
 	if got := reader.Eval(`String(opened)`); got != "1" {
@@ -187,7 +187,7 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 	if got := tab.Eval(`String(` + asked + ` <= 1 + ` + before + `)`); got != "true" {
 		t.Error("the page goes on asking for what nobody sees")
 	}
-	tab.Eval(`$("#subscribers").scrollIntoView(); ""`)
+	tab.ScrollTo("#subscribers")
 	tab.WantQuiet()
 
 	// One that takes nothing falls behind.
@@ -251,7 +251,7 @@ func testAdminRestart(t *testing.T, b *browser.Browser) {
 	if got := tab.Eval(`String($(".line").getAttribute("d").split("M").length - 1)`); got != "2" {
 		t.Errorf("the line has %s parts, not the two with the gap between", got)
 	}
-	tab.Eval(`click("#examples button")`)
+	tab.ClickByScript("#examples button")
 	tab.WaitMatch("#result", `/^Published to main/`)
 	tab.WaitCell("main", "count", "1")
 	if got := tab.Eval(`String($("#signin").hidden)`); got != "true" {
@@ -323,7 +323,7 @@ func testAdminLooks(t *testing.T, b *browser.Browser) {
 		width        int64
 	}{{"light", "light", 1280}, {"dark", "dark", 1280}, {"narrow", "light", 360}}
 	out := b.Open(t, s.URL()+"/admin", browser.AdminHelpers, adminLooks)
-	out.Wait(browser.AdminIsOut)
+	out.WaitSignedOut()
 	out.Do(chromedp.SendKeys(chromedp.CSS("#key"), "wrong"+kb.Enter))
 	out.Wait(`$("#signin-problem").checkVisibility()`)
 	for _, look := range looks {
@@ -332,28 +332,28 @@ func testAdminLooks(t *testing.T, b *browser.Browser) {
 	}
 	tab := b.OpenAdmin(t, s.Link(), adminLooks)
 	tab.Eval(`click("#examples button"); fill("#kind", "score")`)
-	tab.Wait(`document.querySelectorAll("#sent a").length === 1`)
+	tab.WaitCount("#sent a", 1)
 	for _, look := range looks {
 		tab.Look(look.width, 740, look.scheme)
 		tab.Eval(`$("#feeds").scrollIntoView({behavior: "instant"}); ""`)
-		tab.Wait(`document.querySelectorAll("#feeds tbody tr").length === 3`)
+		tab.WaitCount("#feeds tbody tr", 3)
 		fits(tab, "feeds-"+look.name, look.width)
 		tab.Eval(`$("#subscribers").scrollIntoView({behavior: "instant"}); ""`)
 		tab.Wait(`document.querySelectorAll("#subscribers tbody tr").length > 0`)
 		fits(tab, "subscribers-"+look.name, look.width)
 		tab.Scroll(0)
 		fits(tab, "overview-"+look.name, look.width)
-		tab.Eval(`click("[data-feed=` + wide + `] [data-act=keep]")`)
-		tab.Wait(`$("#keep").open`)
+		tab.ClickByScript("[data-feed=` + wide + `] [data-act=keep]")
+		tab.WaitOpen("#keep")
 		fits(tab, "keep-"+look.name, look.width)
 		tab.Eval(`click("#keep-cancel"); click("[data-feed=` + wide + `] [data-act=purge]")`)
-		tab.Wait(`$("#question").open`)
+		tab.WaitOpen("#question")
 		fits(tab, "question-"+look.name, look.width)
 		tab.Eval(`click("#question-no"); fill("#to-feed", "` + wide + `.x"); click("#compose .primary")`)
 		tab.Wait(`$("#result").classList.contains("bad")`)
 		tab.Eval(`$("#publish").scrollIntoView({behavior: "instant"}); ""`)
 		fits(tab, "publish-"+look.name, look.width)
-		tab.Eval(`fill("#to-feed", "main")`)
+		tab.Fill("#to-feed", "main")
 	}
 	tab.WantQuiet(`status of 40[01]`)
 	out.WantQuiet(`status of 401`)

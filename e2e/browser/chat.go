@@ -125,3 +125,15 @@ func (tab *Tab) WantChat(want ...string) {
 		tab.t.Errorf("what is on the page (-want +got):\n%s", diff)
 	}
 }
+
+// WaitUnsent waits until so many messages are on their way.
+func (tab *Tab) WaitUnsent(n int) {
+	tab.t.Helper()
+	tab.Wait(fmt.Sprintf(`unsent().length === %d`, n))
+}
+
+// Fate returns what the page says of the first message that is on its way.
+func (tab *Tab) Fate() string {
+	tab.t.Helper()
+	return tab.Eval(`unsent()[0].querySelector(".fate").textContent`)
+}

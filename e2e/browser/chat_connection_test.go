@@ -78,7 +78,7 @@ func testChatLostAnswer(t *testing.T, b *browser.Browser) {
 			tab.Says(fmt.Sprintf("message %d", i))
 			// It is stored, and whoever said it does not know.
 			harness.Await(t, "the message is stored", func() bool { return len(stored(t, s)) == before+i+1 })
-			tab.Wait(`unsent().length === 1`)
+			tab.WaitUnsent(1)
 			c.Out.Store(true)
 			c.Deaf.Store(false)
 			c.Cut()
@@ -122,7 +122,7 @@ func testChatSame(t *testing.T, b *browser.Browser) {
 	tab := b.OpenGuest(t, front, "Anna", browser.NoWebSocket)
 	tab.WaitChat()
 	tab.Says("the same")
-	tab.Wait(`unsent().length === 1`)
+	tab.WaitUnsent(1)
 	browser.Publish(s, "chat", "broadcast", "application/json", `{"name":"Anna","text":"the same"}`)
 	tab.Wait(`talk().length === 1 && talk()[0].own`)
 	if got := tab.Eval(`String(unsent().length)`); got != "0" {

@@ -44,11 +44,11 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 	s.Env = append(s.Env, "FEEDD_FORERUNNER_CHAT_PUBLISH=token")
 	s.Start()
 	tab.Wait(`!document.querySelector("#closed").hidden && unsent()[0]?.dataset.is === "failed"`)
-	if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); !strings.Contains(got, "closed to strangers") {
+	if got := tab.Fate(); !strings.Contains(got, "closed to strangers") {
 		t.Errorf("of the message it says %q", got)
 	}
 	tab.Click("#outbox .discard")
-	tab.Wait(`unsent().length === 0`)
+	tab.WaitUnsent(0)
 	tab.WantQuiet(browser.GoneAway, webSocketGone, draining, `status of 401`)
 }
 
@@ -60,7 +60,7 @@ func testChatRefused(t *testing.T, b *browser.Browser) {
 		tab.WaitChat()
 		tab.Says(strings.Repeat("w", 300))
 		tab.Wait(`unsent()[0]?.dataset.is === "failed"`)
-		if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); got != "Not sent. Too long for this server." {
+		if got := tab.Fate(); got != "Not sent. Too long for this server." {
 			t.Errorf("it says %q", got)
 		}
 		tab.Click("#outbox .discard")
@@ -74,7 +74,7 @@ func testChatRefused(t *testing.T, b *browser.Browser) {
 			tab.Wait(`unsent().length === 0 || unsent()[0].dataset.is === "failed"`)
 		}
 		stop()
-		if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); !strings.HasPrefix(got, "Not sent. Too fast") {
+		if got := tab.Fate(); !strings.HasPrefix(got, "Not sent. Too fast") {
 			t.Errorf("it says %q", got)
 		}
 		// A person tries again until it works.
@@ -95,7 +95,7 @@ func testChatRefused(t *testing.T, b *browser.Browser) {
 	tab.WaitChat()
 	tab.Says(strings.Repeat("☃", 3000))
 	tab.Wait(`unsent()[0]?.dataset.is === "failed"`)
-	if got := tab.Eval(`unsent()[0].querySelector(".fate").textContent`); got != "Not sent. Too long for this server." {
+	if got := tab.Fate(); got != "Not sent. Too long for this server." {
 		t.Errorf("it says %q", got)
 	}
 	tab.WaitChat()
@@ -125,7 +125,7 @@ func testChatUnreadable(t *testing.T, b *browser.Browser) {
 		t.Errorf("the page asked %d times", n)
 	}
 	tab.Navigate(s.Link())
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	tab.Navigate(front + "/chat")
 	tab.WaitChat()
 	tab.WantQuiet(`status of 401`, webSocketGone)

@@ -74,3 +74,15 @@ func (tab *Tab) WaitFeed(is string) {
 	tab.t.Helper()
 	tab.Wait(fmt.Sprintf(`feed.state.is === %s`, Quote(is)))
 }
+
+// WaitFeedBy waits until the tab's Feed reads in a way: stream or polling.
+func (tab *Tab) WaitFeedBy(way string) {
+	tab.t.Helper()
+	tab.Wait(fmt.Sprintf(`feed.state.by === %s`, Quote(way)))
+}
+
+// CloseFeed closes the tab's Feed.
+func (tab *Tab) CloseFeed() {
+	tab.t.Helper()
+	tab.Eval(`feed.close(), ""`)
+}

@@ -29,7 +29,7 @@ func testFeedClosed(t *testing.T, b *browser.Browser) {
 	s.AwaitSubscribers("news", 1)
 	// Nothing of a closed one is left: not either where its first page's last
 	// item had it closed.
-	tab.Eval(`feed.close(), ""`)
+	tab.CloseFeed()
 	s.AwaitSubscribers("news", 0)
 	tab.Eval(`(() => {
 		globalThis.short = [true, false].map(share => new Feed("/feeds/news", {last: 1, share}));
@@ -39,7 +39,7 @@ func testFeedClosed(t *testing.T, b *browser.Browser) {
 	tab.Wait(`short.every(feed => feed.state.is === "closed")`)
 	next := b.OpenFeed(t, s.URL(), "/feeds/news", nil)
 	next.WaitLive()
-	next.Eval(`feed.close(), ""`)
+	next.CloseFeed()
 	s.AwaitSubscribers("news", 0)
 	if got := tab.Eval(`short.map(feed => feed.state.is).join()`); got != "closed,closed" {
 		t.Errorf("closed feeds are %s", got)

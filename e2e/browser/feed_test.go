@@ -99,7 +99,7 @@ func testFeedIterates(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	want := []string{browser.Say(s, "news", "0"), browser.Say(s, "news", "1")}
 	tab := b.OpenFeed(t, s.URL(), "/feeds/other", nil)
-	tab.Eval(`feed.close(), ""`)
+	tab.CloseFeed()
 	tab.Eval(`globalThis.seen = []; globalThis.done = ""; follow("/feeds/news", {last: 10});
 		(async () => {
 			for await (const item of feed) {
@@ -121,7 +121,7 @@ func testFeedIterates(t *testing.T, b *browser.Browser) {
 	if got, want := tab.Eval(`seen.join()`), strings.Join(append(want, leave, after), ","); got != want {
 		t.Errorf("the iterator gave\n%s\nnot\n%s", got, want)
 	}
-	tab.Eval(`feed.close(), ""`)
+	tab.CloseFeed()
 	tab.Wait(`done === "closed" && feed.state.is === "closed"`)
 	s.AwaitSubscribers("news", 0)
 	tab.WantQuiet(browser.NoIcon)
@@ -193,7 +193,7 @@ func testFeedBuffered(t *testing.T, b *browser.Browser) {
 	want := []string{browser.Say(s, "news", "first")}
 	tab := b.OpenFeed(t, s.FrontForStreams(keepsEventsBack), "/feeds/news", map[string]any{"last": 5})
 	tab.WantGot(want...) // at once, whatever becomes of the stream
-	tab.Wait(`feed.state.by === "polling"`)
+	tab.WaitFeedBy("polling")
 	for i := range 20 {
 		want = append(want, browser.Say(s, "news", fmt.Sprint(i)))
 	}
@@ -210,7 +210,7 @@ func testFeedBuffered(t *testing.T, b *browser.Browser) {
 func testFeedNoEventSource(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.OpenFeed(t, s.URL(), "/feeds/news", nil, `delete globalThis.EventSource`)
-	tab.Wait(`feed.state.by === "polling"`)
+	tab.WaitFeedBy("polling")
 	var want []string
 	for i := range 5 {
 		want = append(want, browser.Say(s, "news", fmt.Sprint(i)))
@@ -394,7 +394,7 @@ func testFeedTooMany(t *testing.T, b *browser.Browser) {
 		t.Error("the feed was live in between")
 	}
 	close(refuse)
-	tab.Wait(`feed.state.by === "stream"`)
+	tab.WaitFeedBy("stream")
 	want := browser.Say(s, "news", "live")
 	tab.WantGot(want)
 	tab.Navigate("about:blank")

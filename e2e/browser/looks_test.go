@@ -320,7 +320,7 @@ func testLooksForAll(t *testing.T, b *browser.Browser) {
 		name := fmt.Sprintf("%s-%d", look.scheme, look.width)
 		tab.Look(look.width, 740, look.scheme)
 		tab.Navigate(s.URL() + "/?feed=nothing")
-		tab.Wait(emptyIsSeen)
+		tab.WaitEmpty()
 		tab.Eval(`document.querySelectorAll("details").forEach(details => details.open = true), ""`)
 		check("empty-" + name)
 		tab.Navigate(s.URL() + "/feeds/all.*")

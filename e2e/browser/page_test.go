@@ -70,7 +70,7 @@ func testPageItems(t *testing.T, b *browser.Browser) {
 
 	// The same page at the feed's own address, found through the form.
 	tab.Do(chromedp.SetValue(chromedp.CSS("#selector"), " main "), chromedp.Click(chromedp.CSS("#choose button")))
-	tab.Wait(emptyIsSeen)
+	tab.WaitEmpty()
 	tab.WantRows([]browser.Row{})
 	if got := tab.Eval(`location.search + "|" + document.querySelector("h1").textContent`); got != "?feed=main|main" {
 		t.Errorf("the form leads to %q", got)
@@ -231,14 +231,10 @@ func testPageSeveral(t *testing.T, b *browser.Browser) {
 	tab.WantQuiet()
 }
 
-// emptyIsSeen is true when the page says that there are no items. That is
-// hidden for the moment until the first could be there.
-const emptyIsSeen = `!document.querySelector("#empty").hidden && getComputedStyle(document.querySelector("#empty")).visibility === "visible"`
-
 func testPageEmpty(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	tab := b.Open(t, s.URL())
-	tab.Wait(emptyIsSeen)
+	tab.WaitEmpty()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl")
 	}
@@ -249,7 +245,7 @@ func testPageEmpty(t *testing.T, b *browser.Browser) {
 		{"?feed=sports.**,other", "No items yet", ""},
 	} {
 		tab.Navigate(s.URL() + "/" + tt.query)
-		tab.Wait(emptyIsSeen)
+		tab.WaitEmpty()
 		if got := tab.Text("#empty h2"); got != tt.title {
 			t.Errorf("with %q it says %q, not %q", tt.query, got, tt.title)
 		}
@@ -292,15 +288,11 @@ func testPageRestart(t *testing.T, b *browser.Browser, how syscall.Signal, words
 	tab.WantQuiet(browser.GoneAway)
 }
 
-// pageConnected is true when the page is connected. On a busy machine it may
-// not have the patience for a stream.
-const pageConnected = `/^(live|polling)$/.test(state())`
-
 func testPageGap(t *testing.T, b *browser.Browser) {
 	s := harness.Start(t)
 	front, cut, mend := s.FrontThatCuts()
 	tab := b.Open(t, front+"/feeds/main,other", browser.HastyRetries)
-	tab.Wait(pageConnected)
+	tab.WaitConnected()
 	publish := func(data string) browser.Row {
 		row := browser.Publish(s, "main", "", "text/plain", data)
 		row.Feed = "main"
@@ -317,7 +309,7 @@ func testPageGap(t *testing.T, b *browser.Browser) {
 	s.Purge("other")
 	mend()
 	tab.WaitRows(3)
-	tab.Wait(pageConnected)
+	tab.WaitConnected()
 	want = append(want, publish("live"))
 	tab.WaitRows(4)
 	tab.WantRows(want)
@@ -409,7 +401,7 @@ func testPageNarrow(t *testing.T, b *browser.Browser) {
 			tab.Picture(name + "-" + look.name)
 		}
 		tab.Navigate(s.URL() + "/?feed=empty.*")
-		tab.Wait(emptyIsSeen)
+		tab.WaitEmpty()
 		fits("empty")
 		tab.Do(chromedp.Navigate(s.URL()+"/?feed=_"+wide[:127]+",news,news,news,news,news,news"), chromedp.WaitVisible(chromedp.CSS("#problem")))
 		fits("refused")

@@ -12,6 +12,23 @@ func (tab *Tab) WaitState(state string) {
 	tab.Wait(fmt.Sprintf(`state() === %s`, Quote(state)))
 }
 
+// Connected is true when the reader's page is connected. On a busy machine it may
+// not have the patience for a stream.
+const Connected = `/^(live|polling)$/.test(state())`
+
+// WaitConnected waits until the page is connected, by a stream or by polling.
+func (tab *Tab) WaitConnected() {
+	tab.t.Helper()
+	tab.Wait(Connected)
+}
+
+// WaitEmpty waits until the page says that there are no items. It hides that
+// for the moment until the first could be there.
+func (tab *Tab) WaitEmpty() {
+	tab.t.Helper()
+	tab.Wait(`!document.querySelector("#empty").hidden && getComputedStyle(document.querySelector("#empty")).visibility === "visible"`)
+}
+
 // WaitNewest waits until the first row has a text.
 func (tab *Tab) WaitNewest(text string) {
 	tab.t.Helper()

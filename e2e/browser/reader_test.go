@@ -183,7 +183,7 @@ func testReaderAloud(t *testing.T, b *browser.Browser) {
 		globalThis.heard = [];
 		addEventListener("DOMContentLoaded", () => new MutationObserver(() => heard.push(document.querySelector("#aloud").textContent))
 			.observe(document.querySelector("#aloud"), {childList: true, characterData: true, subtree: true}));`, browser.Hasty(10, 1_000, 10_000)) // how often it is told
-	tab.Wait(pageConnected)
+	tab.WaitConnected()
 	browser.Publish(s, "main", "", "text/plain", "the only one")
 	tab.Wait(`heard.at(-1) === "New: the only one"`)
 	s.Batch("main", 0, 300)
@@ -194,9 +194,9 @@ func testReaderAloud(t *testing.T, b *browser.Browser) {
 	// What another feed begins with is not new.
 	s.Batch("other", 0, 5)
 	tab.Reload()
-	tab.Wait(`rows()[0]?.text === "299" && ` + pageConnected)
+	tab.Wait(`rows()[0]?.text === "299" && ` + browser.Connected)
 	tab.Choose("other")
-	tab.Wait(`rows().length === 5 && ` + pageConnected)
+	tab.Wait(`rows().length === 5 && ` + browser.Connected)
 	browser.Publish(s, "other", "", "text/plain", "new here")
 	tab.Wait(`heard.length > 0 && rows().length === 6`)
 	if got := tab.Eval(`heard.join("|")`); got != "New: new here" {

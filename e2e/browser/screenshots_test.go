@@ -31,7 +31,7 @@ func TestScreenshots(t *testing.T) {
 	b := browser.Start(t)
 	s := harness.Start(t)
 	tab := b.Open(t, s.Link())
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	feed := publishForPictures(t, s, tab, os.Getenv("FEEDD_TEST_PICTURES_DATA"))
 	load(t, s)
 
@@ -47,9 +47,9 @@ func TestScreenshots(t *testing.T) {
 
 	tab.Navigate(s.URL() + "/admin")
 	desk(tab, "light")
-	tab.Wait(browser.AdminIsIn)
+	tab.WaitSignedIn()
 	tab.Eval(`document.querySelector("#span").value = "60"; for (const i of [1, 3, 5, 0]) document.querySelectorAll("#examples button")[i].click(); ""`)
-	tab.Wait(`document.querySelectorAll("#sent a").length === 4`)
+	tab.WaitCount("#sent a", 4)
 	// Enough for a line to be seen: the load goes on meanwhile.
 	tab.Wait(`document.querySelectorAll(".plot .line")[1].getAttribute("d").split("L").length > 25`)
 	tab.Eval(`document.activeElement.blur(); scrollTo(0, 0); ""`)

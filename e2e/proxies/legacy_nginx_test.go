@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// forerunnerLocation is all that the forerunner's sites have of it in nginx.
-const forerunnerLocation = `location ~* ^(/real_time_feed|/send_feed_item)$ { proxy_pass http://localhost:8001; }`
+// legacyLocation is all that such a site has in nginx of its legacy server.
+const legacyLocation = `location ~* ^(/real_time_feed|/send_feed_item)$ { proxy_pass http://localhost:8001; }`
 
-// forerunnerSite runs Debian's nginx as the forerunner's sites do, on plain HTTP
+// legacySite runs Debian's nginx as the sites of the legacy servers do, on plain HTTP
 // and with a page of its own, before a server on loopback that knows the site's
 // name. It returns the address of nginx.
-func forerunnerSite(t *testing.T, server, page string) string {
+func legacySite(t *testing.T, server, page string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, said := proxies.RunNginx(t, t.TempDir(), "server_name example.com; "+strings.ReplaceAll(forerunnerLocation, ":8001", ":"+port)+
+	address, said := proxies.RunNginx(t, t.TempDir(), "server_name example.com; "+strings.ReplaceAll(legacyLocation, ":8001", ":"+port)+
 		"location = /admin.html { default_type text/html; return 200 '"+page+"'; }")
 	for end := time.Now().Add(harness.Patience); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get("http://" + address + "/admin.html")
@@ -41,9 +41,9 @@ func forerunnerSite(t *testing.T, server, page string) string {
 	}
 }
 
-// forerunnerPage is a page as the forerunner had them: it polls, and posts a form.
+// legacyPage is a page as the legacy servers had them: it polls, and posts a form.
 // It has neither of what would end or change it in nginx: ' and $.
-const forerunnerPage = `<!doctype html><title>Admin</title>
+const legacyPage = `<!doctype html><title>Admin</title>
 <form><input name=type value=headline><input name=text><button>Send</button></form>
 <ol></ol>
 <p id=sent></p>
@@ -66,14 +66,14 @@ async function poll() {
 poll();
 </script>`
 
-// A site that has the forerunner in nginx, and nothing else, goes on as it is:
+// A site that has a legacy server in nginx, and nothing else, goes on as it is:
 // what feedd must know is the site's name.
-func TestForerunner_OwnNginxConfiguration(t *testing.T) {
+func TestLegacy_OwnNginxConfiguration(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a browser")
 	}
 	s := harness.Start(t, harness.With("FEEDD_HOSTS=example.com", "FEEDD_FORERUNNER_FEED_PUBLISH=anyone"))
-	address := forerunnerSite(t, s.Address, forerunnerPage)
+	address := legacySite(t, s.Address, legacyPage)
 	b := browser.Start(t, "MAP example.com:80 "+address)
 	tab := b.Open(t, "http://example.com/admin.html")
 	for _, text := range []string{"one", "two"} {
