@@ -56,7 +56,7 @@ func TestP4_a_feed_forgotten_before_the_snapshot_is_told(t *testing.T) {
 func TestP4_the_loss_of_a_feed_that_is_made_again_is_told(t *testing.T) {
 	// From 256 feeds on the losses are looked for in another way.
 	for _, others := range []int{0, 256} {
-		l := open(t, stream.Retention{MaxAge: time.Hour})
+		l := opened(t, stream.Retention{MaxAge: time.Hour})
 		names := []string{"a"}
 		for i := range others { // they have lost what the reader was told of
 			names = append(names, fmt.Sprintf("other%d", i))
@@ -102,7 +102,7 @@ func forget() *op {
 // blockedRead starts a Read of three items, which waits at the gate.
 func blockedRead(t *testing.T) (*Log, <-chan stream.Page) {
 	t.Helper()
-	l := open(t, stream.Retention{MaxItems: 3, MaxAge: time.Hour})
+	l := opened(t, stream.Retention{MaxItems: 3, MaxAge: time.Hour})
 	last := publish(t, l, 3)
 	sel := selection(t, "a")
 	gate := &watchedGate{Locker: l.gate.RLocker(), reached: make(chan struct{})}
@@ -147,7 +147,7 @@ func pool(t *testing.T, l *Log, gate sync.Locker, known func() *registry.Registr
 	return p
 }
 
-func open(t *testing.T, r stream.Retention) *Log {
+func opened(t *testing.T, r stream.Retention) *Log {
 	t.Helper()
 	l, err := Open(t.TempDir(), stream.StoreOptions{Retention: func(string) stream.Retention { return r }})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // run is the committer.
 func (l *Log) run() {
 	defer close(l.done)
-	tick := time.NewTicker(upkeepEvery)
+	tick := time.NewTicker(l.w.upkeep.every)
 	defer tick.Stop()
 	l.w.upkeep.due = true
 	for {

@@ -73,6 +73,10 @@ type usage struct {
 // store cannot be written (the disk is full or read-only, the files are another
 // user's), it can still be read: see held.go. Errors name the file.
 func Open(dir string, opts stream.StoreOptions) (*Log, error) {
+	return open(dir, opts, upkeepEvery)
+}
+
+func open(dir string, opts stream.StoreOptions, every time.Duration) (*Log, error) {
 	path := filepath.Join(dir, database.FileName)
 	l := &Log{
 		path: path,
@@ -81,6 +85,7 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	}
 	l.registry.Store(new(registry.Registry))
 	l.queue.more = make(chan struct{}, 1)
+	l.w.upkeep.every = every
 	if l.opts.Now == nil {
 		l.opts.Now = time.Now
 	}
@@ -93,9 +98,9 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	// The disk that counts is the one that the database is on, if that is a link.
 	l.room = disk.NewRoom(filepath.Dir(database.WAL(path)), opts.Reserve, opts.Bytes, l.opts.Logger)
 	l.wal.limit = walLimit(opts.Bytes, l.room.Reserve())
-	err := l.open()
+	err := l.openFiles()
 	if err != nil && l.unwritable(err) && l.room.GiveReserve() {
-		err = l.open()
+		err = l.openFiles()
 	}
 	if err != nil && l.unwritable(err) {
 		err = l.hold(err)
@@ -107,9 +112,9 @@ func Open(dir string, opts stream.StoreOptions) (*Log, error) {
 	return l, nil
 }
 
-// open opens the store for reading and writing. If it fails, it closes again what
+// openFiles opens the store for reading and writing. If it fails, it closes again what
 // it opened.
-func (l *Log) open() (err error) {
+func (l *Log) openFiles() (err error) {
 	defer func() {
 		if err != nil {
 			l.closeWriter()

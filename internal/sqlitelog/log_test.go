@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestLog(t *testing.T) {
 	streamtest.TestLog(t, streamtest.Subject{
 		Open: func(dir string, opts stream.StoreOptions) (stream.Engine, error) {
-			return sqlitelog.Open(dir, opts)
+			return sqlitelog.OpenBusily(dir, opts)
 		},
 		Durable: true,
 	})

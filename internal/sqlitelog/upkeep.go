@@ -23,6 +23,7 @@ const (
 
 // upkeep is what the committer has yet to do, in small steps.
 type upkeep struct {
+	every    time.Duration           // upkeepEvery, less in tests
 	due      bool                    // it is time to look at age, ttls and keys
 	over     map[*registry.Feed]bool // feeds that hold more than they may
 	expire   bool                    // there may be items whose ttl ran out
@@ -48,7 +49,7 @@ func (u *upkeep) waits() bool {
 // failed puts upkeep off for a moment, so that a store that fails is not
 // tried without end.
 func (u *upkeep) failed() {
-	u.retryAt = time.Now().Add(upkeepEvery)
+	u.retryAt = time.Now().Add(u.every)
 }
 
 // doUpkeep does at most budget rows of what waits.

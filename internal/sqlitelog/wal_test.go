@@ -76,7 +76,7 @@ func storeSize(t *testing.T, dir string) (wal, both int64) {
 // each publish makes it longer. So it counts in what the store may hold; the
 // operator is told; and it is short again when that program has ended.
 func TestP6_an_outside_reader_does_not_make_the_disk_grow(t *testing.T) {
-	const most, size = 24 << 20, 40_000
+	const most, size = 8 << 20, 13_000
 	dir := t.TempDir()
 	out := new(logged)
 	l := mustOpen(t, dir, stream.StoreOptions{

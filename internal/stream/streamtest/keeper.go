@@ -255,13 +255,13 @@ func testKeeperClose(t *testing.T, s Subject) {
 // in the store, the one that was handed out is not written to. (The race
 // detector looks at this too.)
 func testKeeperItemsStay(t *testing.T, s Subject) {
-	st := open(t, s, stream.StoreOptions{Retention: retain(stream.Retention{MaxItems: 50})})
+	st := open(t, s, stream.StoreOptions{Retention: retain(stream.Retention{MaxItems: 12})})
 	put := func(n int) {
 		for i := range n {
 			st.publish(stream.Batch{Feed: "f", Drafts: []stream.Draft{{Event: "e", Data: fmt.Appendf(nil, "%04d", i)}}})
 		}
 	}
-	put(40)
+	put(10)
 	read, told := st.items("f"), st.record.items()
 	before := lines(read)
 	stop, watched := make(chan struct{}), make(chan struct{})
@@ -277,12 +277,12 @@ func testKeeperItemsStay(t *testing.T, s Subject) {
 			}
 		}
 	}()
-	st.remove("f", read[20].ID)
-	put(60)
+	st.remove("f", read[5].ID)
+	put(15)
 	if _, err := st.Purge(context.Background(), "f"); err != nil {
 		t.Errorf("Purge: %v", err)
 	}
-	put(60)
+	put(15)
 	close(stop)
 	<-watched
 	same(t, "the items that were read", lines(read), before)

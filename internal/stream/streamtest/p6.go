@@ -124,12 +124,12 @@ func testP6LoweredWhileClosed(t *testing.T, s Subject) {
 // meanwhile: it stops after some items, says how far it came, and is asked
 // again.
 func testP6BoundedScan(t *testing.T, s Subject) {
-	const batch = 5_000
+	const batch = 4_000
 	const most = 15_000 // looked at by one Read; engines choose less
 	total := 100_000
 	selectors := []string{"a", "a,b", "*"}
 	if raceEnabled {
-		total, selectors = 25_000, []string{"a", "*"}
+		total, selectors = 16_000, []string{"a", "*"}
 	}
 	st := open(t, s, stream.StoreOptions{})
 	var want []stream.ID
@@ -253,7 +253,7 @@ func testP6Feeds(t *testing.T, s Subject) {
 // A full store refuses to publish, and no more than that: what is there can be
 // read, a repeat gets its receipt, and a purge makes room.
 func testP6StoreBytes(t *testing.T, s Subject) {
-	const most, size = 16 << 20, 128 << 10
+	const most, size = 4 << 20, 32 << 10
 	st := open(t, s, stream.StoreOptions{Bytes: most})
 	d := strings.Repeat("x", size)
 	first := keyed(text("f", "first"), "k")
