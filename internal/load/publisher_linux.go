@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"feedd/internal/histogram"
 )
 
 // outlet is where the publishers publish to. Its fields do not change while
@@ -45,9 +47,9 @@ type publisher struct {
 	seqs     []uint64 // the last number, by feed
 	all      uint64   // the last number over all feeds
 
-	took     Histogram // from the request to its answer
-	behind   Histogram // from the time in the schedule to the request
-	measured uint64    // items that were acknowledged in the measurement
+	took     histogram.Histogram // from the request to its answer
+	behind   histogram.Histogram // from the time in the schedule to the request
+	measured uint64              // items that were acknowledged in the measurement
 	excused  []excuse
 	failures map[string]uint64
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"feedd/internal/histogram"
 )
 
 const (
@@ -51,7 +53,7 @@ type reader struct {
 	watch   bool  // a storm is on
 	back    int64 // when those it dropped may come back
 
-	latency, connected, calm, recovered Histogram
+	latency, connected, calm, recovered histogram.Histogram
 	last                                map[itemName]int64 // nil: there are too many
 	fresh, events, bytes                uint64
 	foreign, gaps                       uint64

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"feedd/internal/histogram"
 )
 
 // Report is what a run found. Its JSON is for programs: names say the unit.
@@ -44,7 +46,7 @@ type Spread struct {
 	Max   float64 `json:"max_ms"`
 }
 
-func spreadOf(h *Histogram) Spread {
+func spreadOf(h *histogram.Histogram) Spread {
 	return Spread{
 		Count: h.Count(), Mean: h.Mean() / 1e6,
 		P50: millis(h.Quantile(0.50)), P90: millis(h.Quantile(0.90)), P99: millis(h.Quantile(0.99)),
@@ -189,11 +191,11 @@ func (r *Report) Problems() []string {
 
 // barsOf counts in steps of 1, 2, 5, 10, 20, ... microseconds, from the first
 // step that has any to the last.
-func barsOf(h *Histogram) []Bar {
+func barsOf(h *histogram.Histogram) []Bar {
 	var bars []Bar
 	from, to := int64(0), int64(1000)
 	for i, left := 0, h.Count(); left > 0; i++ {
-		n := h.between(from, to)
+		n := h.Between(from, to)
 		left -= n
 		if n > 0 || len(bars) > 0 {
 			bars = append(bars, Bar{millis(from), millis(to), n})

@@ -1,5 +1,7 @@
 package load
 
+import "feedd/internal/histogram"
+
 // makeReport adds up what the parts have, which have all ended.
 func (r *run) makeReport() *Report {
 	seconds := float64(r.end.at-r.begin.at) / 1e9
@@ -36,7 +38,7 @@ func (r *run) makeReport() *Report {
 }
 
 func (r *run) reportReaders(rep *Report) {
-	var latency, connected, calm, recovered Histogram
+	var latency, connected, calm, recovered histogram.Histogram
 	for _, rd := range r.readers {
 		latency.Merge(&rd.latency)
 		connected.Merge(&rd.connected)
@@ -88,7 +90,7 @@ func (r *run) lastSpread() *Spread {
 			last[it] = max(last[it], took)
 		}
 	}
-	var h Histogram
+	var h histogram.Histogram
 	for _, took := range last {
 		h.Record(took)
 	}
@@ -175,7 +177,7 @@ func (r *run) lostBy(s *subscriber, excused map[stretch][]uint64) (n uint64) {
 
 func (r *run) reportPublish(seconds float64) *Publish {
 	rep := &Publish{Failures: make(map[string]uint64)}
-	var took, behind Histogram
+	var took, behind histogram.Histogram
 	for _, p := range r.publishers {
 		took.Merge(&p.took)
 		behind.Merge(&p.behind)

@@ -1,9 +1,10 @@
 package stream
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"feedd/internal/histogram"
 )
 
 // Delays counts how long items took from their id, which is the time at which
@@ -13,36 +14,21 @@ type Delays struct {
 	counts [delayBuckets]atomic.Uint64
 }
 
-// DelayCounts are counts of delays by how long they were: each power of two of
-// microseconds has four buckets.
+// DelayCounts are counts of delays, in microseconds, by their bucket in delayScale.
 type DelayCounts [delayBuckets]uint64
 
-// delayBuckets reach to more than an hour.
-const delayBuckets = 4 * 32
+const (
+	// delayScale has four buckets for each doubling, so that a quantile, the middle
+	// of its bucket, is right within an eighth, and all counts are one KiB.
+	delayScale histogram.Scale = 2
+	// delayBuckets reach to more than an hour.
+	delayBuckets = 4 * 32
+)
 
 // Add counts the delay of an item that was written at a time.
 func (d *Delays) Add(id ID, now time.Time) {
 	us := max(now.UnixMicro()-int64(id), 0)
-	d.counts[delayBucket(uint64(us))].Add(1)
-}
-
-func delayBucket(us uint64) int {
-	if us < 4 {
-		return int(us)
-	}
-	power := bits.Len64(us) - 1
-	quarter := us >> (power - 2) & 3
-	return min(4*(power-1)+int(quarter), delayBuckets-1)
-}
-
-// delayFloor returns the shortest delay in a bucket.
-func delayFloor(bucket int) time.Duration {
-	us := uint64(bucket)
-	if bucket >= 4 {
-		power, quarter := bucket/4+1, uint64(bucket%4)
-		us = (4 + quarter) << (power - 2)
-	}
-	return time.Duration(us) * time.Microsecond
+	d.counts[min(delayScale.Bucket(uint64(us)), delayBuckets-1)].Add(1)
 }
 
 // Counts returns what was counted so far.
@@ -64,20 +50,11 @@ func (c DelayCounts) Since(earlier DelayCounts) DelayCounts {
 // Quantile returns the delay that the part q, 0 to 1, of all is at most, within
 // an eighth; ok is false when nothing was counted.
 func (c *DelayCounts) Quantile(q float64) (d time.Duration, ok bool) {
-	var all uint64
-	for _, n := range c {
-		all += n
-	}
-	if all == 0 {
+	bucket := histogram.Rank(c[:], q)
+	if bucket < 0 {
 		return 0, false
 	}
-	rank := max(uint64(q*float64(all)+0.5), 1)
-	for i, n := range c {
-		if n >= rank {
-			floor, next := delayFloor(i), delayFloor(i+1)
-			return (floor + next) / 2, true
-		}
-		rank -= n
-	}
-	return delayFloor(delayBuckets), true
+	// The middle of the bucket.
+	sum := delayScale.Lowest(bucket) + delayScale.Lowest(bucket+1)
+	return time.Duration(sum) * time.Microsecond / 2, true
 }

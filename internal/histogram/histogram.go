@@ -1,9 +1,4 @@
-package load
-
-import (
-	"math"
-	"math/bits"
-)
+package histogram
 
 // Histogram counts durations in fixed buckets: those below 256 ns exactly, the
 // rest by their highest eight bits, so that a bucket is at most 1/128 wider than
@@ -17,29 +12,22 @@ type Histogram struct {
 }
 
 const (
-	precision  = 7 // bits; each doubling has 1<<precision buckets
+	// fine makes quantiles at most 1/128 too large: less than what two runs differ.
+	fine Scale = 7
+	// maxExp is how often values double beyond 256 ns, the end of the exact ones.
 	maxExp     = 40
-	buckets    = maxExp<<precision + 2<<precision
-	maxCounted = 1<<(maxExp+precision+1) - 1 // ns, 78 hours
+	buckets    = maxExp<<fine + 2<<fine
+	maxCounted = 1<<(maxExp+fine+1) - 1 // ns, 78 hours: longer than any run
 )
 
-// bucket returns where v, from 0 to maxCounted, is counted.
-func bucket(v int64) int {
-	exp := max(0, bits.Len64(uint64(v))-precision-1)
-	return exp<<precision + int(v>>exp)
-}
-
 // highest returns the largest value that is counted in a bucket.
-func highest(i int) int64 {
-	exp := max(0, i>>precision-1)
-	return int64(i-exp<<precision+1)<<exp - 1
-}
+func highest(i int) int64 { return int64(fine.Lowest(i+1)) - 1 }
 
 // Record counts v, in ns. What is below 0 counts as 0: clocks of two machines
 // may say so.
 func (h *Histogram) Record(v int64) {
 	v = min(max(v, 0), maxCounted)
-	h.counts[bucket(v)]++
+	h.counts[fine.Bucket(uint64(v))]++
 	if h.count == 0 || v < h.min {
 		h.min = v
 	}
@@ -86,20 +74,12 @@ func (h *Histogram) Quantile(q float64) int64 {
 	if h.count == 0 {
 		return 0
 	}
-	rank := uint64(math.Ceil(q * float64(h.count)))
-	rank = min(max(rank, 1), h.count)
-	var below uint64
-	for i, n := range h.counts {
-		if below += n; below >= rank {
-			return max(min(highest(i), h.max), h.min)
-		}
-	}
-	return h.max
+	return max(min(highest(Rank(h.counts[:], q)), h.max), h.min)
 }
 
-// between returns how many values are in buckets whose largest value is in
+// Between returns how many values are in buckets whose largest value is in
 // [from, to).
-func (h *Histogram) between(from, to int64) (n uint64) {
+func (h *Histogram) Between(from, to int64) (n uint64) {
 	for i, c := range h.counts {
 		if top := highest(i); c > 0 && from <= top && top < to {
 			n += c
