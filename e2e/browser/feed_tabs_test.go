@@ -146,7 +146,7 @@ func testFeedCrashed(t *testing.T, b *browser.Browser) {
 		tab.WantGot(want...)
 		tab.WantQuiet(browser.NoIcon)
 	}
-	harness.AwaitNumber(t, "connections", 1, func() int { return s.Connections() })
+	s.AwaitConnections(1)
 }
 
 func testFeedUnion(t *testing.T, b *browser.Browser) {
@@ -271,7 +271,7 @@ func testFeedUnionOutgrown(t *testing.T, b *browser.Browser) {
 		gone := b.OpenFeed(t, s.URL(), "/feeds/"+strings.Join(names, ","), nil)
 		gone.WaitLive()
 		gone.WantGot(browser.Say(s, names[0], "to the one that goes"))
-		harness.AwaitNumber(t, "connections", 1, func() int { return s.Connections() })
+		s.AwaitConnections(1)
 		gone.Close()
 	}
 	tab.WantGot(browser.Say(s, "first", "to the first"))
@@ -316,7 +316,7 @@ func testFeedUnionRefused(t *testing.T, b *browser.Browser) {
 	for i, feed := range []string{"a", "b"} {
 		others[i].WantGot(browser.Say(s, feed, "to who was let in"))
 	}
-	harness.AwaitNumber(t, "connections", 1, func() int { return s.Connections() })
+	s.AwaitConnections(1)
 }
 
 func testFeedUnionTooLarge(t *testing.T, b *browser.Browser) {

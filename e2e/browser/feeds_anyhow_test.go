@@ -316,5 +316,5 @@ func testFeedsAnyhow(t *testing.T, b *browser.Browser) {
 			t.Errorf("of closed Feeds there are %s", states)
 		}
 	}
-	harness.AwaitNumber(t, "connections", 0, func() int { return s.Connections() })
+	s.AwaitConnections(0)
 }

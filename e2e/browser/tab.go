@@ -163,12 +163,7 @@ func (tab *Tab) Eval(expression string) string {
 // Wait waits until an expression is true.
 func (tab *Tab) Wait(expression string) {
 	tab.t.Helper()
-	tab.WaitWithin(harness.Patience, expression)
-}
-
-func (tab *Tab) WaitWithin(limit time.Duration, expression string) {
-	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, limit)
+	ctx, cancel := context.WithTimeout(tab.ctx, harness.Patience)
 	defer cancel()
 	// Poll's own timeout goes by the page's clock, which may be a hasty one.
 	for {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // P3: the polyfill of EventSource that is used most says in the address where it
@@ -36,7 +35,7 @@ func TestP3_PolyfillMissesNothingOverARestart(t *testing.T) {
 		readers = append(readers, r)
 		running.Go(func() { readWithNode("event-source-polyfill.mjs")(ctx, r) })
 	}
-	harness.AwaitNumber(t, "readers", len(readers), func() int { return s.Connections() })
+	s.AwaitConnections(len(readers))
 	var want []string
 	publish := func() {
 		text := fmt.Sprint("item ", len(want)+1)
@@ -44,7 +43,7 @@ func TestP3_PolyfillMissesNothingOverARestart(t *testing.T) {
 	}
 	arrive := func() {
 		t.Helper()
-		limit, stop := context.WithTimeout(ctx, time.Minute)
+		limit, stop := context.WithTimeout(ctx, harness.Patience)
 		defer stop()
 		for _, r := range readers {
 			r.await(limit, len(want))
@@ -67,7 +66,7 @@ func TestP3_PolyfillMissesNothingOverARestart(t *testing.T) {
 	publish() // before they come back
 	publish()
 	arrive()
-	harness.AwaitNumber(t, "readers", len(readers), func() int { return s.Connections() })
+	s.AwaitConnections(len(readers))
 	publish() // what comes twice comes before that
 	arrive()
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // legacyLocation is all that such a site has in nginx of its legacy server.
@@ -26,19 +25,23 @@ func legacySite(t *testing.T, server, page string) string {
 	}
 	address, said := proxies.RunNginx(t, t.TempDir(), "server_name example.com; "+strings.ReplaceAll(legacyLocation, ":8001", ":"+port)+
 		"location = /admin.html { default_type text/html; return 200 '"+page+"'; }")
-	for end := time.Now().Add(harness.Patience); ; time.Sleep(10 * time.Millisecond) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("nginx said %s", said)
+		}
+	})
+	harness.Await(t, "nginx has the page", func() bool {
 		resp, err := http.Get("http://" + address + "/admin.html")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode != http.StatusOK {
-				t.Fatalf("the page is answered %s", resp.Status)
-			}
-			return address
+		if err != nil {
+			return false
 		}
-		if time.Now().After(end) {
-			t.Fatalf("nginx does not get ready: %v\n%s", err, said)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("the page is answered %s", resp.Status)
 		}
-	}
+		return true
+	})
+	return address
 }
 
 // legacyPage is a page as the legacy servers had them: it polls, and posts a form.
@@ -77,7 +80,7 @@ func TestLegacy_OwnNginxConfiguration(t *testing.T) {
 	b := browser.Start(t, "MAP example.com:80 "+address)
 	tab := b.Open(t, "http://example.com/admin.html")
 	for _, text := range []string{"one", "two"} {
-		harness.AwaitNumber(t, "page that waits", 1, func() int { return s.Connections() })
+		s.AwaitConnections(1)
 		tab.Eval(`form.elements.text.value = "` + text + `", form.requestSubmit(), ""`)
 		tab.Wait(`[...document.querySelectorAll("li")].some(li => li.textContent === "` + text + `")`)
 		tab.Wait(`document.querySelector("#sent").textContent.includes("200 ".repeat(document.querySelectorAll("li").length))`)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // FindNginx returns where nginx is, "" for nowhere. Debian has it where only
@@ -73,14 +72,16 @@ http {
 // awaitProxy waits until somebody answers at an address.
 func awaitProxy(t *testing.T, address string, said fmt.Stringer) {
 	t.Helper()
-	for end := time.Now().Add(harness.Patience); ; time.Sleep(10 * time.Millisecond) {
+	defer func() {
+		if t.Failed() {
+			t.Logf("the proxy said %s", said)
+		}
+	}()
+	harness.Await(t, "the proxy answers", func() bool {
 		resp, err := http.Get("http://" + address + "/readyz")
 		if err == nil {
 			resp.Body.Close()
-			return
 		}
-		if time.Now().After(end) {
-			t.Fatalf("the proxy does not get ready: %v\n%s", err, said)
-		}
-	}
+		return err == nil
+	})
 }
