@@ -241,7 +241,7 @@ func newUpstreams(cfg *config.Config, hub *stream.Hub, log *slog.Logger) (*upstr
 			Name: u.Name, URL: u.URL, Feed: u.Feed, Token: string(u.Token), Idle: time.Duration(u.IdleTimeout),
 		})
 	}
-	return upstream.New(list, upstream.Options{Hub: hub, Log: log, MaxItemBytes: int(cfg.Limits.MaxItemBytes)})
+	return upstream.New(list, upstream.Options{Hub: hub, Logger: log, MaxItemBytes: int(cfg.Limits.MaxItemBytes)})
 }
 
 // stopUpstreams gives what was read last a part of the time to be committed: it

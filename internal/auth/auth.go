@@ -1,6 +1,5 @@
-// Package auth decides what a credential may do (P8). It knows keys and rules
-// on feed names; where a credential stands in a request is the caller's
-// business.
+// Package auth decides what a credential allows (P8). It knows keys and rules
+// on feed names; the caller finds the credential in the request.
 package auth
 
 import (
@@ -12,7 +11,8 @@ import (
 	"feedd/internal/selector"
 )
 
-// Principal is who asks. The zero Principal is somebody without a credential.
+// Principal is the identity behind a request. The zero Principal has no
+// credential.
 type Principal struct{ admin bool }
 
 // Anonymous reports whether the principal gave no credential.
@@ -29,7 +29,7 @@ func (p Principal) Name() string {
 	return "anyone"
 }
 
-// Rules say which feeds are open to everybody. They may be called from any
+// Rules say which feeds are open without a credential. They may be called from any
 // goroutine, with any feed name.
 type Rules struct {
 	Read    func(feed string) bool
@@ -57,8 +57,9 @@ func New(adminKey string, rules Rules) *Authority {
 	return a
 }
 
-// Change puts another key and other rules in force: for who asks from now on,
-// not for what was allowed already. Changes must not overlap.
+// Change puts another key and other rules in force, for requests from now on and
+// not for what was allowed before. Changes must not overlap. The key must not be
+// empty.
 func (a *Authority) Change(adminKey string, rules Rules) {
 	if adminKey == "" {
 		panic("auth: the admin key is empty")
@@ -76,17 +77,18 @@ func (a *Authority) Scope(p Principal) string {
 	return p.Name() + "/" + strconv.Itoa(a.now.Load().number)
 }
 
-// Changes returns how many changes there were: who was let in before one of them
-// may owe that to what is no longer in force.
+// Changes returns the number of changes. A request that was allowed before one of
+// them may have been allowed by a key or rule that is no longer in force.
 func (a *Authority) Changes() int { return a.now.Load().number }
 
 // Administrator returns the principal that may do everything, for a caller
 // that needs no key, such as the owner of the data directory.
 func (a *Authority) Administrator() Principal { return Principal{admin: true} }
 
-// Identify returns whose key it is, false for nobody's.
+// Identify returns the principal of a key, and false for an unknown key.
 func (a *Authority) Identify(key string) (Principal, bool) {
-	// Digests are of one length, so that the comparison tells nothing.
+	// Digests have one length, so that the time of the comparison tells nothing
+	// about the key.
 	sum := sha256.Sum256([]byte(key))
 	if subtle.ConstantTimeCompare(sum[:], a.now.Load().admin[:]) == 1 {
 		return Principal{admin: true}, true
@@ -106,8 +108,8 @@ func (a *Authority) MayReadAny(p Principal, sel selector.Selection) bool {
 	return p.admin || a.now.Load().rules.ReadAny(sel)
 }
 
-// MayPublish reports whether the principal may publish to the feed. Feeds of
-// feedd's own are nobody's to publish to.
+// MayPublish reports whether the principal may publish to the feed. Only
+// feedd itself publishes to feeds of its own.
 func (a *Authority) MayPublish(p Principal, feed string) bool {
 	return !selector.Internal(feed) && (p.admin || a.now.Load().rules.Publish(feed))
 }

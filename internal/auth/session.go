@@ -17,18 +17,21 @@ import (
 )
 
 const (
-	// SessionAge is how long a session lasts.
+	// SessionAge is how long a session lasts: an operator who looks in each week
+	// need not bring the key again, and a forgotten browser does not stay signed in.
 	SessionAge = 7 * 24 * time.Hour
-	// TicketAge is how long a ticket can be traded for a session.
+	// TicketAge is how long a ticket can be traded for a session: long enough to
+	// open the link on another device, and short because links are kept in histories.
 	TicketAge = 10 * time.Minute
-	// maxSessions and maxTickets are how many there are at most; the one that
+	// maxSessions and maxTickets bound their number, and so the file of sessions
+	// (80 KB) and what a script that signs in again and again takes. The one that
 	// ends first makes room.
 	maxSessions, maxTickets = 1000, 100
 )
 
 // Sessions are the browsers that are signed in as the administrator. Each holds
-// a token in the place of the key, which no page keeps. A ticket is a promise
-// of a session: it may stand in a link, since it is good once and not for long.
+// a token in the place of the key, which no page keeps. A ticket can be traded for
+// a session. It may stand in a link, because it works once and not for long.
 //
 // Tokens and tickets are random, and only their digests are kept. The digests
 // depend on the admin key: with another key all sessions have ended. All
@@ -43,19 +46,19 @@ type Sessions struct {
 	tickets map[digest]lease
 }
 
-// ErrKeyChanged says that the admin key is another one than when it was looked at
-// who asks.
+// ErrKeyChanged says that the admin key has changed since the request was
+// identified.
 var ErrKeyChanged = errors.New("the admin key has changed meanwhile")
 
 // lease is how long a session or a ticket is good.
 type lease struct {
 	until time.Time
-	// life ends with a session, whatever ends it; nil for a ticket.
+	// life ends with a session, for any cause; nil for a ticket.
 	life context.Context
 	end  context.CancelFunc
 }
 
-// seal is what comes of an admin key.
+// seal is what is derived from an admin key.
 type seal struct {
 	key  []byte
 	name string
@@ -70,16 +73,18 @@ func newSeal(adminKey string) *seal {
 
 type digest [sha256.Size]byte
 
-// SessionStore keeps sessions over a restart. What it keeps lets nobody in.
+// SessionStore keeps sessions over a restart. What it keeps are digests, with
+// which one cannot sign in.
 type SessionStore interface {
-	// Load returns what was saved last, nothing where nothing was.
+	// Load returns what was saved last, nil if nothing was.
 	Load() ([]byte, error)
-	// Save replaces it, whole or not at all.
+	// Save replaces all of it, or nothing if it fails.
 	Save([]byte) error
 }
 
-// OpenSessions returns the sessions in the store, nil for one that lasts as
-// long as the process. What it holds and cannot be read is left out.
+// OpenSessions returns the sessions in the store. With a nil store they last as
+// long as the process. Lines of the store that cannot be read are left out; an
+// error is the store's.
 func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 	s := &Sessions{
 		store: store, now: time.Now,
@@ -104,8 +109,8 @@ func OpenSessions(adminKey string, store SessionStore) (*Sessions, error) {
 }
 
 // ChangeKey ends all sessions and tickets, because they were made with another
-// admin key. When it fails, they have ended as long as the process lives, and
-// after that as well.
+// admin key. If saving fails, they have ended all the same, also after a restart:
+// their digests are of the old key.
 func (s *Sessions) ChangeKey(adminKey string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,15 +133,15 @@ func (s *seal) digest(kind, secret string) digest {
 }
 
 // Name returns a word that is the same for all sessions of an admin key, and
-// another one for another key: a browser holds one cookie of a name for a host,
-// whatever the port.
+// another one for another key. A browser holds one cookie of a name for a host,
+// so two servers on different ports need different names.
 func (s *Sessions) Name() string { return s.seal.Load().name }
 
-// Begin begins a session and returns its token, and when it ends. It is for who
-// was found to be the administrator after Name had returned name; ErrKeyChanged:
-// the key has changed since, and there is no session. With another error it is
-// not stored, and lasts as long as the process: an administrator must get in also
-// when the disk is full.
+// Begin begins a session and returns its token, and when it ends. The caller takes
+// the name from Name before it identifies the administrator. ErrKeyChanged means
+// that the key has changed since, and there is no session. With another error the
+// session is not stored, and lasts as long as the process, because an
+// administrator must get in also when the disk is full.
 func (s *Sessions) Begin(name string) (token string, end time.Time, err error) {
 	token = secret()
 	s.mu.Lock()
@@ -150,8 +155,8 @@ func (s *Sessions) Begin(name string) (token string, end time.Time, err error) {
 	return token, end, s.saveLocked()
 }
 
-// Holds reports whether the token is that of a session. What the session alone
-// allows must end with its life, whose deadline is when it runs out.
+// Holds reports whether the token is that of a session. Connections that only the
+// session allows must end with its life, whose deadline is the session's end.
 func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +221,8 @@ func (s *Sessions) saveLocked() error {
 	return nil
 }
 
-// makeRoom takes out those that have ended, and where that is not enough the
-// one that ends first.
+// makeRoom takes out those that have ended, and if that is not enough the one
+// that ends first.
 func makeRoom(leases map[digest]lease, now time.Time, most int) {
 	var first digest
 	for d, l := range leases {
@@ -232,7 +237,7 @@ func makeRoom(leases map[digest]lease, now time.Time, most int) {
 	}
 }
 
-// drop takes one out, and ends what lives by it.
+// drop takes a lease out, and ends its life.
 func drop(leases map[digest]lease, d digest) {
 	if end := leases[d].end; end != nil {
 		end()

@@ -10,7 +10,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// Exceeds reports whether a backlog of so many items and bytes is above the
+// Exceeds reports whether a backlog of the given items and bytes is above the
 // bounds of r. Oldest is its first item, 0 if there is none. The newest item
 // alone is never more bytes than allowed, so that a feed keeps at least that.
 func Exceeds(r stream.Retention, items int, bytes int64, oldest stream.ID, now time.Time) bool {

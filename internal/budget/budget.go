@@ -12,11 +12,11 @@ import (
 type Budget struct {
 	total int64
 	share int64   // of one address; 0: there is no such bound
-	whole *Budget // what this is a part of; nil: of none
+	whole *Budget // the budget that this is a part of; nil: of none
 
 	mu     sync.Mutex // guards the rest
 	used   int64
-	byAddr map[netip.Addr]int64 // nil where share is 0
+	byAddr map[netip.Addr]int64 // nil if share is 0
 }
 
 // New returns a budget of total bytes, of which one address may have share
@@ -37,10 +37,10 @@ func (b *Budget) Part(total, share int64) *Budget {
 	return part
 }
 
-// Take takes n bytes for a client at addr, all of them or none. It returns
-// false where that would be more than the budget, what it is a part of, or the
-// address's share. The zero Addr (a unix socket has no address) has no share to
-// keep to.
+// Take takes n bytes for a client at addr, all of them or none. It returns false
+// if that is more than the budget, the budget that it is a part of, or the
+// address's share allows. The zero Addr (a unix socket has no address) has no
+// share.
 func (b *Budget) Take(addr netip.Addr, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,9 +69,8 @@ func (b *Budget) Give(addr netip.Addr, n int64) {
 	}
 }
 
-// Leave gives n bytes that were taken for addr back to this part alone: from
-// now on they are taken from what it is a part of, and are to be given back
-// there.
+// Leave gives n bytes that were taken for addr back to this part alone. They stay
+// taken from the budget that it is a part of, and are to be given back there.
 func (b *Budget) Leave(addr netip.Addr, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

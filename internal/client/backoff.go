@@ -16,12 +16,13 @@ type Backoff struct {
 
 // Next returns the wait before the next try, at least atLeast.
 func (b *Backoff) Next(atLeast time.Duration) time.Duration {
+	// 16 doublings of any First are beyond any Most; more would overflow.
 	d := b.First << min(b.failures, 16)
 	b.failures++
 	if d > b.Most || d <= 0 {
 		d = b.Most
 	}
-	// Two thirds of Most is where the jitter still ends at most.
+	// From two thirds of Most on, half of it at random would go beyond Most.
 	d = min(max(d, atLeast), max(b.Most*2/3, atLeast))
 	return d + rand.N(d/2+1)
 }

@@ -13,15 +13,15 @@ import (
 // left out, and each line end (CRLF, CR or LF) becomes LF.
 //
 // It hands out at most one block with a Read. The library searches all that it
-// has buffered for each block and again after each Read, so that larger
-// helpings of small blocks, or a large block in small helpings, would cost it
-// time in the square of their size.
+// has buffered for each block and again after each Read. So many small blocks in
+// one Read, or a large block in small parts, would take it time in the square of
+// their size.
 //
 // All fields belong to the goroutine that reads.
 type blocks struct {
 	src  io.ReadCloser
 	idle *time.Timer   // ends the connection; runs only while src is read
-	wait time.Duration // how long that may take
+	wait time.Duration // how long one read may take
 	most int           // size of a block, in bytes
 	// standard says that lines are put into the words of standard.go, and that a
 	// block which is too large is handed out without its data. Else it is an
@@ -43,7 +43,8 @@ type blocks struct {
 // errTooLarge ends Follow: the event would come again after each reconnect.
 var errTooLarge = errors.New("an event is larger than the limit of the reader")
 
-// keepBlock is how much memory is kept for the next block, in bytes.
+// keepBlock is how much memory is kept for the next block, in bytes: most blocks
+// are smaller, and after a larger one its memory is given back.
 const keepBlock = 1 << 20
 
 func newBlocks(src io.ReadCloser, idle *time.Timer, wait time.Duration, most int) *blocks {

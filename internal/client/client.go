@@ -28,7 +28,7 @@ type Client struct {
 	origin    string // of base
 	notify    func(err error, wait time.Duration)
 	transport http.RoundTripper // adds the key, within the origin
-	own       *http.Transport   // nil where the caller brought one
+	own       *http.Transport   // nil if the caller brought one
 }
 
 // New returns a Client. It does not connect.
@@ -69,13 +69,17 @@ func (c *Client) feedURL(selector string, query url.Values) string {
 	return u
 }
 
-// newTransport is net/http's own, made for streams: it does not ask for
-// compression, which proxies do by the buffer, and it notices a dead HTTP/2
-// connection, which a new stream would otherwise be put on.
+// pingTimeout is how long an HTTP/2 connection may be silent before it is asked
+// for a sign of life, and how long it may take to answer: as long as a heartbeat.
+const pingTimeout = 15 * time.Second
+
+// newTransport is net/http's own, made for streams. It does not ask for
+// compression, because proxies hold a stream back until their buffer is full. And
+// it notices a dead HTTP/2 connection, which a new stream would otherwise use.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingTimeout, PingTimeout: pingTimeout}
 	return t
 }
 

@@ -25,7 +25,7 @@ func (l *loop) connection(parent context.Context) error {
 	lib := sse.NewClient(l.url(), sse.ClientMaxBufferSize(2*l.most))
 	tr := &streamTransport{next: l.client.transport, idle: idle, silence: l.silence, most: l.most, standard: l.standard}
 	lib.Connection = &http.Client{Transport: tr, CheckRedirect: l.client.checkRedirect}
-	// Who says nothing of codings is content with any (RFC 9110, section 12.5.3).
+	// Without Accept-Encoding any coding may come (RFC 9110, section 12.5.3).
 	lib.Headers = map[string]string{"User-Agent": "feedd", "Accept-Encoding": "identity"}
 	lib.ReconnectStrategy = once{}
 	lib.ResponseValidator = l.validate
@@ -57,15 +57,15 @@ func (l *loop) connection(parent context.Context) error {
 	return ErrEnded
 }
 
-// once is the library's reconnect strategy that makes none: it answers what
-// the strategy's package calls Stop.
+// once is a reconnect strategy for the library that does not reconnect: -1 is
+// what the strategy's package calls Stop.
 type once struct{}
 
 func (once) NextBackOff() time.Duration { return -1 }
 func (once) Reset()                     {}
 
-// validate is what the library asks about the answer. Where it fails, the
-// library leaves the body open.
+// validate is called by the library with the answer. If it fails, the library
+// leaves the body open.
 func (l *loop) validate(_ *sse.Client, resp *http.Response) error {
 	if err := checkStream(resp); err != nil {
 		resp.Body.Close()
@@ -98,7 +98,7 @@ func isStream(resp *http.Response) bool {
 }
 
 // streamTransport gives the library bodies that it can read safely, and bounds
-// how long an answer may take to begin, or, where it is no stream, to end.
+// how long an answer may take to begin or, if it is no stream, to end.
 type streamTransport struct {
 	next     http.RoundTripper
 	idle     *time.Timer

@@ -13,17 +13,20 @@
 // [Client.Follow] hands every selected item to its handler, once and in order,
 // over any number of connections. It stands at a position: the id of the last
 // block that came whole and that the handler took. Each reconnect presents
-// that position, and the server goes on from there; where something is gone
-// the handler gets the gap first. Refusals that will not pass end Follow.
+// that position, and the server goes on from there; if something is gone the
+// handler gets the gap first. Refusals that will not pass end Follow.
 //
 // [Client.FollowURL] reads the event stream of any server in the same way, as
 // the HTML standard says what its fields mean, and never gives up.
 //
+// The parser of streams is our own (blocks.go, standard.go); the transport loop is
+// that of r3labs/sse.
+//
 // # The key
 //
 // The key is sent to the origin (scheme, host and port) of the server that the
-// Client was made for and to no other, whatever redirects say. A publish
-// follows a redirect only within that origin and only where the method stays.
+// Client was made for and to no other, also after redirects. A publish follows a
+// redirect only within that origin and only if the method stays.
 //
 // # Goroutines
 //

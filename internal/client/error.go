@@ -52,10 +52,11 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// maxAnswer bounds what is read of an answer that is not a stream, in bytes.
+// maxAnswer bounds what is read of an answer that is not a stream, in bytes: a
+// receipt or a problem has at most some KiB.
 const maxAnswer = 1 << 20
 
-// refusal makes an Error of an answer. It reads the body and leaves it open.
+// refusal makes an Error of an answer. It reads the body and does not close it.
 func refusal(resp *http.Response, now time.Time) *Error {
 	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
@@ -78,7 +79,7 @@ func refusal(resp *http.Response, now time.Time) *Error {
 
 // printable makes what a server wrote fit for one line on a terminal.
 func printable(s string) string {
-	const most = 500
+	const most = 500 // bytes: some lines of a terminal
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
@@ -90,7 +91,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// maxRetryAfter bounds how long a server can send us away.
+// maxRetryAfter bounds the wait that a server asks for, so that a broken header
+// does not stop a publisher for days.
 const maxRetryAfter = 10 * time.Minute
 
 // retryAfter reads the header of that name (RFC 9110, section 10.2.3): seconds
@@ -121,7 +123,8 @@ func passing(err error) (bool, time.Duration) {
 	return true, 0
 }
 
-// bare returns what net/http wraps in the method and the whole address.
+// bare returns the error that net/http wraps together with the method and the
+// whole address.
 func bare(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -130,8 +133,8 @@ func bare(err error) error {
 	return err
 }
 
-// errNotStream is what an answer means that no event stream begins with.
+// errNotStream: the answer is no event stream.
 var errNotStream = errors.New("this is no event stream")
 
-// errNotFeedd is what an answer means that no feedd gives.
+// errNotFeedd: no feedd gives such an answer.
 var errNotFeedd = errors.New("this is no answer of a feedd server")

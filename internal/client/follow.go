@@ -15,7 +15,7 @@ import (
 // Options says where Follow begins and what it passes. The zero Options is the
 // live stream from now on.
 type Options struct {
-	// Where to begin, the first that is set: behind the position After; at
+	// The place to begin, the first that is set: behind the position After; at
 	// Since, which is an id, a time (RFC 3339), a duration back, "all" or
 	// "now"; with the newest Last items. They count until a position is known.
 	After string
@@ -24,8 +24,8 @@ type Options struct {
 	// Events passes only items with one of these names; "message" stands for
 	// items without one. Gaps always pass.
 	Events []string
-	// Heartbeat is how often the server sends at least something; when nothing
-	// came for twice as long, the connection is given up. 0: 15 s.
+	// Heartbeat is the longest silence of a live stream. After twice as long
+	// without a byte the connection is given up. 0: 15 s.
 	Heartbeat time.Duration
 	// MaxEventBytes bounds the envelope of an item; a larger one ends Follow.
 	// 0: 16 MiB.
@@ -33,8 +33,8 @@ type Options struct {
 }
 
 const (
-	defaultHeartbeat     = 15 * time.Second
-	defaultMaxEventBytes = 16 << 20
+	defaultHeartbeat     = 15 * time.Second // that of a server by default
+	defaultMaxEventBytes = 16 << 20         // 16 times max_item_bytes by default
 	// blockSlack is what a block may have besides the envelope, in bytes: its
 	// other fields, and comments.
 	blockSlack = 64 << 10
@@ -48,13 +48,13 @@ type Message struct {
 	// notice, on one line.
 	Raw []byte
 	// Position is where the reader stands once this is handled; Options.After
-	// takes it. It is "" where the server gave none.
+	// takes it. It is "" if the server gave none.
 	Position string
 }
 
 // Handler takes the messages, one after the other, from the goroutine that
 // called Follow. An error ends Follow. It may take its time: the connection
-// does not count as idle meanwhile, though the server may give it up.
+// does not count as idle meanwhile, but the server may give it up.
 type Handler func(Message) error
 
 // ErrClosing is what Config.Notify gets when the server ended the stream with
@@ -63,8 +63,8 @@ type ErrClosing struct{ Reason string }
 
 func (e *ErrClosing) Error() string { return "the server closed the stream: " + printable(e.Reason) }
 
-// ErrEnded is what Config.Notify gets when a stream came to its end without a
-// word, which is nothing unusual.
+// ErrEnded is what Config.Notify gets when a stream ended without a notice, as
+// behind a proxy that bounds its length.
 var ErrEnded = errors.New("the stream ended")
 
 var errStalled = errors.New("the stream stalled: not even a heartbeat came")

@@ -14,13 +14,13 @@ import (
 type URLOptions struct {
 	// After is the id to present first, "" for none.
 	After string
-	// Idle is after how long without a byte the connection is given up. 0: 1
-	// minute.
+	// Idle is how long the connection may be without a byte before it is given up.
+	// 0: 1 minute.
 	Idle time.Duration
 	// MaxDataBytes bounds the data of an event; of a larger one only the rest is
 	// handed out. 0: 16 MiB.
 	MaxDataBytes int
-	// Opened, where set, is called when a stream began, from the goroutine that
+	// Opened, if set, is called when a stream began, from the goroutine that
 	// called FollowURL.
 	Opened func()
 }
@@ -31,28 +31,30 @@ type URLOptions struct {
 type Event struct {
 	// Name is the event's, "" for none and for message, which means the same.
 	Name string
-	// ID is the last event id: this block's own or, where it had none, that of
+	// ID is the last event id: this block's own or, if it had none, that of
 	// the one before. Options.After takes it.
 	ID string
-	// Data is empty where the block was no event, but told an id.
+	// Data is empty if the block was no event and only had an id.
 	Data []byte
 	// TooLarge says that there was data, and that it was more than MaxDataBytes.
 	TooLarge bool
-	// Gap is set instead of Data where a feedd says that items are gone.
+	// Gap is set instead of Data if a feedd says that items are gone.
 	Gap *wire.GapNotice
 }
 
-// maxRefused is the longest wait of FollowURL after a refusal.
+// maxRefused is the longest wait of FollowURL after a refusal, which a person has
+// to mend: 5 minutes after that it is connected again.
 const maxRefused = 5 * time.Minute
 
 // FollowURL hands the events of any server's event stream to handle until the
 // context ends or the handler fails, and returns that error, never nil. It does
-// not give up: not after a refusal (each status but 200, another content type,
-// which the standard takes for the end), where the waits become longer, up to 5
-// minutes. The key goes along only where the address is of the Client's server.
+// not give up, not even after a refusal (a status other than 200, or another
+// content type), which the standard takes for the end. Then the waits become
+// longer, up to 5 minutes. The key is sent only if the address is of the Client's
+// server.
 //
-// What comes twice or not at all over a reconnect is the server's affair: it is
-// presented the last id that the handler took. An id that no header can carry
+// A reconnect presents the last id that the handler took. Whether events come
+// twice, or are missing, depends on the server. An id that no header can carry
 // (with a control character), or of more than 4096 bytes, counts as none.
 func (c *Client) FollowURL(ctx context.Context, address string, opt URLOptions, handle func(Event) error) error {
 	u, err := url.Parse(address)
@@ -68,7 +70,8 @@ func (c *Client) FollowURL(ctx context.Context, address string, opt URLOptions, 
 	f := &urlFollower{most: opt.MaxDataBytes, handle: handle}
 	f.loop = loop{
 		client: c, url: func() string { return address }, silence: opt.Idle,
-		// A line of data has 6 bytes more than it says, and a line end is data.
+		// Each byte of data may be a line end, which takes a line of its own: "data: "
+		// are 6 bytes more.
 		most: 7*opt.MaxDataBytes + blockSlack, standard: true,
 		block: f.event, opened: opt.Opened, patience: maxRefused, position: opt.After,
 	}
@@ -118,7 +121,7 @@ func (f *urlFollower) event(name, id, retry string, data []byte) error {
 }
 
 // closingOf returns feedd's notice of the end of a stream, nil for any other
-// data: also other servers may call an event so.
+// data: other servers may have events of that name.
 func closingOf(data []byte) *wire.ClosingNotice {
 	c, err := wire.DecodeClosing(data)
 	if err != nil || c.Reason == "" || c.Retry == 0 {

@@ -37,13 +37,15 @@ func (k *keyed) home(req *http.Request) bool {
 	return false
 }
 
+// maxRedirects is how many redirects are followed. More than two or three (to TLS,
+// to another host, to a path) are a loop.
 const maxRedirects = 5
 
 var errRedirects = errors.New("the server redirects too often")
 
-// checkRedirect is the http.Client.CheckRedirect of every request: GET goes
-// where it is sent, without the key once it left the origin; a POST goes only
-// where it stays a POST and in the origin.
+// checkRedirect is the http.Client.CheckRedirect of every request. A GET follows
+// each redirect, without the key outside of the origin. A POST follows only if it
+// stays a POST and in the origin.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errRedirects

@@ -19,10 +19,10 @@ type loop struct {
 	standard bool
 	// block takes what one block said. An error ends the connection.
 	block func(name, id, retry string, data []byte) error
-	// opened, where set, is called when a stream began.
+	// opened, if set, is called when a stream began.
 	opened func()
-	// patience is the longest wait after a refusal that will not pass by
-	// itself. 0: such a refusal ends run.
+	// patience is the longest wait after a refusal that does not pass by itself.
+	// 0: such a refusal ends run.
 	patience time.Duration
 
 	position string        // to be presented: of the last block that was handled
@@ -33,7 +33,11 @@ type loop struct {
 }
 
 const (
-	minReconnect = time.Second // also until the server says retry
+	// minReconnect is the first wait, until the server says another with retry, and
+	// the shortest: a server that says 0 must not be asked without end.
+	minReconnect = time.Second
+	// maxReconnect is the longest wait: after a stop of some hours a server has its
+	// readers back within half a minute.
 	maxReconnect = 30 * time.Second
 )
 
@@ -70,7 +74,7 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// retry takes over how long the server wants its readers to stay away: whole
+// retry takes over the wait that the server asks its readers for: whole
 // milliseconds, digits only (HTML standard, 9.2.6).
 func (l *loop) retry(s string) {
 	ms, err := strconv.ParseUint(s, 10, 32)
@@ -79,11 +83,12 @@ func (l *loop) retry(s string) {
 	}
 }
 
-// maxID is the longest id that is presented, in bytes.
+// maxID is the longest id that is presented, in bytes: servers take headers of at
+// least 8 KiB in all.
 const maxID = 4096
 
-// sendable reports whether an id can be presented as Last-Event-ID. One that
-// can not would break each reconnect. A header carries any bytes but control
+// sendable reports whether an id can be presented as Last-Event-ID. Any other
+// would break each reconnect. A header carries any bytes but control
 // characters (RFC 9110, section 5.5).
 func sendable(id string) bool {
 	if len(id) > maxID {

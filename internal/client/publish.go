@@ -48,18 +48,21 @@ func (e *DraftError) Unwrap() error { return e.Err }
 func ParseTTL(s string) (time.Duration, error) { return wire.ParseTTL(s) }
 
 const (
+	// The waits between tries of a publish: a restart of the server takes about a
+	// second, and a publisher that waits holds items back.
 	firstRetry = 250 * time.Millisecond
 	maxRetry   = 5 * time.Second
-	// patience is how long one try may take, and lineRate what it may take
-	// longer for each byte of the body: 64 KiB a second.
+	// patience is how long one try may take, longer than any commit that is not
+	// stuck, and lineRate what it may take longer for each byte of the body: 64 KiB a
+	// second, four times the slowest that the server takes.
 	patience = 30 * time.Second
 	lineRate = time.Second / (64 << 10)
 )
 
 // Publish publishes one item. key is the Idempotency-Key; "" for one of the
-// Client's own. When the context ends first, the error wraps the context's and
-// what the last try failed by, and the item may have been stored all the same:
-// a later Publish with the same key settles it.
+// Client's own. If the context ends first, the error wraps the context's and that
+// of the last try, and the item may have been stored all the same: a later Publish
+// with the same key settles it.
 func (c *Client) Publish(ctx context.Context, feed string, d Draft, key string) (Receipt, error) {
 	query := url.Values{}
 	setMeta(query, &d)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 )
 
-// The library does not read fields in every point as the HTML standard says
-// (9.2.6). For streams of other servers than feedd each line is put into words
-// that both read alike; what the library has no words for goes through it as a
-// value that no server can send, since it is left out where one does.
+// The library does not read all fields as the HTML standard says (9.2.6). For
+// streams of other servers than feedd each line is changed into one that both read
+// alike. What the library cannot express goes through it as a value that no server
+// can send, because such a value is left out if a server sends it.
 const (
 	resetID  = "\x00"      // as an id: the server took its last id back
 	tooLarge = "too large" // as a retry: the block's data was left out

@@ -4,8 +4,8 @@ import "unicode/utf8"
 
 // decodeUTF8 returns b with U+FFFD for what is not UTF-8, as the Encoding
 // standard decodes: one for the longest beginning of a character that the next
-// byte breaks, or else for a single byte. It returns b itself where all is
-// well.
+// byte breaks, or else for a single byte. It returns b itself if all of it
+// is UTF-8.
 func decodeUTF8(b []byte) []byte {
 	if utf8.Valid(b) {
 		return b

@@ -1,4 +1,4 @@
-// Package clip makes text that strangers wrote fit to be logged.
+// Package clip makes text from clients and other servers fit to be logged.
 package clip
 
 import (
@@ -10,22 +10,23 @@ import (
 )
 
 const (
-	// Most is how many characters of what somebody else wrote stand in the log:
-	// enough to know it again.
+	// Most is how many characters of a foreign text stand in the log: enough to
+	// recognise it.
 	Most = 100
-	// mostOfLine is how many characters any one text in the log has. What feedd
-	// itself says is shorter; this is for what was not thought of.
+	// mostOfLine is how many characters any one text in the log has. Texts of
+	// feedd's own are shorter; it bounds foreign texts within errors that no call
+	// of Text has clipped.
 	mostOfLine = 2000
 )
 
-// Text returns the first Most characters of s, with an ellipsis where there are
-// more. What is not printable is escaped as Go does (\n, \x1b, \u202e), so that
-// it can neither begin a line nor speak to a terminal.
+// Text returns the first Most characters of s, with an ellipsis if there are
+// more. Characters that are not printable are escaped as in Go (\n, \x1b, \u202e),
+// so that the text can neither begin a line nor control a terminal.
 func Text(s string) string { return text(s, Most, unicode.IsPrint) }
 
-// Attr bounds and tames whatever text a log record holds; it is for
-// slog.HandlerOptions.ReplaceAttr. A stack is left as it is: it is our own.
-// Line ends are left to the handlers, which escape them.
+// Attr does the same, with a higher bound, for each text of a log record. It is for
+// slog.HandlerOptions.ReplaceAttr. A stack stays as it is, because it has no foreign text.
+// Line ends stay too: the handlers escape them.
 func Attr(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "stack" {
 		return a

@@ -44,7 +44,7 @@ func (r *reserve) take() error {
 // example by an operator in search of room.
 func (r *reserve) gone() bool { return r.held && FileSize(r.path) < r.size }
 
-// fits returns nil if the disk has room for so many bytes.
+// fits returns nil if the disk has room for a file of the given size.
 func (r *reserve) fits(bytes int64) error {
 	if err := makeFile(r.trial(), bytes); err != nil {
 		return err

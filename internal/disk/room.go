@@ -9,7 +9,7 @@ import (
 
 const (
 	// leastReserve is the smallest reserve. The store keeps its WAL shorter than
-	// half the reserve; below 128 KiB each commit would have to move it.
+	// half the reserve, and 128 KiB are the pages of a few commits.
 	leastReserve = 256 << 10
 	// dearNeed is from what need on the disk is asked about its free space at once.
 	// Smaller needs add up to little between two looks, of which there is one every
@@ -43,9 +43,9 @@ type Room struct {
 	held    atomic.Int64 // size of the reserve that is held, else 0
 }
 
-// NewRoom returns the room of the disk that holds dir, a directory. The reserve
-// is so many bytes, 0 for none; at most an eighth of the disk, and a quarter of
-// the bytes that the store may hold, if that is not 0.
+// NewRoom returns the room of the disk that holds the directory dir. Reserve is
+// the size of the reserve in bytes, 0 for none. It is at most an eighth of the
+// disk, and a quarter of store, the bytes that the store may hold (0: no bound).
 func NewRoom(dir string, reserve, store int64, logger *slog.Logger) *Room {
 	if reserve > 0 {
 		all, _ := size(dir)

@@ -45,7 +45,10 @@ func (d *doctor) answer(ctx context.Context) Finding {
 	return Finding{Check: checkAnswer, Status: OK, Says: "an event stream"}
 }
 
-// refusal says what an answer of a kind means that is no event stream.
+// saysMost is how many bytes of an answer a finding repeats: a sentence or two.
+const saysMost = 300
+
+// refusal explains an answer that is no event stream. Kind is its media type.
 func (d *doctor) refusal(resp *http.Response, kind string) Finding {
 	f := Finding{Check: checkAnswer, Status: Wrong, last: true}
 	to := resp.Header.Get("Location")
@@ -60,7 +63,7 @@ func (d *doctor) refusal(resp *http.Response, kind string) Finding {
 		f.Says = fmt.Sprintf("status %d: it sends to %s; look at the feed there", status, to)
 	case status != http.StatusOK:
 		f.Says = strings.TrimSpace(fmt.Sprintf("status %d %s", status, http.StatusText(status)))
-		if text, _ := io.ReadAll(io.LimitReader(resp.Body, 300)); kind != "text/html" && len(text) > 0 {
+		if text, _ := io.ReadAll(io.LimitReader(resp.Body, saysMost)); kind != "text/html" && len(text) > 0 {
 			f.Says += ": " + strings.TrimSpace(string(text))
 		}
 	default:
@@ -69,9 +72,9 @@ func (d *doctor) refusal(resp *http.Response, kind string) Finding {
 	return f
 }
 
-// firstByte: the opening comes at once, so nothing collects what is sent. It
-// says where reading starts, which nobody but feedd knows: without that, what a
-// proxy does to the feed cannot be seen.
+// firstByte: the opening comes at once, so no proxy collects what is sent. It has
+// the position where reading starts, which only feedd knows. Without that there
+// is no feedd behind the proxy, and what the proxy does cannot be seen.
 func (d *doctor) firstByte(ctx context.Context) Finding {
 	f := Finding{Check: checkFirstByte, Status: Wrong}
 	begin := time.Now()
@@ -131,11 +134,11 @@ func (d *doctor) version(context.Context) Finding {
 	return f
 }
 
-// position: a reader that comes back says where it stands, and feedd tells that
-// back to it.
+// position: a reader that reconnects presents its position, and feedd repeats that
+// in the opening.
 func (d *doctor) position(ctx context.Context) Finding {
 	f := Finding{Check: checkPosition, Status: Wrong}
-	const asked = "1" // no store gave it, and it is told back all the same
+	const asked = "1" // no store gave it, and feedd repeats it all the same
 	s, err := d.get(ctx, "Last-Event-ID", asked)
 	if err == nil {
 		defer s.close()
@@ -153,7 +156,7 @@ func (d *doctor) position(ctx context.Context) Finding {
 	return f
 }
 
-// origin: a page elsewhere may read the feed.
+// origin: a page on another site may read the feed.
 func (d *doctor) origin(ctx context.Context) Finding {
 	if d.Origin == "" {
 		return Finding{}
@@ -209,7 +212,7 @@ func (d *doctor) webSocket(ctx context.Context) Finding {
 	return f
 }
 
-// idle: a quiet stream gets its signs of life, and nobody cuts it.
+// idle: a quiet stream gets its heartbeats, and no proxy cuts it.
 func (d *doctor) idle(ctx context.Context) Finding {
 	f := Finding{Check: checkIdle, Status: Wrong}
 	if d.Idle <= 0 {
@@ -258,7 +261,7 @@ func ParseURL(s string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("%q is no address of a feed, such as https://example.com/feeds/news", s)
 	}
-	// As browsers do, whose Origin and Host have no port that goes without saying.
+	// As browsers do: their Origin and Host leave the default port out.
 	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 	return u, nil
 }

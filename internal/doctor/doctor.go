@@ -1,5 +1,5 @@
-// Package doctor looks at a feed through whatever proxies stand before it, as a
-// browser would, and says what they do to it and how to mend that.
+// Package doctor looks at a feed through the proxies before it, as a browser
+// would, and says what they do to it and how to mend that.
 package doctor
 
 import (
@@ -15,13 +15,14 @@ type Config struct {
 	URL *url.URL
 	// Key is sent as a bearer token; "" for none.
 	Key string
-	// Origin is that of a page elsewhere which shall read the feed, such as
+	// Origin is the origin of a page on another site that is to read the feed, such as
 	// https://www.example.com; "" for none.
 	Origin string
 	// Idle is how long a quiet stream is watched. It should be more than the
 	// longest silence that the server allows (its heartbeat).
 	Idle time.Duration
-	// Prompt is how long what should come at once may take. Default: 5 s
+	// Prompt is how long an answer that should come at once may take. 0: 5 s, far
+	// more than any network takes.
 	Prompt time.Duration
 	// Transport makes the connections; nil: one as browsers make them. It must
 	// not ask for compression by itself.
@@ -42,7 +43,7 @@ type Finding struct {
 	Check  string
 	Status Status
 	Says   string
-	// Nginx and Caddy are what to set there, "" where that does not help.
+	// Nginx and Caddy are what to set there, "" if that does not help.
 	Nginx, Caddy string
 	last         bool // nothing else can be looked at
 }

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// errLate: what should have come did not.
+// errLate: nothing came in time.
 var errLate = errors.New("nothing came")
+
+// blocksAhead is how many blocks are read before a check asks for them: more than
+// the opening and the first heartbeats.
+const blocksAhead = 16
 
 // stream is an open answer.
 type stream struct {
@@ -66,14 +70,14 @@ func (d *doctor) get(parent context.Context, fields ...string) (*stream, error) 
 		defer cancel(nil)
 		return nil, &refused{d.refusal(resp, kind)}
 	}
-	s := &stream{resp: resp, blocks: make(chan block, 16)}
+	s := &stream{resp: resp, blocks: make(chan block, blocksAhead)}
 	s.close = func() { cancel(context.Canceled); resp.Body.Close() }
 	go s.read()
 	return s, nil
 }
 
-// read splits the stream into blocks until it ends. What is more of a line than
-// the buffer holds is left out: whoever is asked may be no feedd.
+// read splits the stream into blocks until it ends. It leaves out the part of a
+// line that the buffer has no room for, because the server may be no feedd.
 func (s *stream) read() {
 	defer close(s.blocks)
 	var b block

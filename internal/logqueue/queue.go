@@ -1,6 +1,6 @@
-// Package logqueue lets a server write its log without waiting for whoever
-// reads it. What a pipe, a terminal or a disk does not take stays in a bounded
-// queue; what has no room there is dropped and counted, and a line in the log
+// Package logqueue lets a server write its log without waiting for its reader.
+// Lines that a pipe, a terminal or a disk does not take stay in a bounded queue.
+// Lines that have no room there are dropped and counted, and a line in the log
 // says so once there is room again.
 package logqueue
 
@@ -15,12 +15,16 @@ import (
 )
 
 const (
-	// pieceBytes is how much goes out in one write, where no line is longer:
+	// pieceBytes is how much goes out in one write, if no line is longer:
 	// PIPE_BUF of Linux, up to which the lines of several writers into one pipe
 	// do not mix (pipe(7)).
 	pieceBytes = 4096
-	// againAfter is how long a descriptor that takes nothing now, because
-	// somebody else made it non-blocking, is left alone.
+	// spareBytes is how much memory is kept for the next lines. A flood of lines
+	// makes it larger for a while.
+	spareBytes = 16 * pieceBytes
+	// againAfter is the wait before another write if the descriptor takes nothing
+	// now, which can be because another process made it non-blocking. Waits of 10 ms
+	// cost no time of the processor that one would see.
 	againAfter = 10 * time.Millisecond
 )
 
@@ -34,7 +38,7 @@ type Queue struct {
 	dropped atomic.Uint64
 	kick    chan struct{} // has room for one
 	ended   chan struct{} // closed when the writer is done
-	abandon chan struct{} // closed when nobody waits for it any more
+	abandon chan struct{} // closed when Close has stopped waiting
 
 	mu      sync.Mutex // guards the rest
 	pending []byte     // what the writer takes next
@@ -43,13 +47,13 @@ type Queue struct {
 	closed  bool
 
 	// These are the writer's alone.
-	untold uint64 // lines that were dropped, and no line says so yet
-	torn   bool   // the last line went out without its end
+	unnoted uint64 // lines that were dropped, and no line says so yet
+	torn    bool   // the last line went out without its end
 }
 
-// New returns a queue for at most so many bytes on their way to out. When lines
-// were dropped, what note returns for their number goes in their place; nil: no
-// line says so. The queue has one goroutine, until Close.
+// New returns a queue for at most the given number of bytes on their way to out.
+// If lines were dropped, the line that note returns for their number takes their
+// place; a nil note writes none. The queue has one goroutine, until Close.
 func New(out io.Writer, bytes int, note func(lines uint64) []byte) *Queue {
 	q := &Queue{
 		out: out, most: bytes, note: note,
@@ -63,8 +67,8 @@ func New(out io.Writer, bytes int, note func(lines uint64) []byte) *Queue {
 // either case.
 func (q *Queue) Write(p []byte) (int, error) {
 	q.mu.Lock()
-	// Behind lines that were dropped nothing is taken before the writer has
-	// come to that place, or the log would not say where they are missing.
+	// After lines were dropped none is taken until the writer has come to that
+	// place, else the log would not show where they are missing.
 	if q.closed || q.lost > 0 || q.held+len(q.pending)+len(p) > q.most {
 		lines := countLines(p)
 		q.lost += lines
@@ -91,9 +95,9 @@ func (q *Queue) Bytes() int {
 	return q.held + len(q.pending)
 }
 
-// Close takes nothing more, and waits at most so long until what was taken is
-// written. It reports whether it is. Where it is not, a write may still be under
-// way, and it ends with the process.
+// Close drops all further lines, and waits until those that were taken are
+// written, at most for patience. It reports whether they are. If not, a write may
+// still be under way, and it ends with the process.
 func (q *Queue) Close(patience time.Duration) bool {
 	q.mu.Lock()
 	first := !q.closed
@@ -135,11 +139,11 @@ func (q *Queue) run() {
 			q.held -= len(piece)
 			q.mu.Unlock()
 		}
-		if q.untold += lost; lost > 0 {
-			q.tell()
+		if q.unnoted += lost; lost > 0 {
+			q.noteDropped()
 		}
-		if spare = chunk; cap(spare) > 16*pieceBytes {
-			spare = nil // a flood must not leave its traces
+		if spare = chunk; cap(spare) > spareBytes {
+			spare = nil
 		}
 		if len(chunk) > 0 || lost > 0 {
 			continue
@@ -153,7 +157,7 @@ func (q *Queue) run() {
 
 // send writes lines, or drops them.
 func (q *Queue) send(piece []byte) {
-	if q.tell() {
+	if q.noteDropped() {
 		piece = q.write(piece)
 	}
 	if len(piece) == 0 {
@@ -161,20 +165,20 @@ func (q *Queue) send(piece []byte) {
 	}
 	lines := countLines(piece)
 	q.dropped.Add(lines)
-	q.untold += lines
+	q.unnoted += lines
 }
 
-// tell says how many lines were dropped, and reports whether there is nothing
-// to be told any more.
-func (q *Queue) tell() bool {
-	if q.untold > 0 && (q.note == nil || len(q.write(q.note(q.untold))) == 0) {
-		q.untold = 0
+// noteDropped writes how many lines were dropped, and reports whether there is
+// nothing more to be noted.
+func (q *Queue) noteDropped() bool {
+	if q.unnoted > 0 && (q.note == nil || len(q.write(q.note(q.unnoted))) == 0) {
+		q.unnoted = 0
 	}
-	return q.untold == 0
+	return q.unnoted == 0
 }
 
-// write writes b, behind the end of a line, and returns what could not be
-// written: its lines, and the one that is torn, are lost.
+// write writes b on a new line, and returns what could not be written: its lines,
+// and one that is torn, are lost.
 func (q *Queue) write(b []byte) (rest []byte) {
 	if q.torn && len(q.writeOut([]byte{'\n'})) > 0 {
 		return b
@@ -199,7 +203,7 @@ func (q *Queue) writeOut(b []byte) (rest []byte) {
 	return nil
 }
 
-// wait lets a moment pass. It returns false when nobody waits any more.
+// wait waits for a moment. It returns false if Close has stopped waiting.
 func (q *Queue) wait() bool {
 	select {
 	case <-time.After(againAfter):

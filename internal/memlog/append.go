@@ -113,7 +113,7 @@ func (l *Log) room(b *stream.Batch) error {
 	return nil
 }
 
-// fits reports whether the store may hold so many bytes more.
+// fits reports whether the store may hold need more bytes.
 func (l *Log) fits(need int64) bool {
 	return l.opts.Bytes <= 0 || l.bytes+need <= l.opts.Bytes
 }

@@ -60,8 +60,8 @@ func (l *Log) commit() {
 	}
 }
 
-// change makes one change, in the committer: it calls f with mu held, and tells
-// of what f did. What ran out by then is removed first, so that it neither
+// change makes one change, in the committer: it calls f with mu held, and then the
+// OnCommit function with what f did. What ran out by then is removed first, so that it neither
 // counts nor is counted as lost.
 func (l *Log) change(f func(now time.Time, c *stream.Commit)) {
 	var c stream.Commit
@@ -112,8 +112,8 @@ func (l *Log) forgetKeysLocked(now time.Time) {
 	}
 }
 
-// sweepFeeds is how many feeds the committer looks at before it takes what others
-// want: some 100 us.
+// sweepFeeds is how many feeds the committer looks at before it takes the next
+// task: some 100 us.
 const sweepFeeds = 1000
 
 // sweep is how far the committer has come in looking at all feeds.
@@ -129,9 +129,9 @@ func (s *sweep) begin() {
 	}
 }
 
-// sweepOn removes what ran out by time, some of it. It looks without the mutex,
-// which is the committer's right, so that readers wait only where there is
-// something to do.
+// sweepOn goes on with a sweep: it removes what ran out by time in some feeds. It
+// looks without the mutex, as only the committer may, so that readers wait only if
+// there is something to remove.
 func (l *Log) sweepOn(s *sweep) {
 	now := l.now()
 	var due []*feed

@@ -3,7 +3,7 @@
 // holds is gone with the process; its acknowledgements say so
 // ([Log.Durability] is "memory").
 //
-// # Who may touch what
+// # What may touch what
 //
 // One goroutine changes the store: the committer, started by Open and ended by
 // Close, which waits for it. Append and the methods that change something hand
@@ -12,11 +12,11 @@
 // comes later waits at the channel, and each wait ends with its context.
 //
 // The state is guarded by one mutex, which the committer holds for each change
-// and readers hold to read. The committer itself reads without it, since nobody
-// else writes. Hooks and the Watch function are called without it, so a hook
+// and readers hold to read. The committer itself reads without it, because it is
+// the only writer. Hooks and the Watch function are called without it, so a hook
 // that blocks does not block readers. What a selection matches is found out
-// without it, in an immutable map of the feeds' names: with many patterns and
-// feeds that takes long.
+// without it, in an immutable map of the feeds' names, because with many patterns
+// and feeds that takes long.
 //
 // # What is removed, and when
 //
@@ -24,6 +24,6 @@
 // Items whose ttl ran out are never returned; they are taken out before the next
 // change and by the committer's sweep, every sweepEvery, which also trims by
 // age, drops old keys and forgets feeds, so that memory is given back when
-// nobody publishes any more. Items past their age are readable until they are
-// trimmed: to hide them earlier would be a loss that nobody is told of (P4).
+// publishing has ended. Items past their age are readable until they are trimmed:
+// to hide them earlier would be a loss that readers are not told of (P4).
 package memlog

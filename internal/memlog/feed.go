@@ -17,7 +17,7 @@ type feed struct {
 	bytes      int64             // of items, by Item.Size
 	newest     stream.ID         // of the newest item ever
 	lost       mark
-	touched    time.Time // when somebody last published here or changed it
+	touched    time.Time // when it was last published to or changed
 }
 
 // entry is a place in the order of the log. A removed one stays in Log.all
@@ -48,15 +48,14 @@ func (f *feed) excess(now time.Time) (n int) {
 	return n
 }
 
-// idle reports whether the feed can be forgotten at now: it holds nothing,
-// nobody set anything for it, and nobody touched it for as long as an item may
-// stay.
+// idle reports whether the feed can be forgotten at now: it holds nothing, has no
+// retention of its own, and was not touched for as long as an item may stay.
 func (f *feed) idle(now time.Time) bool {
 	age := f.configured.MaxAge
 	return len(f.items) == 0 && f.own == nil && age > 0 && now.Sub(f.touched) > age
 }
 
-// feedLocked returns the feed, made where there is none.
+// feedLocked returns the feed. It makes it if there is none.
 func (l *Log) feedLocked(name string, now time.Time) *feed {
 	f := l.feeds[name]
 	if f == nil {
@@ -87,8 +86,8 @@ func (l *Log) loseLocked(f *feed, n int, reason stream.Reason) {
 	l.highest = max(l.highest, f.lost.id)
 }
 
-// dropLocked takes an entry out of everything but its feed's items, which the
-// caller does: it knows how to do it for many at once.
+// dropLocked takes an entry out of everything but its feed's items. The caller
+// does that, for many entries at once.
 func (l *Log) dropLocked(e *entry) {
 	size := e.item.Size()
 	e.feed.bytes -= int64(size)
@@ -99,11 +98,11 @@ func (l *Log) dropLocked(e *entry) {
 	e.item = stream.Item{ID: e.item.ID} // readers hold copies; the data may go
 }
 
-// compactLocked drops removed entries from the order of all feeds, when they
-// are more than half of it: so each costs a constant, and they are bounded by
-// what is live.
+// compactLocked drops removed entries from the order of all feeds when they
+// are more than half of it. So each costs a constant, and their number is bounded
+// by that of the live ones.
 func (l *Log) compactLocked() {
-	const small = 1024
+	const small = 1024 // entries that are not worth it: 8 KiB
 	if len(l.all) > 2*l.live+small {
 		l.all = slices.DeleteFunc(l.all, func(e *entry) bool { return e.feed == nil })
 	}

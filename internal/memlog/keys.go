@@ -6,8 +6,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// keyTable remembers idempotency keys with the receipts of their batches, at
-// most so many and not longer than so long. It is guarded by Log.mu.
+// keyTable remembers idempotency keys with the receipts of their batches, within
+// bounds on their number and age. It is guarded by Log.mu.
 type keyTable struct {
 	most  int           // 0: no bound
 	age   time.Duration // 0: no bound

@@ -10,7 +10,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// sweepEvery is how often the committer looks for what ran out by time.
+// sweepEvery is how often the committer looks for items, keys and feeds that ran
+// out by time: retention by age is in seconds.
 const sweepEvery = 500 * time.Millisecond
 
 // Log is a store in memory. All methods may be called from any goroutine.
@@ -50,7 +51,7 @@ type state struct {
 	sources map[string]string
 	bytes   int64 // what StoreOptions.Bytes bounds, see cost.go
 	// highest is the largest lost of all feeds and of forgotten: a reader above
-	// it lost nothing, whatever it selects.
+	// it lost nothing, with any selection.
 	highest stream.ID
 	// forgotten is the loss of feeds that are no longer known. It counts for
 	// every selection that may have held one of them.

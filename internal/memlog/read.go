@@ -12,8 +12,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// scanLimit is how many items one Read looks at: it bounds how long a Read for
-// a rare event holds the mutex.
+// scanLimit is how many items one Read looks at. It bounds how long a Read for
+// a rare event holds the mutex. It is ten times the items that a page has over
+// HTTP, so that a filter that takes one item in ten fills a page.
 const scanLimit = 10_000
 
 // Read implements [stream.Log].
@@ -42,7 +43,8 @@ func (l *Log) Read(ctx context.Context, q stream.Query) (stream.Page, error) {
 }
 
 // minAhead is how many entries behind the first of an unknown feed are looked at
-// for other such feeds, at least.
+// for other such feeds, at least. With fewer, a Read of many feeds would look
+// again for each of them.
 const minAhead = 256
 
 // scan is one Read.
@@ -52,19 +54,19 @@ type scan struct {
 	names []string // of a selection without patterns
 	plain bool
 
-	known    map[*feed]bool // whether it is selected, as far as it was found out
-	unknown  []*feed        // feeds that were met and are not in known
-	ahead    int            // see minAhead
-	left     int            // of ahead, once a feed was unknown
-	loss     bool           // there may be a loss to tell of
-	feeds    []*feed        // those of the selection, where resolved is set
-	resolved bool
+	known     map[*feed]bool // whether it is selected, as far as it was found out
+	unknown   []*feed        // feeds that were met and are not in known
+	ahead     int            // see minAhead
+	remaining int            // of ahead, once a feed was unknown
+	loss      bool           // there may be a loss to tell of
+	feeds     []*feed        // those of the selection, if resolved is set
+	resolved  bool
 
 	page stream.Page
 }
 
-// tryRead makes the page, or returns false where there is something to be found
-// out before.
+// tryRead makes the page, or returns false if something has to be found out
+// before.
 func (l *Log) tryRead(s *scan) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -84,7 +86,7 @@ func (l *Log) tryRead(s *scan) bool {
 		}
 	}
 	s.loss = !q.Backward && l.highest > max(q.After, q.LossTold)
-	s.left = s.ahead
+	s.remaining = s.ahead
 	if q.Backward {
 		s.page = scanBackward(entries, s)
 	} else {
@@ -103,10 +105,10 @@ func (l *Log) tryRead(s *scan) bool {
 // then ok says whether to look at more entries.
 func (s *scan) match(e *entry) (is, ok bool) {
 	if len(s.unknown) > 0 {
-		s.left--
+		s.remaining--
 	}
 	if e.feed == nil {
-		return false, s.left > 0
+		return false, s.remaining > 0
 	}
 	is, known := s.known[e.feed]
 	if !known && !s.plain {
@@ -114,7 +116,7 @@ func (s *scan) match(e *entry) (is, ok bool) {
 		s.unknown = append(s.unknown, e.feed)
 	}
 	is = is && len(s.unknown) == 0 && !e.item.Expired(s.now) && s.q.Select.HasEvent(e.item.Event)
-	return is, s.left > 0
+	return is, s.remaining > 0
 }
 
 // resolve returns the feeds of a selection that are there now.
@@ -181,7 +183,7 @@ func scanBackward(entries []*entry, s *scan) stream.Page {
 	return p
 }
 
-// room is what is left of a page's limits.
+// room is what a page may still take.
 type room struct {
 	items, bytes int
 	used         bool
@@ -227,7 +229,7 @@ func (l *Log) lossLocked(s *scan) *stream.Loss {
 }
 
 // firstAbove returns the feed's first item above id that has not run out, 0
-// where there is none.
+// if there is none.
 func (f *feed) firstAbove(id stream.ID, now time.Time) stream.ID {
 	for _, e := range f.items[above(f.items, id):] {
 		if !e.item.Expired(now) {

@@ -11,13 +11,15 @@ import (
 
 const (
 	// maxLeaf is how many entries a leaf has at most. A change copies a leaf and
-	// the list of all leaves: with 100 entries in a leaf both are of about one
-	// size where there are 10,000, and take a microsecond or two.
+	// the list of all leaves. In a map of 10,000 entries both have about the same
+	// size with 100 entries in a leaf, and take a microsecond or two.
 	maxLeaf = 128
-	// minLeaf is below how many a leaf is joined to its neighbour, where both
-	// have room in one.
+	// minLeaf is the number below which a leaf is joined to its neighbour, if both
+	// have room in half a leaf. Between the two a leaf can grow and shrink without
+	// being split and joined each time.
 	minLeaf = maxLeaf / 4
-	// spare is the room that a leaf is given for what comes in the same edit.
+	// spare is the room that a copied leaf gets for more keys of the same edit.
+	// Most edits add one feed, a few of them to the same leaf.
 	spare = 8
 )
 
@@ -47,7 +49,7 @@ func (m Map[K, V]) Get(key K) (v V, ok bool) {
 
 // Last returns the largest key at or below key.
 func (m Map[K, V]) Last(key K) (last K, ok bool) {
-	// The first leaf that begins above it, and so the one before.
+	// The leaf before the first that begins above key.
 	i := sort.Search(len(m.leaves), func(i int) bool { return m.leaves[i].keys[0] > key }) - 1
 	if i < 0 {
 		return last, false
@@ -68,7 +70,7 @@ func (m Map[K, V]) All() Cursor[K, V] { return Cursor[K, V]{leaves: m.leaves} }
 
 // Cursor is a place in a Map.
 type Cursor[K cmp.Ordered, V any] struct {
-	leaves []*leaf[K, V] // from the one where it stands on
+	leaves []*leaf[K, V] // the one where it stands, and all behind it
 	at     int
 }
 
@@ -177,7 +179,7 @@ func (e *Edit[K, V]) split(i int) {
 	e.m.leaves = slices.Insert(e.m.leaves, i+1, part(half, len(l.keys)))
 }
 
-// Delete takes a key out; where there is none it does nothing.
+// Delete takes a key out. Without such a key it does nothing.
 func (e *Edit[K, V]) Delete(key K) {
 	if len(e.m.leaves) == 0 {
 		return
@@ -194,7 +196,7 @@ func (e *Edit[K, V]) Delete(key K) {
 	}
 }
 
-// join puts a small leaf to its neighbour, where that has room.
+// join puts a small leaf to its neighbour, if that has room.
 func (e *Edit[K, V]) join(i int) {
 	if len(e.m.leaves[i].keys) == 0 {
 		e.m.leaves = slices.Delete(e.m.leaves, i, i+1)

@@ -69,8 +69,8 @@ func (a *appending) do(t *tx) error {
 	return a.remember(t)
 }
 
-// room refuses an append of so many bytes and items if the store holds as much as
-// it may, or the disk has no room for it.
+// room refuses an append of size bytes in items if the store holds as much as it
+// may, or the disk has no room for it.
 func (t *tx) room(size, items int) error {
 	if n, most := t.l.usage.bytes.Load()+t.written, t.l.opts.Bytes; most > 0 && n+int64(max(size, 1)) > most {
 		wal := ""

@@ -2,7 +2,7 @@
 // database, <dir>/feedd.db, in WAL mode with synchronous=FULL. An
 // acknowledged batch is on disk, fsynced (P2).
 //
-// # Who does what
+// # What does what
 //
 // One goroutine, the committer, owns the writing connection. A change is queued
 // as an operation, and its caller waits; the committer takes all operations that

@@ -107,7 +107,7 @@ const sweepFeeds = 10
 
 // sweep goes on looking at all feeds, for those that age has brought above their
 // bounds, and those that can be forgotten, at most budget. It looks at no more
-// than so many feeds, and returns how many it forgot.
+// than the given number of feeds, and returns how many it forgot.
 func (t *tx) sweep(budget, feeds int) (forgot int, err error) {
 	u := &t.w.upkeep
 	c := t.l.registry.Load().From(u.sweepFrom)

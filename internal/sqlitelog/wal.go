@@ -38,11 +38,11 @@ type wal struct {
 	warned time.Time // when that was logged
 
 	bytes   atomic.Int64  // of its file
-	unmoved atomic.Uint64 // how often something was left
+	unmoved atomic.Uint64 // how often not all could be moved
 }
 
-// walLimit returns the limit for a store that may hold so many bytes, and for
-// a reserve; each 0 for none. An eighth of the store leaves most of it to items;
+// walLimit returns the limit for a store that may hold at most bytes, and for a
+// reserve; each 0 for none. An eighth of the store leaves most of it to items;
 // half of the reserve leaves room for moving it.
 func walLimit(bytes, reserve int64) int64 {
 	limit := int64(walLength)

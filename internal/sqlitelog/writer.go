@@ -15,7 +15,7 @@ import (
 type writer struct {
 	conn *sqlite.Conn
 	// last is the highest id given, committed or not: one whose commit failed
-	// is not given again, since the failure may have come after the write.
+	// is not given again, because the failure may have come after the write.
 	last     stream.ID
 	nextNo   int64 // the highest number of a feed
 	feeds    map[string]*registry.Feed

@@ -142,7 +142,7 @@ func inBubble(t *testing.T, opts stream.StoreOptions, handler http.HandlerFunc, 
 func (w *world) start() {
 	w.t.Helper()
 	set, err := upstream.New([]upstream.Config{w.config}, upstream.Options{
-		Hub: w.hub, Log: w.log(), MaxItemBytes: w.most, Transport: w.tr,
+		Hub: w.hub, Logger: w.log(), MaxItemBytes: w.most, Transport: w.tr,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -10,54 +10,55 @@ import (
 	"feedd/internal/client"
 )
 
-// calm is how long a stream must last for its next loss to be told again.
+// calm is how long a stream must last for its next loss to be logged again, though
+// the cause is the same: an upstream that flaps is logged once.
 const calm = time.Minute
 
-// opened is told of each stream that began.
+// opened is called for each stream that began.
 func (f *follower) opened() {
 	f.stats.connected.Store(true)
 	f.stats.began = time.Now()
-	f.causes.well(f.log, "the upstream is connected")
+	f.causes.well(f.logger, "the upstream is connected")
 }
 
-// lost is told of each loss, and of each try that failed.
+// lost is called for each stream that was lost, and each try that failed.
 func (f *follower) lost(err error, wait time.Duration) {
 	was := f.stats.connected.Swap(false)
 	f.stats.reconnects.Add(1)
 	var closing *client.ErrClosing
 	if errors.Is(err, client.ErrEnded) || errors.As(err, &closing) {
-		f.log.Debug("the upstream ended its stream", "err", err, "wait", wait)
+		f.logger.Debug("the upstream ended its stream", "err", err, "wait", wait)
 		return
 	}
 	if was && time.Since(f.stats.began) >= calm {
 		f.causes.last = ""
 	}
-	f.causes.warn(f.log, "the upstream is not connected", err, "wait", wait)
+	f.causes.warn(f.logger, "the upstream is not connected", err, "wait", wait)
 }
 
-// causes tells of what goes wrong when it changes, not at each try.
+// causes logs a fault when its cause changes, not at each try.
 type causes struct {
 	last string
-	told bool // and not yet that it is well again
+	open bool // a fault was logged, and not yet that it has passed
 }
 
-func (c *causes) warn(log *slog.Logger, what string, err error, args ...any) {
+func (c *causes) warn(logger *slog.Logger, what string, err error, args ...any) {
 	level, cause := slog.LevelDebug, causeOf(err)
 	if cause != c.last {
-		level, c.last, c.told = slog.LevelWarn, cause, true
+		level, c.last, c.open = slog.LevelWarn, cause, true
 	}
-	log.Log(context.Background(), level, what, append([]any{"err", err}, args...)...)
+	logger.Log(context.Background(), level, what, append([]any{"err", err}, args...)...)
 }
 
-func (c *causes) well(log *slog.Logger, what string) {
-	if c.told {
-		c.told = false
-		log.Info(what)
+func (c *causes) well(logger *slog.Logger, what string) {
+	if c.open {
+		c.open = false
+		logger.Info(what)
 	}
 }
 
-// causeOf names an error without what differs with each try, such as a port of
-// ours.
+// causeOf names an error without details that differ with each try, such as the
+// local port.
 func causeOf(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -66,11 +67,15 @@ func causeOf(err error) string {
 	return err.Error()
 }
 
-// seldom says yes at most once a minute.
-type seldom struct{ last time.Time }
+// skipEvery is how often skipped events are logged: enough to be found, and not a
+// line for each of a stream of large events.
+const skipEvery = time.Minute
 
-func (s *seldom) now() bool {
-	if !s.last.IsZero() && time.Since(s.last) < time.Minute {
+// atMost allows something at most once in skipEvery.
+type atMost struct{ last time.Time }
+
+func (s *atMost) allowed() bool {
+	if !s.last.IsZero() && time.Since(s.last) < skipEvery {
 		return false
 	}
 	s.last = time.Now()

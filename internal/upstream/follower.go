@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	// alone is how often an id is stored that brought no item: what it would
-	// spare the next connection is not worth an fsync each time.
-	alone = 15 * time.Second
-	// The waits after a commit that failed.
+	// idEvery is how often an id is stored that came without an item, such as with
+	// each heartbeat. It spares the next connection some scanning, which is not
+	// worth an fsync each time.
+	idEvery = 15 * time.Second
+	// The waits after a commit that failed. The first is short because most faults
+	// (a locked database) pass; the longest is still soon after a disk has room.
 	firstRetry = time.Second
 	maxRetry   = 30 * time.Second
 )
@@ -23,13 +25,16 @@ const (
 type follower struct {
 	Config
 	hub    *stream.Hub
-	log    *slog.Logger
+	logger *slog.Logger
 	client *client.Client
 	most   int // bytes of an item
 
-	causes causes // of lost connections; belongs to the goroutine that reads
-	seldom seldom // about items passed over; also
-	faults causes // of the store; belongs to the goroutine that commits
+	// Of the goroutine that reads: causes of lost connections, and how often an
+	// event that was skipped is logged.
+	causes  causes
+	skipped atMost
+	// Of the goroutine that commits: causes of failed commits.
+	faults causes
 	stats  stats
 }
 
@@ -42,7 +47,7 @@ func (f *follower) run(reading, committing context.Context) {
 		f.stats.connected.Store(false)
 		if reading.Err() != nil {
 			if err != nil {
-				f.log.Warn("what was read last from the upstream was not stored, and is read again after the next start", "err", err)
+				f.logger.Warn("what was read last from the upstream was not stored, and is read again after the next start", "err", err)
 			}
 			return
 		}
@@ -51,7 +56,7 @@ func (f *follower) run(reading, committing context.Context) {
 		}
 		f.stats.failures.Add(1)
 		d := wait.Next(0)
-		f.faults.warn(f.log, "cannot store what comes from the upstream", err, "wait", d)
+		f.faults.warn(f.logger, "cannot store what comes from the upstream", err, "wait", d)
 		timer := time.NewTimer(d)
 		select {
 		case <-timer.C:
@@ -64,7 +69,7 @@ func (f *follower) run(reading, committing context.Context) {
 
 // session goes on from what is stored until a commit fails or reading ends. It
 // reports whether it committed anything. After a failed commit it is not known
-// what is stored, so nothing that was read counts any more.
+// what is stored, so what was read and not committed is dropped.
 func (f *follower) session(reading, committing context.Context) (committed bool, err error) {
 	at, err := f.hub.SourceAt(committing, f.Name)
 	if err != nil {
@@ -108,7 +113,7 @@ type committer struct {
 
 // work commits until reading ends, which is no error, or a commit fails.
 func (c *committer) work(reading, committing context.Context) error {
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(idEvery)
 	defer timer.Stop()
 	for {
 		select {
@@ -117,32 +122,32 @@ func (c *committer) work(reading, committing context.Context) error {
 		case <-c.in.more:
 		case <-timer.C:
 		}
-		drafts, at, since := c.in.take()
+		drafts, at, arrived := c.in.take()
 		if len(drafts) == 0 && at == c.stored {
 			continue
 		}
-		if due := alone - time.Since(c.last); len(drafts) == 0 && c.stored != "" && due > 0 {
+		if due := idEvery - time.Since(c.last); len(drafts) == 0 && c.stored != "" && due > 0 {
 			timer.Reset(due)
 			continue
 		}
-		if err := c.commit(committing, drafts, at, since); err != nil {
+		if err := c.commit(committing, drafts, at, arrived); err != nil {
 			return err
 		}
 	}
 }
 
-// rest commits what is left when nothing more comes.
+// rest commits what was read last, after reading has ended.
 func (c *committer) rest(committing context.Context) error {
-	drafts, at, since := c.in.take()
+	drafts, at, arrived := c.in.take()
 	if len(drafts) == 0 && at == c.stored {
 		return nil
 	}
-	return c.commit(committing, drafts, at, since)
+	return c.commit(committing, drafts, at, arrived)
 }
 
-func (c *committer) commit(ctx context.Context, drafts []stream.Draft, at string, since time.Time) error {
+func (c *committer) commit(ctx context.Context, drafts []stream.Draft, at string, arrived time.Time) error {
 	if len(drafts) > 0 {
-		c.stats.waiting.Store(since.UnixNano())
+		c.stats.waiting.Store(arrived.UnixNano())
 	}
 	_, err := c.hub.Publish(ctx, stream.Batch{Feed: c.Feed, Drafts: drafts, Source: stream.Source{Name: c.Name, At: at}})
 	if err != nil {
@@ -151,7 +156,7 @@ func (c *committer) commit(ctx context.Context, drafts []stream.Draft, at string
 	c.stats.waiting.Store(0)
 	c.stored, c.last, c.committed = at, time.Now(), true
 	c.faults.last = ""
-	c.faults.well(c.log, "what comes from the upstream is stored again")
+	c.faults.well(c.logger, "what comes from the upstream is stored again")
 	if len(drafts) > 0 {
 		c.stats.items.Add(uint64(len(drafts)))
 		c.stats.newest.Store(c.last.UnixNano())

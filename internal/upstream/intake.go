@@ -8,8 +8,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// What is read ahead of the commits, for one upstream: more waits in the
-// connection. It is also what one commit takes.
+// These bound what is read ahead of the commits, for one upstream; more waits in
+// the connection. They also bound one commit: 1,000 items are some 10 ms of it, in
+// which other publishers wait.
 const (
 	intakeItems = 1000
 	intakeBytes = 4 << 20 // and one item
@@ -20,19 +21,19 @@ type intake struct {
 	more chan struct{} // has a value after something came
 	room chan struct{} // has a value after something was taken
 
-	mu     sync.Mutex // guards the fields below
-	drafts []stream.Draft
-	bytes  int
-	at     string    // the last id, of drafts or behind them
-	since  time.Time // when the first of drafts came
+	mu      sync.Mutex // guards the fields below
+	drafts  []stream.Draft
+	bytes   int
+	at      string    // the last id, of drafts or behind them
+	arrived time.Time // when the first of drafts came
 }
 
 func newIntake(at string) *intake {
 	return &intake{more: make(chan struct{}, 1), room: make(chan struct{}, 1), at: at}
 }
 
-// put adds an item, or with nil none, and moves the id. Where there is no room
-// it waits, until ctx ends.
+// put adds an item, if d is not nil, and moves the id. If there is no room it
+// waits, until ctx ends.
 func (in *intake) put(ctx context.Context, d *stream.Draft, at string) error {
 	for !in.add(d, at) {
 		select {
@@ -53,7 +54,7 @@ func (in *intake) add(d *stream.Draft, at string) bool {
 			return false
 		}
 		if len(in.drafts) == 0 {
-			in.since = time.Now()
+			in.arrived = time.Now()
 		}
 		in.drafts = append(in.drafts, *d)
 		in.bytes += len(d.Data) + len(d.Event)
@@ -64,14 +65,14 @@ func (in *intake) add(d *stream.Draft, at string) bool {
 
 // take takes all items, and returns the last id with them and when the first of
 // them came.
-func (in *intake) take() (drafts []stream.Draft, at string, since time.Time) {
+func (in *intake) take() (drafts []stream.Draft, at string, arrived time.Time) {
 	in.mu.Lock()
 	drafts, in.drafts, in.bytes = in.drafts, nil, 0
-	at, since = in.at, in.since
-	in.since = time.Time{}
+	at, arrived = in.at, in.arrived
+	in.arrived = time.Time{}
 	in.mu.Unlock()
 	signal(in.room)
-	return drafts, at, since
+	return drafts, at, arrived
 }
 
 func signal(c chan struct{}) {

@@ -16,16 +16,16 @@ import (
 
 // Config is one upstream.
 type Config struct {
-	// Name is what its last id is stored under, unique in a Set.
+	// Name is the name under which its last id is stored, unique in a Set.
 	Name string
 	// URL is of its stream, http or https. It is requested as it is, with the
 	// last id as Last-Event-ID once there is one.
 	URL string
-	// Feed is where its items go.
+	// Feed is the feed that gets its items.
 	Feed string
 	// Token is sent as a bearer token to the origin of URL. "": none.
 	Token string
-	// Idle is after how long without a byte a connection is given up.
+	// Idle is how long a connection may be without a byte before it is given up.
 	Idle time.Duration
 }
 
@@ -33,7 +33,7 @@ type Config struct {
 // Transport are required.
 type Options struct {
 	Hub          *stream.Hub
-	Log          *slog.Logger
+	Logger       *slog.Logger
 	MaxItemBytes int
 	Transport    http.RoundTripper // nil: one for each upstream
 }
@@ -49,14 +49,14 @@ type Set struct {
 	endReading, endCommitting context.CancelFunc
 }
 
-// New makes a Set that does nothing yet. It fails where a configuration cannot
-// work.
+// New makes a Set that does nothing yet. The error names the upstream whose
+// configuration cannot work.
 func New(upstreams []Config, opts Options) (*Set, error) {
 	s := new(Set)
 	s.reading, s.endReading = context.WithCancel(context.Background())
 	s.committing, s.endCommitting = context.WithCancel(context.Background())
 	for _, c := range upstreams {
-		f := &follower{Config: c, hub: opts.Hub, log: opts.Log.With("upstream", c.Name), most: opts.MaxItemBytes}
+		f := &follower{Config: c, hub: opts.Hub, logger: opts.Logger.With("upstream", c.Name), most: opts.MaxItemBytes}
 		check := stream.Batch{Feed: c.Feed, Source: stream.Source{Name: c.Name}}
 		if err := check.Check(); err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
@@ -82,9 +82,9 @@ func (s *Set) Start() {
 	}
 }
 
-// Stop ends it: nothing more is read, and what was read is committed, as long
-// as ctx lasts. It returns when all goroutines have ended. What was not
-// committed then is read again after the next start.
+// Stop ends reading at once, and commits what was read, until ctx ends. It returns
+// when all goroutines have ended. What was not committed then is read again after
+// the next start.
 func (s *Set) Stop(ctx context.Context) {
 	s.endReading()
 	stop := context.AfterFunc(ctx, s.endCommitting)
@@ -96,5 +96,5 @@ func (s *Set) Stop(ctx context.Context) {
 	}
 }
 
-// errStopped is why a session ended that was told to.
+// errStopped is the cause of a session's end that Stop wanted.
 var errStopped = errors.New("stopped")

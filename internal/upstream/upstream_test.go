@@ -500,7 +500,7 @@ func TestP9_StopWhileNotConnected(t *testing.T) {
 				t.Errorf("Stop took %v", took)
 			}
 		}
-		set, err := upstream.New([]upstream.Config{w.config}, upstream.Options{Hub: w.hub, Log: w.log()})
+		set, err := upstream.New([]upstream.Config{w.config}, upstream.Options{Hub: w.hub, Logger: w.log()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -520,7 +520,7 @@ func TestNewChecksTheConfiguration(t *testing.T) {
 		} {
 			c := w.config
 			change(&c)
-			if _, err := upstream.New([]upstream.Config{c}, upstream.Options{Hub: w.hub, Log: w.log()}); err == nil {
+			if _, err := upstream.New([]upstream.Config{c}, upstream.Options{Hub: w.hub, Logger: w.log()}); err == nil {
 				t.Errorf("%+v was taken", c)
 			}
 		}

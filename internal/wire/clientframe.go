@@ -9,7 +9,8 @@ import (
 )
 
 // maxRef is how long the ref of a client's frame may be, in bytes as it stands
-// in the frame: it is sent back.
+// in the frame. It is sent back, so it must be short; 256 bytes hold any counter
+// or UUID.
 const maxRef = 256
 
 // ClientFrame is what a client sends over a WebSocket: an item to publish.
@@ -22,8 +23,8 @@ type ClientFrame struct {
 
 // ParseClientFrame reads a frame: a JSON object with data, and optionally ref,
 // feed, event, ttl and key, all of them strings; other members are ignored.
-// With an error the frame holds no more than the ref, where that could be read.
-// What data is, is as in [ParseEnvelopes].
+// With an error the frame holds no more than the ref, if that could be read.
+// Data is read as in [ParseEnvelopes].
 func ParseClientFrame(b []byte) (ClientFrame, error) {
 	m, err := scanMembers(b)
 	if err != nil {

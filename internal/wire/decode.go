@@ -17,7 +17,7 @@ type Envelope struct {
 	Data  json.RawMessage // without insignificant whitespace
 }
 
-// Text returns the text of a text item; it is false where the item is JSON.
+// Text returns the text of a text item; it is false if the item is JSON.
 // (A JSON item that is a string prints as text does, and counts as text.)
 func (e *Envelope) Text() (string, bool) {
 	text, ok := textOf(e.Data)

@@ -7,7 +7,7 @@
 // The Append functions append to dst and return it. They do not fail, and for
 // items allocate nothing but what dst needs to grow. They trust what the core
 // has checked: the characters of feed and event names, and that data is not
-// empty and, where it is JSON, without insignificant whitespace.
+// empty and, if it is JSON, without insignificant whitespace.
 //
 // An item is encoded to the same bytes each time, so that the rest of a half
 // written event can be encoded again.

@@ -8,9 +8,9 @@ import (
 // ErrEmpty: the body has no item.
 var ErrEmpty = errors.New("the body is empty: there is no item in it")
 
-// SyntaxError says where and why a body cannot be taken.
+// SyntaxError is the place and the cause of a fault in a body.
 type SyntaxError struct {
-	// Line is the line of a batch, counted from 1 and with empty lines; 0 where
+	// Line is the line of a batch, counted from 1 and with empty lines; 0 if
 	// the body is one item.
 	Line int
 	// Offset is how many bytes stand before the fault: in the line of a batch,

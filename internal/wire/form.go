@@ -7,7 +7,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// MaxFields is how many fields a form may have.
+// MaxFields is how many fields a form may have: each costs some hundred bytes,
+// however short it is, so a form of "a&a&a" would take many times its size.
 const MaxFields = 10_000
 
 // ParseForm reads a body of application/x-www-form-urlencoded, which is what
@@ -49,7 +50,7 @@ func ParseData(data []byte) (stream.Draft, error) {
 }
 
 // composite takes a body that is one JSON object or array. It is false for any
-// other, with an error where values are nested too deep.
+// other, with an error if values are nested too deep.
 func composite(body []byte) (d stream.Draft, ok bool, err error) {
 	s := scanner{b: body}
 	v, err := s.document()

@@ -14,7 +14,7 @@ func AppendCursor(dst []byte, id stream.ID) []byte {
 }
 
 // AppendGap appends the notice of a loss (P4) as a frame, with the position of
-// whoever was told of it: {"gap":{...},"cursor":"N"}.
+// the reader that is told of it: {"gap":{...},"cursor":"N"}.
 func AppendGap(dst []byte, g *stream.Gap) []byte {
 	dst = append(dst, `{"gap":`...)
 	dst = appendGap(dst, g)

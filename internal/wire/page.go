@@ -15,7 +15,7 @@ type Page struct {
 }
 
 // AppendPage appends the page as one JSON object and a newline:
-// {"items":[...],"cursor":"...","more":false}, with "gap" where it has one.
+// {"items":[...],"cursor":"...","more":false}, with "gap" if it has one.
 func AppendPage(dst []byte, p Page) []byte {
 	dst = append(dst, `{"items":[`...)
 	for i, it := range p.Items {

@@ -20,7 +20,7 @@ func ParseJSON(body []byte) (stream.Draft, error) {
 	return stream.Draft{JSON: true, Data: v.compact()}, nil
 }
 
-// ParseText reads a body of text/plain: UTF-8, kept as it is, also where it is
+// ParseText reads a body of text/plain: UTF-8, kept as it is, also if it is
 // only whitespace.
 func ParseText(body []byte) (stream.Draft, error) {
 	if len(body) == 0 {
@@ -44,7 +44,7 @@ func ParseLines(body []byte, maxItems int) ([]stream.Draft, error) {
 // parseBatch reads a batch line by line; parse tells whether the line is an
 // item. It stops at the first fault, and at the first item above maxItems.
 func parseBatch(body []byte, maxItems int, parse func(line []byte) (stream.Draft, bool, error)) ([]stream.Draft, error) {
-	// A guess, bounded for bodies that are mostly line ends.
+	// A guess, at most 256 drafts (14 KiB): a body may be mostly line ends.
 	drafts := make([]stream.Draft, 0, min(bytes.Count(body, lf)+1, max(maxItems, 0), 256))
 	number := 0
 	for line := range bytes.SplitSeq(body, lf) {

@@ -152,7 +152,7 @@ func unhex(c byte) int {
 	return -1
 }
 
-// exactCopy copies without the room to grow that append leaves, since drafts
+// exactCopy copies without the room to grow that append leaves, because drafts
 // live as long as their items.
 func exactCopy(b []byte) []byte {
 	c := make([]byte, len(b))

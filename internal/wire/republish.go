@@ -16,7 +16,7 @@ import (
 // Data that is a string makes a text item, anything else a JSON item, and so
 // do the two kinds of string that no text item can print: the empty one, and
 // one with a lone surrogate escape. A member that counts must not be repeated,
-// since readers of JSON differ in which one they take.
+// because readers of JSON differ in which one they take.
 func ParseEnvelopes(body []byte, maxItems int) ([]stream.Draft, error) {
 	return parseBatch(body, maxItems, parseEnvelope)
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // MaxDepth is how deep arrays and objects may be nested in the data of an item.
-// Within an envelope and a page they are three levels deeper, which must stay
-// within what widely used readers take (PHP 512, Jackson 1,000).
+// Within an envelope and a page they are three levels deeper; that must stay
+// below the limits of widely used readers (PHP 512, Jackson 1,000).
 const MaxDepth = 500
 
 // scanner checks that its input is one JSON value (RFC 8259). It exists beside
@@ -24,7 +24,7 @@ type scanner struct {
 	// around is how many levels around an item's data do not count in MaxDepth.
 	around int
 
-	// member, where set, is given the members of the outermost object. An
+	// member, if set, is given the members of the outermost object. An
 	// error of its ends the scan.
 	member func(name, value span) error
 }
@@ -191,7 +191,7 @@ func (s *scanner) leave() {
 }
 
 // next reads what stands between two elements and reports whether another one
-// follows; it does not where the closing bracket stood, or with an error.
+// follows; none does behind the closing bracket, or after an error.
 func (s *scanner) next(closing byte, wanted string) (bool, error) {
 	s.skipSpace()
 	switch s.peek() {

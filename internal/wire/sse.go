@@ -8,7 +8,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// AppendSSE appends the item as an event: its name where it has one, a data
+// AppendSSE appends the item as an event: its name if it has one, a data
 // line for each line of its data (split at CRLF, CR and LF), and its id last.
 func AppendSSE(dst []byte, it *stream.Item) []byte {
 	dst = appendEventName(dst, it.Event)
@@ -41,8 +41,8 @@ func AppendSSEPosition(dst []byte, id stream.ID) []byte {
 // AppendSSEComment appends the heartbeat, which readers ignore.
 func AppendSSEComment(dst []byte) []byte { return append(dst, ":\n\n"...) }
 
-// AppendSSEGap appends the notice of a loss (P4), with the position of whoever
-// was told of it.
+// AppendSSEGap appends the notice of a loss (P4), with the position of the
+// reader that is told of it.
 func AppendSSEGap(dst []byte, g *stream.Gap) []byte {
 	dst = append(dst, "event: gap\ndata: "...)
 	dst = appendGap(dst, g)
@@ -52,7 +52,7 @@ func AppendSSEGap(dst []byte, g *stream.Gap) []byte {
 
 // AppendSSEClosing appends the notice that the server ends the stream (P9),
 // with the time to wait in the same block, and the reader's position last
-// where it has one.
+// if it has one.
 func AppendSSEClosing(dst []byte, c stream.Closing) []byte {
 	dst = append(dst, "event: closing\ndata: "...)
 	dst = appendClosing(dst, c)
@@ -102,7 +102,7 @@ func AppendSSEClosingFrame(dst []byte, c stream.Closing) []byte {
 }
 
 // endClosing ends the event of a closing: when to come back, and the reader's
-// position last where it has one.
+// position last if it has one.
 func endClosing(dst []byte, c stream.Closing) []byte {
 	dst = appendRetry(dst, c.Retry)
 	if c.Cursor == 0 {

@@ -8,12 +8,12 @@ import (
 	"feedd/internal/stream"
 )
 
-// The forerunner of feedd, a long-polling server, gave each item as a JSON
-// object with a member timestamp, in milliseconds, which was its cursor. Items
-// of the same millisecond had the same one, so that some were lost or doubled.
-// Here it has as many decimals as make it exact.
+// The legacy server that feedd replaces gave each item as a JSON object with a
+// member timestamp, in milliseconds, which was its cursor. Items of the same
+// millisecond had the same one, so that some were lost or doubled. Here it has as
+// many decimals as make it exact.
 
-// AppendTimestamped appends the items as the forerunner's JSON array.
+// AppendTimestamped appends the items as the legacy server's JSON array.
 func AppendTimestamped(dst []byte, items []*stream.Item) []byte {
 	dst = append(dst, '[')
 	for i, it := range items {
@@ -26,7 +26,7 @@ func AppendTimestamped(dst []byte, items []*stream.Item) []byte {
 }
 
 // appendTimestamped appends an item: its own object, or an object with data
-// where it is none. The timestamp stands last, so that it outranks one that the
+// if it is none. The timestamp stands last, so that it outranks one that the
 // publisher gave (ECMA-262, JSON.parse: of a repeated name the last counts).
 func appendTimestamped(dst []byte, it *stream.Item) []byte {
 	switch {
@@ -49,7 +49,7 @@ func appendTimestamped(dst []byte, it *stream.Item) []byte {
 	return append(dst, '}')
 }
 
-// AppendTimestamp appends an id as the forerunner's timestamp: a thousandth of
+// AppendTimestamp appends an id as the legacy server's timestamp: a thousandth of
 // it, with at most three decimals. A JavaScript number holds it exactly enough
 // to print it the same: below 2^43 the step of a double is under a thousandth.
 func AppendTimestamp(dst []byte, id stream.ID) []byte {

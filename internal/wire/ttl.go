@@ -8,7 +8,8 @@ import (
 	"feedd/internal/units"
 )
 
-// MaxTTL is the longest ttl of an item: 100 years.
+// MaxTTL is the longest ttl of an item: 100 years, so that its end still is a
+// year of four digits.
 const MaxTTL = 36525 * 24 * time.Hour
 
 // ParseTTL reads how long an item lives: a duration (see [units.ParseDuration])

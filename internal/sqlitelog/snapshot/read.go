@@ -14,8 +14,8 @@ import (
 )
 
 // scanRows is how many rows a page looks at, because a filter that matches rarely
-// must not hold the read gate for a whole store. It is ten times the items that
-// a full page has, so that a filter that takes one item in ten fills a page.
+// must not hold the read gate for a whole store. It is ten times the items that a
+// page has over HTTP, so that a filter that takes one item in ten fills a page.
 const scanRows = 10_000
 
 // Read reads one page: see [stream.Log].
