@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -18,7 +21,7 @@ import (
 	"feedd/internal/doctor"
 )
 
-// feed answers as feedd does, with a heartbeat of 50 ms.
+// feed answers as feedd does, with a heartbeat of 15 s.
 func feed(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") != "" {
 		conn, err := websocket.Accept(w, r, nil)
@@ -39,12 +42,58 @@ func feed(w http.ResponseWriter, r *http.Request) {
 	for {
 		http.NewResponseController(w).Flush()
 		select {
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(15 * time.Second):
 		case <-r.Context().Done():
 			return
 		}
 		fmt.Fprint(w, ":\n\n")
 	}
+}
+
+// pipes is a network within one synctest bubble, with one server.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error { p.once.Do(func() { close(p.done) }); return nil }
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+// inBubble runs a test with the transport to a server that has the handler. The
+// bubble's time passes when all wait, so what comes late costs nothing, and a
+// busy machine makes nothing late.
+func inBubble(t *testing.T, name string, handler http.Handler, test func(t *testing.T, tr http.RoundTripper)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+			srv := &http.Server{Handler: handler}
+			go srv.Serve(p)
+			test(t, &http.Transport{DialContext: p.dial, DisableCompression: true, DisableKeepAlives: true})
+			srv.Close()
+			synctest.Wait()
+		})
+	})
 }
 
 // What stands before the feed does something to it, and the doctor says what.
@@ -66,7 +115,6 @@ func TestDoctor(t *testing.T) {
 		name   string
 		origin string
 		key    string
-		late   bool // something comes late, or not at all
 		proxy  http.HandlerFunc
 		want   map[string]doctor.Status
 		says   string // one of the findings
@@ -91,7 +139,7 @@ func TestDoctor(t *testing.T) {
 			}
 			feed(w, r)
 		}, want: with("compression", "wrong"), says: "(gzip)", nginx: "gzip off;"},
-		{name: "the head comes, and nothing else", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "the head comes, and nothing else", proxy: func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upgrade") != "" {
 				feed(w, r)
 				return
@@ -100,11 +148,11 @@ func TestDoctor(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, want: with("first byte", "wrong", "Last-Event-ID", "wrong", "idle", "wrong"), says: "collects what is sent", nginx: "proxy_buffering off;"},
-		{name: "everything is held back", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "everything is held back", proxy: func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 		}, want: map[string]doctor.Status{"answer": "wrong"}, says: "no answer within", nginx: "proxy_buffering off;"},
 		{name: "cut when idle", proxy: func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), 250*time.Millisecond)
+			ctx, cancel := context.WithTimeout(r.Context(), 40*time.Second)
 			defer cancel()
 			feed(w, r.WithContext(ctx))
 		}, want: with("idle", "wrong"), says: "was cut after", nginx: "proxy_read_timeout"},
@@ -135,7 +183,7 @@ func TestDoctor(t *testing.T) {
 				fmt.Fprint(w, "id: 1\n\n")
 			}
 		}(), want: with("first byte", "wrong", "compression", "wrong", "Last-Event-ID", "wrong", "WebSocket", "wrong", "idle", "wrong"), says: "status 503 Service Unavailable: id: 1"},
-		{name: "a refusal that does not end", late: true, proxy: func(w http.ResponseWriter, r *http.Request) {
+		{name: "a refusal that does not end", proxy: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(500)
 			fmt.Fprint(w, "half of")
 			http.NewResponseController(w).Flush()
@@ -170,22 +218,15 @@ func TestDoctor(t *testing.T) {
 			feed(w, r)
 		}, want: with("CORS", "ok"), says: "may read it"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			server := httptest.NewServer(c.proxy)
-			defer server.Close()
-			u, err := doctor.ParseURL(server.URL + "/feeds/news")
+		inBubble(t, c.name, c.proxy, func(t *testing.T, tr http.RoundTripper) {
+			u, err := doctor.ParseURL("http://127.0.0.1/feeds/news")
 			if err != nil {
 				t.Fatal(err)
-			}
-			prompt := time.Minute // of a machine that is busy
-			if c.late {
-				prompt = 3 * time.Second
 			}
 			got := make(map[string]doctor.Status)
 			said, fixed := false, c.nginx == ""
 			well := doctor.Run(t.Context(), doctor.Config{
-				URL: u, Key: c.key, Origin: c.origin, Idle: time.Second, Prompt: prompt,
+				URL: u, Key: c.key, Origin: c.origin, Idle: time.Minute, Transport: tr,
 			}, func(f doctor.Finding) {
 				got[f.Check] = f.Status
 				if strings.Contains(f.Says, "<html>") {
@@ -208,6 +249,24 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("nothing says %q, or mends it with %q", c.says, c.nginx)
 			}
 		})
+	}
+}
+
+// Without a transport of the caller's it makes connections as a browser does, to a
+// real server.
+func TestDoctor_OwnTransport(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(feed))
+	defer server.Close()
+	u, err := doctor.ParseURL(server.URL + "/feeds/news")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !doctor.Run(t.Context(), doctor.Config{URL: u, Prompt: time.Minute}, func(f doctor.Finding) {
+		if f.Status == doctor.Wrong {
+			t.Errorf("%s: %s", f.Check, f.Says)
+		}
+	}) {
+		t.Error("it finds faults")
 	}
 }
 
