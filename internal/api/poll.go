@@ -160,9 +160,9 @@ func (s *Server) handOverPoll(w http.ResponseWriter, r *http.Request, p poll, cu
 	}
 	err = s.Shards.Adopt(conn, fanout.Subscriber{
 		Cursor: cur, PositionTold: cur.Position(), OnEnd: g.left,
-		Poll: &fanout.Poll{
+		LongPoll: &fanout.LongPoll{
 			Wait: wait, Items: p.limit, Reply: reply,
-			Ahead: back != conn, Back: func() { s.returned.put(back) },
+			Ahead: back != conn, Return: func() { s.returned.put(back) },
 		},
 	})
 	if err != nil {

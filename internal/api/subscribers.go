@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"feedd/internal/clip"
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 
@@ -59,7 +60,7 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	for _, m := range s.Shards.Members(limit, inShards) {
 		row := subscriberRow{
 			ID: m.ID, Transport: transportOf(m.Encoding), Address: m.Address.String(),
-			Selector: m.Selector, Since: m.Since.UTC().Truncate(time.Millisecond), State: m.State,
+			Selector: m.Selector, Since: m.Joined.UTC().Truncate(time.Millisecond), State: string(m.State),
 		}
 		row.stand(m.Position, s.Hub.Head())
 		answer.Subscribers = append(answer.Subscribers, row)
@@ -115,7 +116,7 @@ func transportOf(enc *stream.Encoding) string {
 }
 
 // parkedState is that of whoever has everything.
-const parkedState = "parked"
+const parkedState = string(fanout.Parked)
 
 var parkedLast = map[string]int{parkedState: 1}
 
@@ -189,7 +190,7 @@ func (ls *loops) rows(wanted func(addr, selector string) bool) (rows []subscribe
 		if !wanted(row.Address, row.Selector) {
 			continue
 		}
-		row.State = "catching-up"
+		row.State = string(fanout.CatchingUp)
 		if l.parked.Load() {
 			row.State = parkedState
 		}

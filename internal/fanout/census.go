@@ -7,14 +7,23 @@ import (
 	"feedd/internal/stream"
 )
 
+// State says what a subscriber waits for.
+type State string
+
+const (
+	Parked     State = "parked"      // it has everything
+	Blocked    State = "blocked"     // its connection takes no more at the moment
+	CatchingUp State = "catching-up" // it is behind, and its turn will come
+)
+
 // Member is a subscriber that Shards serve, as it was at a moment.
 type Member struct {
 	ID       string // names it for Cut, and nobody else ever
 	Address  netip.AddrPort
-	Since    time.Time
+	Joined   time.Time
 	Selector string
-	Encoding *stream.Encoding // nil for one that polls
-	State    string           // parked, blocked or catching-up, as DESIGN.md has them
+	Encoding *stream.Encoding // nil for a long poll
+	State    State
 	// Position is where it stands, 0 while somebody moves it.
 	Position stream.ID
 }

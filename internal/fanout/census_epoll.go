@@ -11,7 +11,8 @@ import (
 )
 
 // censusTurn is how many members a shard looks at for a list before it serves
-// others: to ask the kernel for the addresses of all of many takes long.
+// others: to ask the kernel for the addresses of all of many takes long, of 500
+// some hundred microseconds.
 const censusTurn = 500
 
 // Members returns subscribers that are wanted, at most so many: those that are
@@ -31,7 +32,7 @@ func (s *Shards) Members(most int, wanted func(addr netip.AddrPort, selector str
 	return all[:min(len(all), most)]
 }
 
-var stateNames = map[state]string{parked: "parked", blocked: "blocked", catchingUp: "catching-up"}
+var stateNames = map[state]State{parked: Parked, blocked: Blocked, catchingUp: CatchingUp}
 
 // Cut closes the connection of a subscriber, which may come back. It reports
 // whether there was one of that id.
@@ -46,7 +47,7 @@ func (s *Shards) Cut(id string) (found bool) {
 			return
 		}
 		m := sh.slots[slot].m
-		switch found = m.state != resting; {
+		switch found = m.group != nil; { // else it only rests
 		case !found:
 		case m.state == catchingUp:
 			m.gone = true
@@ -80,22 +81,22 @@ func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 func (s *shard) census(at, from, most int, wanted func(netip.AddrPort, string) bool, now time.Duration, lists map[bool][]Member) {
 	for i := from; i < min(from+censusTurn, len(s.slots)); i++ {
 		m := s.slots[i].m
-		if m == nil || m.state == resting || len(lists[m.state == parked]) >= most {
+		if m == nil || m.group == nil || len(lists[m.state == parked]) >= most {
 			continue
 		}
-		addr, selector := peerOf(m.fd), m.group.on.Selection().String()
+		addr, selector := peerOf(m.fd), m.group.key.target.Selection().String()
 		if !wanted(addr, selector) {
 			continue
 		}
 		one := Member{
 			ID:       fmt.Sprintf(memberID, at, m.slot, m.gen),
 			Address:  addr,
-			Since:    time.Now().Add(m.since - now),
+			Joined:   time.Now().Add(m.joined - now),
 			Selector: selector,
 			State:    stateNames[m.state],
 		}
-		if m.poll == nil {
-			one.Encoding = m.enc
+		if t, ok := m.task.(streaming); ok {
+			one.Encoding = t.enc
 		}
 		if m.state != catchingUp { // else the cursor is a worker's
 			one.Position = m.cursor.Position()

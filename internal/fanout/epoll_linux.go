@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller tells of what happens on the connections of a shard.
+// epoll tells of what happens on the connections of a shard.
 //
 // Its epoll instance is itself polled by the Go runtime, so that no thread
 // sits in epoll_wait.
-type poller struct {
+type epoll struct {
 	fd   int
 	file *os.File
 	raw  syscall.RawConn
@@ -30,7 +30,7 @@ type event struct {
 // only after a write found none, and so there is nothing to switch on and off.
 const watched = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
-func newPoller() (*poller, error) {
+func newEpoll() (*epoll, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
@@ -40,7 +40,7 @@ func newPoller() (*poller, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set an epoll descriptor to not block: %w", err)
 	}
-	p := &poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	p := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, fmt.Errorf("poll an epoll descriptor: %w", err)
@@ -52,19 +52,19 @@ func newPoller() (*poller, error) {
 //
 // A descriptor is used again as soon as it is closed, so an event names a slot
 // and how often that was filled.
-func (p *poller) add(fd int, slot, gen uint32) error {
+func (p *epoll) add(fd int, slot, gen uint32) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: watched, Fd: int32(slot), Pad: int32(gen),
 	})
 }
 
 // remove ends the watching of a connection that is not closed.
-func (p *poller) remove(fd int) {
+func (p *epoll) remove(fd int) {
 	unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil)
 }
 
-// run reports events until the poller is closed.
-func (p *poller) run(report func([]unix.EpollEvent)) {
+// run reports events until the epoll is closed.
+func (p *epoll) run(report func([]unix.EpollEvent)) {
 	var events [256]unix.EpollEvent
 	for {
 		n := 0
@@ -79,4 +79,4 @@ func (p *poller) run(report func([]unix.EpollEvent)) {
 	}
 }
 
-func (p *poller) close() { p.file.Close() }
+func (p *epoll) close() { p.file.Close() }

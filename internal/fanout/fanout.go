@@ -9,37 +9,39 @@ import (
 	"feedd/internal/stream"
 )
 
-// Options sets how Shards serve. All fields but
-// RestTimeout and Number are required.
+// Options sets how Shards serve. Heartbeat, StallTimeout and Logger are
+// required.
 type Options struct {
 	// Heartbeat is the longest silence on a stream.
 	Heartbeat time.Duration
 	// StallTimeout is how long a peer may leave what was sent to it
 	// unacknowledged before it is cut.
 	StallTimeout time.Duration
-	// RestTimeout is how long the connection of a poll is kept whose peer asks
-	// for nothing more; 0: for ever.
+	// RestTimeout is how long the connection of a long poll that was answered is
+	// kept while its peer asks for nothing more; 0: for ever.
 	RestTimeout time.Duration
 	// Number is how many shards there are; 0: one for each processor, up to 16.
 	Number int
-	// Logger is told when the store ended a stream.
+	// Logger takes a record of each stream that the store ended.
 	Logger *slog.Logger
 }
 
 // Subscriber is a reader on a connection of its own.
 type Subscriber struct {
-	Cursor   *stream.Cursor
-	Encoding *stream.Encoding // of a stream
-	Poll     *Poll            // what a subscriber wants that waits for one answer; nil: a stream
-	// PositionTold is the position that the reader was told at the opening.
+	Cursor *stream.Cursor
+	// A subscriber is a stream, in an Encoding, or a LongPoll; the other is nil.
+	Encoding *stream.Encoding
+	LongPoll *LongPoll
+	// PositionTold is the position that the reader was told at the opening of a
+	// stream.
 	PositionTold stream.ID
-	// OnEnd is called once, when the subscriber is gone or was answered. It must not block. Many
-	// subscribers may share one.
+	// OnEnd is called once, when the subscriber is gone or was answered. It must
+	// not block. Many subscribers may share one.
 	OnEnd func(End)
 }
 
 // MaxInbound is how many bytes the peer of a stream may send: a reader sends
-// nothing after its request.
+// nothing after its request, and 4 KiB are room for what a library adds.
 const MaxInbound = 4 << 10
 
 // End says why a subscriber is gone.
@@ -50,7 +52,7 @@ const (
 	EndStalled             // it took nothing for StallTimeout
 	EndDrained             // it was told to come back
 	EndFailed              // the log failed, or the item that it had half of is gone
-	EndAnswered            // it was a poll, and has its answer
+	EndAnswered            // it was a long poll, and has its answer
 )
 
 // errNoTakeover: the connection could not be taken over and is still the
@@ -60,11 +62,11 @@ var errNoTakeover = errors.New("the connection cannot be taken over")
 // Stats counts what Shards did since they began.
 type Stats struct {
 	Members   int    // connections that are adopted now
-	Resting   int    // those of them whose polls were answered
+	Resting   int    // those of them whose long polls were answered
 	Delivered uint64 // items written whole
 	Gaps      uint64 // notices of a gap
 	Blocked   uint64 // times that a connection took no more
-	CaughtUp  uint64 // pages written to readers that were behind
+	CaughtUp  uint64 // deliveries to readers that were behind
 }
 
 // tally is where shards and workers count.

@@ -9,37 +9,45 @@ import (
 )
 
 // group is the members of a shard that get the same bytes: with the same
-// selection, in the same encoding.
+// selection, in the same form.
 type group struct {
-	shard  *shard
-	key    groupKey
-	on     *stream.Target
-	enc    *stream.Encoding
-	waiter *stream.Listener
-	// members counts all, parked those that are parked.
-	members int
-	parked  []*member
+	shard    *shard
+	key      groupKey
+	form     form
+	answers  bool // see form
+	listener *stream.Listener
+	members  int       // all of them
+	parked   []*member // those that are parked
 
 	// came is an id at or below the first item that came and was not looked at
 	// yet, 0 for none. It is guarded by shard.mu.
 	came stream.ID
 
 	// A pass gives the parked members everything up to the head. It walks from
-	// the last one down: whoever leaves is replaced by the last one, who had
-	// its turn.
-	passing bool
-	left    int // members that had no turn yet: parked[:left]
-	// since: every parked member had everything that was selected below it,
-	// when the pass began.
-	since stream.ID
-	again stream.ID // the next pass's since, 0: there is nothing more to pass on
+	// the last one down: a member that leaves is replaced by the last one, which
+	// had its turn.
+	passing   bool
+	remaining int // members that had no turn yet: parked[:remaining]
+	// hasBelow: the parked members need nothing below this id in this pass.
+	hasBelow stream.ID
+	again    stream.ID // the next pass's hasBelow, 0: there is nothing more to pass on
 }
 
 type groupKey struct {
-	on    *stream.Target // those who select the same hold the same
-	enc   *stream.Encoding
-	reply *Reply // of polls, with the items of an answer
-	items int
+	target *stream.Target // members that select the same share it
+	form   form
+}
+
+// groupOf returns the group that a member belongs to.
+func (s *shard) groupOf(m *member) *group {
+	key := groupKey{target: m.cursor.Target(), form: m.task.form()}
+	g := s.groups[key]
+	if g == nil {
+		g = &group{shard: s, key: key, form: key.form, answers: key.form.answers()}
+		g.listener = key.target.Listen(func(first stream.ID) { s.noteItems(g, first) })
+		s.groups[key] = g
+	}
+	return g
 }
 
 func (g *group) park(m *member) {
@@ -53,25 +61,28 @@ func (g *group) unpark(m *member) {
 	g.parked[m.at].at = m.at
 	g.parked[last] = nil
 	g.parked = g.parked[:last]
+	// The list shrinks where that gives back half a KiB or more, and rarely
+	// enough that coming and going does not copy it each time.
 	if cap(g.parked) > 64 && last < cap(g.parked)/4 {
 		g.parked = append(make([]*member, 0, last), g.parked...)
 	}
 }
 
 // touch begins a pass, or has another one follow.
-func (s *shard) touch(g *group, since stream.ID) {
+func (s *shard) touch(g *group, hasBelow stream.ID) {
 	if g.passing {
-		if g.again == 0 || since < g.again {
-			g.again = since
+		if g.again == 0 || hasBelow < g.again {
+			g.again = hasBelow
 		}
 		return
 	}
-	g.passing, g.left, g.since, g.again = true, len(g.parked), since, 0
+	g.passing, g.remaining, g.hasBelow, g.again = true, len(g.parked), hasBelow, 0
 	s.passes = append(s.passes, g)
 }
 
 // sliceMembers is how many members are served before anything else has its
-// turn: other feeds, new subscribers, heartbeats, other goroutines.
+// turn: other feeds, new members, heartbeats, other goroutines. A write takes
+// some 10 us, so others wait for little more than a millisecond.
 const sliceMembers = 128
 
 // pass serves a slice of the groups that have something coming, in turn.
@@ -80,25 +91,25 @@ func (s *shard) pass(now time.Duration) {
 	s.sample = 0
 	for served < sliceMembers && len(s.passes) > 0 {
 		g := s.passes[0]
-		for served < sliceMembers && g.left > 0 {
-			g.left = min(g.left, len(g.parked))
-			if g.left == 0 {
+		for served < sliceMembers && g.remaining > 0 {
+			g.remaining = min(g.remaining, len(g.parked))
+			if g.remaining == 0 {
 				break
 			}
-			g.left--
-			if m := g.parked[g.left]; s.serve(m, g.since, now) {
+			g.remaining--
+			if m := g.parked[g.remaining]; s.serve(m, g.hasBelow, now) {
 				s.touch(g, m.cursor.Position()+1)
 			}
 			served++
 		}
 		s.passes = s.passes[1:]
 		switch {
-		case g.left > 0:
+		case g.remaining > 0:
 			s.passes = append(s.passes, g)
 		case g.again > 0:
-			g.left, g.since, g.again = len(g.parked), g.again, 0
+			g.remaining, g.hasBelow, g.again = len(g.parked), g.again, 0
 			s.passes = append(s.passes, g)
-			served++ // also when nobody is parked
+			served++ // also when no member is parked
 		default:
 			g.passing = false
 			served++
@@ -106,23 +117,22 @@ func (s *shard) pass(now time.Duration) {
 	}
 }
 
-// passBounds is how much a member gets in a pass.
+// passBounds is how much a member gets in a pass: as much as a socket may take
+// at once, and no more, since all members of a shard wait for its encoding.
 var passBounds = stream.Bounds{Items: 4096, Bytes: 256 << 10}
 
 // batch is what members that stand at the same place get.
 type batch struct {
-	group *group
-	at    stream.Place
-
-	d    stream.Delivery
-	ok   bool // the windows reach back so far
-	page page
-
-	answer []byte // of polls, in the place of the page
-	kept   *kept  // the memory of the answer, once somebody has a rest of it
+	group  *group
+	place  stream.Place
+	d      stream.Delivery
+	recent bool // the windows reach back so far
+	frames frames
 }
 
-// batches remembers the latest, for the length of a slice.
+// batches remembers the latest, for the length of a slice. Four are enough for a
+// group whose members stand at a few places, after a burst that not all took
+// whole.
 type batches struct {
 	list [4]batch
 	next int
@@ -130,60 +140,59 @@ type batches struct {
 
 func (b *batches) forget() {
 	for i := range b.list {
-		b.list[i].group = nil
-		b.list[i].d = stream.Delivery{}
-		b.list[i].answer, b.list[i].kept = nil, nil
-		b.list[i].page.spare(2 * passBounds.Bytes)
+		l := &b.list[i]
+		l.group = nil
+		l.d = stream.Delivery{}
+		l.frames.reset()
+		l.frames.spare(2 * passBounds.Bytes)
 	}
 }
 
-// of returns what comes next for a member that had everything below since.
-func (b *batches) of(m *member, since stream.ID, h *stream.Hub) *batch {
+// of returns what comes next for a member that needs nothing below an id.
+func (b *batches) of(m *member, hasBelow stream.ID, h *stream.Hub) *batch {
 	cursor := m.cursor
-	cursor.Skip(since)
-	at := cursor.Place()
+	cursor.Skip(hasBelow)
+	place := cursor.Place()
 	for i := range b.list {
-		if l := &b.list[i]; l.group == m.group && l.at == at {
+		if l := &b.list[i]; l.group == m.group && l.place == place {
 			return l
 		}
 	}
 	l := &b.list[b.next]
 	b.next = (b.next + 1) % len(b.list)
-	l.group, l.at = m.group, at
-	l.answer, l.kept = nil, nil
-	l.d, l.ok = h.Recent(&cursor, m.bounds(passBounds))
-	switch {
-	case m.poll == nil:
-		l.page.encode(m.enc, &l.d)
-	case len(l.d.Entries) > 0:
-		// Not in a buffer that is used again: those who take it in parts keep
-		// the rest.
-		l.answer = m.poll.Reply.Append(nil, answerOf(&cursor, &l.d), false)
-	}
+	l.group, l.place = m.group, place
+	l.frames.reset()
+	l.d, l.recent = h.Recent(&cursor, m.group.form.bounds(passBounds))
+	m.group.form.encode(&l.frames, &cursor, &l.d)
 	return l
 }
 
-// delaySample is how many deliveries of a pass there are for one whose delay is
-// counted.
+// delaySample is how many deliveries of a slice there are for one whose delay is
+// counted: reading the clock for each would be felt.
 const delaySample = 16
 
-// serve gives a parked member what comes next. Since is an id such that the
-// member had everything below it, 0 where that is not known. It reports whether
-// the member is still parked, and there is more for it.
-func (s *shard) serve(m *member, since stream.ID, now time.Duration) (more bool) {
-	b := s.batches.of(m, since, s.all.hub)
-	if !b.ok {
+// serve gives a parked member what comes next; it needs nothing below an id, 0
+// where that is not known. It reports whether the member is still parked, and
+// there is more for it.
+func (s *shard) serve(m *member, hasBelow stream.ID, now time.Duration) (more bool) {
+	b := s.batches.of(m, hasBelow, s.all.hub)
+	if !b.recent {
 		s.catchUp(m)
 		return false
 	}
-	if m.poll != nil {
-		return s.servePoll(m, b, now)
-	}
-	if len(b.page.buf) == 0 {
+	var w written
+	var err error
+	switch {
+	case len(b.frames.buf) > 0:
+		w, err = m.deliver(&b.frames, &b.d, now)
+	case m.over && !b.d.More:
+		m.cursor.Advance(&b.d)
+		f := framesOf(m.task.farewell(m, false), &s.all.rests)
+		w, err = m.deliver(&f, &stream.Delivery{}, now)
+	default:
 		m.cursor.Advance(&b.d)
 		return b.d.More
 	}
-	w, err := m.deliver(&b.page, &b.d, now)
 	s.delivered += uint64(w.items)
 	if w.items > 0 {
 		if s.sample%delaySample == 0 {
@@ -194,10 +203,12 @@ func (s *shard) serve(m *member, since stream.ID, now time.Duration) (more bool)
 	switch {
 	case err != nil:
 		s.end(m, EndGone)
-		return false
 	case !w.whole:
 		s.block(m)
-		return false
+	case m.group.answers:
+		s.answered(m)
+	default:
+		return b.d.More
 	}
-	return b.d.More
+	return false
 }

@@ -3,8 +3,6 @@
 package fanout
 
 import (
-	"errors"
-	"sort"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,31 +10,33 @@ import (
 	"feedd/internal/stream"
 )
 
-// member is a subscriber in a shard. Its fields are its owner's: those of the
-// first group are written by the shard only, also while a worker has it.
+// member is a subscriber in a shard. It has one owner at a time, its shard or a
+// worker, who alone writes to its connection.
 type member struct {
+	// These are written by the shard only, also while a worker has the member.
 	slot, gen uint32
-	at        int // its place in group.parked, while it is parked
-	group     *group
-	left      func(End)
 	fd        int
+	group     *group // nil once it is no subscriber any more: it rests
+	at        int    // its place in group.parked, while it is parked
+	onEnd     func(End)
 	state     state
+	over      bool // it is to be answered with what there is: see longPoll
 	gone      bool // the peer went while a worker had it
 	room      bool // there was room to write while a worker had it
-	inbound   int  // bytes that the peer sent
 
-	cursor stream.Cursor
-	enc    *stream.Encoding
-	told   stream.ID     // the position that the reader was told last
-	half   *half         // what was written in part, nil for nothing
+	// The rest is its owner's.
+	fate         fate // what the worker says
+	task         task
+	cursor       stream.Cursor
+	positionTold stream.ID // the position that the reader was told last
+	half         *half     // what was written in part, nil for nothing
+	inbound      int       // bytes that the peer sent
+
 	sent   uint64        // bytes
 	acked  uint64        // of those, as far as it is known
-	since  time.Duration // when it came
+	joined time.Duration // when it came
 	wrote  time.Duration // when something was sent last
 	moved  time.Duration // when acked moved last, or became due to move
-	fate   fate          // what the worker says
-
-	poll *polling // nil for a stream
 }
 
 type state uint8
@@ -45,205 +45,189 @@ const (
 	parked state = iota
 	blocked
 	catchingUp
-	resting
+	resting // it was answered: see rest
 )
 
-// half is the rest of what was written in part. Nothing may come before it.
-type half struct {
-	// id is the item's, of which off bytes were written: they are encoded
-	// again, to the same bytes.
-	id  stream.ID
-	off int
-	// notice is the rest itself, where it is not of an item but of a notice of
-	// feedd's own: those have at most some hundred bytes, and a gap that was
-	// told in part may be another one by now.
-	notice []byte
+// task is what a member is there for: a stream, a long poll, or a rest after
+// that. Its methods are the shard's to call. A delivery that was encoded for a
+// group calls none of them.
+type task interface {
+	// form is what the members of a group have in common.
+	form() form
+	// begin is called once the member is in its shard.
+	begin(s *shard, m *member)
+	// heard is told that bytes of the peer lie unread (EPOLLIN) or that it sends
+	// no more (EPOLLRDHUP). It reports whether the peer counts as gone.
+	heard(s *shard, m *member, kind uint32) (gone bool)
+	// timeout is called some eight times in a heartbeat, unless a worker has the
+	// member. It does what is due by then.
+	timeout(s *shard, m *member, now time.Duration)
+	// farewell is what the member is sent last. Final says that the connection
+	// ends behind it.
+	farewell(m *member, final bool) []byte
+	// close closes the connection.
+	close(m *member)
 }
 
-// page is a delivery in bytes.
-type page struct {
-	buf  []byte
-	gap  int   // where the gap ends
-	ends []int // where each item ends
+// form is how items and notices look to the members of a group. It is
+// comparable.
+type form interface {
+	// bounds is how much a member gets at once, where it may get so much.
+	bounds(most stream.Bounds) stream.Bounds
+	// encode encodes a delivery for a cursor, to nothing where the member is to
+	// wait on.
+	encode(f *frames, c *stream.Cursor, d *stream.Delivery)
+	// signOfLife shows that the connection lives, while a worker looks for long.
+	// It returns false when the connection took no more.
+	signOfLife(m *member, now time.Duration) bool
+	// answers reports whether a member is through when it got something whole.
+	answers() bool
 }
 
-// written says what of a delivery was written.
-type written struct {
-	items int  // that went whole
-	gap   bool // its gap, if only the beginning of it
-	whole bool // everything
-}
-
-// encode makes the page that of a delivery.
-func (p *page) encode(enc *stream.Encoding, d *stream.Delivery) {
-	p.buf, p.ends, p.gap = p.buf[:0], p.ends[:0], 0
-	if d.Gap != nil {
-		p.buf = enc.Gap(p.buf, d.Gap)
-		p.gap = len(p.buf)
+// enter gives a new member its place.
+func (s *shard) enter(m *member, now time.Duration) {
+	if len(s.free) == 0 {
+		s.slots = append(s.slots, slot{})
+		s.free = append(s.free, uint32(len(s.slots)-1))
 	}
-	for _, e := range d.Entries {
-		p.buf = e.AppendFrame(p.buf, enc.Items)
-		p.ends = append(p.ends, len(p.buf))
-	}
-}
-
-// spare drops a buffer that one huge item has made.
-func (p *page) spare(most int) {
-	if cap(p.buf) > most {
-		p.buf = nil
-	}
-}
-
-// begin takes over the account of what was sent: the head of the answer and the
-// opening.
-func (m *member) begin(now time.Duration) {
-	m.since, m.wrote, m.moved = now, now, now
-	if waiting, err := unacknowledged(m.fd); err == nil {
-		m.sent = uint64(waiting)
-	}
-}
-
-// write writes as much as the socket takes now. It returns an error only when
-// the connection is dead.
-func (m *member) write(b []byte, now time.Duration) (n int, err error) {
-	for {
-		n, err = unix.Write(m.fd, b)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, unix.EAGAIN) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	if m.sent == m.acked {
-		m.moved = now // from now on there is something to acknowledge
-	}
-	m.sent += uint64(n)
-	m.wrote = now
-	return n, nil
-}
-
-// deliver writes a delivery, which is encoded in the page, and moves the
-// cursor as far as events went whole. It returns what did.
-func (m *member) deliver(p *page, d *stream.Delivery, now time.Duration) (w written, err error) {
-	n, err := m.write(p.buf, now)
-	if err != nil || n == 0 {
-		return written{}, err
-	}
-	if n == len(p.buf) {
-		m.cursor.Advance(d)
-		m.note(d, len(d.Entries))
-		return written{len(d.Entries), d.Gap != nil, true}, nil
-	}
-	if n < p.gap {
-		m.half = &half{notice: append([]byte(nil), p.buf[n:p.gap]...)}
-		m.cursor.Step(d, 0)
-		m.note(d, 0)
-		return written{gap: true}, nil
-	}
-	items := sort.SearchInts(p.ends, n+1)
-	begin := p.gap
-	if items > 0 {
-		begin = p.ends[items-1]
-	}
-	m.cursor.Step(d, items)
-	m.note(d, items)
-	if n > begin {
-		m.half = &half{id: d.Entries[items].ID, off: n - begin}
-	}
-	return written{items: items, gap: d.Gap != nil}, nil
-}
-
-// note remembers the position that the reader was told with the gap and the
-// first n items.
-func (m *member) note(d *stream.Delivery, n int) {
-	if n > 0 {
-		m.told = d.Entries[n-1].ID
-	} else if d.Gap != nil {
-		m.told = d.Gap.ID
-	}
-}
-
-// heartbeat gives a sign of life, when nothing is half written. It reports
-// whether the socket took it.
-func (m *member) heartbeat(now time.Duration) bool {
-	at := m.cursor.Position()
-	moved := m.cursor.Selection().Filtered() && at > m.told
-	b := m.enc.Silence(nil, at, moved)
-	n, err := m.write(b, now)
-	if err != nil || n == 0 {
-		return false
-	}
-	if moved {
-		m.told = at
-	}
-	if n < len(b) {
-		m.half = &half{notice: b[n:]}
-	}
-	return n == len(b)
-}
-
-// discard reads what the peer sends and throws it away. It reports whether the
-// peer is still there, and sends no more than a reader may.
-func (m *member) discard(scratch []byte) bool {
-	for {
-		n, err := unix.Read(m.fd, scratch)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return true
-		case err != nil || n == 0:
-			return false
-		}
-		if m.inbound += n; m.inbound > MaxInbound {
-			return false
-		}
-	}
-}
-
-// stalled reports whether the peer acknowledged nothing for so long while there
-// was something to acknowledge. With a heartbeat there is something twice in
-// that time: then it is enough that it was not heard of at all for so long.
-// Progress is what the peer's kernel took, not what ours did: a reader with a
-// small window that is slow moves on long before our buffer has room again.
-func (m *member) stalled(now, most, heartbeat time.Duration) bool {
-	if m.sent == m.acked {
-		return false
-	}
-	waiting, err := unacknowledged(m.fd)
-	if err != nil {
-		return false
-	}
-	if acked := m.sent - min(m.sent, uint64(waiting)); acked != m.acked {
-		m.acked, m.moved = acked, now
-	}
-	if m.sent == m.acked {
-		return false
-	}
-	return now-m.moved >= most || heartbeat <= most/2 && now-m.moved >= most/2 && unheard(m.fd) >= most
-}
-
-// close closes the connection. What the peer has not taken is thrown away, so
-// that the kernel does not keep it for one that takes nothing; but a peer that
-// did nothing wrong has a while to take it.
-func (m *member) close(orderly bool) {
-	if n, err := unacknowledged(m.fd); err == nil && n > 0 {
-		if orderly {
-			unix.SetsockoptInt(m.fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(lastWords.Milliseconds()))
-		} else {
-			unix.SetsockoptLinger(m.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		}
-	}
-	if m.poll != nil {
-		m.poll.conn.Close()
+	m.slot = s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	sl := &s.slots[m.slot]
+	sl.m, m.gen = m, sl.gen
+	m.group = s.groupOf(m)
+	m.group.members++
+	m.group.listener.AddReaders(1)
+	m.state = catchingUp // in no list yet
+	m.task.begin(s, m)
+	if err := s.epoll.add(m.fd, m.slot, m.gen); err != nil {
+		s.all.opts.Logger.Warn("a connection cannot be watched", "err", err)
+		s.end(m, EndFailed)
 		return
 	}
-	unix.Close(m.fd)
+	s.settle(m, now)
 }
 
-// lastWords is how long a peer has to take what was sent last.
-const lastWords = 10 * time.Second
+// settle takes a member over from outside, or from a worker, and sends it on its
+// way.
+func (s *shard) settle(m *member, now time.Duration) {
+	fate := m.fate
+	m.fate = fateHome
+	switch {
+	case m.gone || fate == fateGone:
+		s.end(m, EndGone)
+	case fate == fateFailed:
+		s.end(m, EndFailed)
+	case fate == fateAnswered:
+		s.answered(m)
+	case fate == fateStopped || s.all.stops():
+		m.state = blocked
+		s.dismiss(m, now)
+	case fate == fateBlocked && m.room:
+		s.catchUp(m)
+	case fate == fateBlocked:
+		s.block(m)
+	default:
+		// What came meanwhile touched the group when this one was not in it.
+		m.group.park(m)
+		if s.serve(m, 0, now) {
+			s.catchUp(m)
+		}
+	}
+}
+
+// onEvent does what an event asks for.
+func (s *shard) onEvent(m *member, kind uint32) {
+	gone := kind&(unix.EPOLLHUP|unix.EPOLLERR) != 0
+	if !gone && kind&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 {
+		gone = m.task.heard(s, m, kind)
+	}
+	switch {
+	case !s.has(m): // what it sent was the end of it
+	case gone && m.state == catchingUp:
+		m.gone = true
+	case gone:
+		s.end(m, EndGone)
+	case kind&unix.EPOLLOUT == 0:
+	case m.state == catchingUp:
+		m.room = true
+	case m.state == blocked:
+		s.catchUp(m)
+	}
+}
+
+// catchUp hands a member to the workers.
+func (s *shard) catchUp(m *member) {
+	if m.state == parked {
+		m.group.unpark(m)
+	}
+	m.state, m.room = catchingUp, false
+	s.all.pool.push(m)
+}
+
+// block lets a member wait for room.
+func (s *shard) block(m *member) {
+	if m.state == parked {
+		m.group.unpark(m)
+	}
+	m.state = blocked
+	s.all.tally.blocked.Add(1)
+}
+
+// dismiss ends a member: with a notice, when the server goes.
+func (s *shard) dismiss(m *member, now time.Duration) {
+	end := EndGone
+	if s.all.hub.IsDraining() {
+		end = EndDrained
+		if m.half == nil {
+			if b := m.task.farewell(m, true); len(b) > 0 {
+				m.write(b, now)
+			}
+		}
+		// What the peer sent and nobody read would make the end of the
+		// connection a reset, which takes the notice with it.
+		m.discard(s.scratch)
+	}
+	s.end(m, end)
+}
+
+// end closes a member's connection and forgets it.
+func (s *shard) end(m *member, why End) {
+	m.dropHalf()
+	m.close(why == EndDrained || why == EndFailed || why == EndAnswered)
+	s.vacate(m)
+	if m.group != nil {
+		s.leave(m, why)
+	}
+}
+
+// leave takes a member out of its group, and of the subscribers.
+func (s *shard) leave(m *member, why End) {
+	g := m.group
+	if m.state == parked {
+		g.unpark(m)
+	}
+	m.group = nil
+	g.listener.AddReaders(-1)
+	if g.members--; g.members == 0 {
+		g.listener.Close()
+		delete(s.groups, g.key)
+	}
+	g.key.target.Release()
+	m.cursor = stream.Cursor{} // a connection that rests holds nothing of it
+	m.onEnd(why)
+}
+
+// has reports whether a member is still here.
+func (s *shard) has(m *member) bool { return s.slots[m.slot].m == m }
+
+// vacate frees a member's slot.
+func (s *shard) vacate(m *member) {
+	sl := &s.slots[m.slot]
+	sl.m = nil
+	sl.gen++
+	s.free = append(s.free, m.slot)
+	s.all.tally.members.Add(-1)
+	if m.state == resting {
+		s.all.tally.resting.Add(-1)
+	}
+}

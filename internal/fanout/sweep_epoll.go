@@ -5,41 +5,55 @@ package fanout
 import "time"
 
 // sweepMembers is how many members a sweep looks at before live items have
-// their turn again.
+// their turn again. To look at one takes a system call or none, and at most a
+// short write.
 const sweepMembers = 200
 
-// tick is how often all members are looked at.
-func (s *shard) tick() time.Duration {
+// sweep is a walk over all members: for heartbeats, stalled peers, and the end.
+type sweep struct {
+	running bool
+	swept   int // slots[:swept] had their turn
+}
+
+// start begins a sweep, unless one is under way.
+func (w *sweep) start() {
+	if !w.running {
+		w.restart()
+	}
+}
+
+func (w *sweep) restart() { *w = sweep{running: true} }
+
+// sweepEvery is how often all members are looked at: eight times in what they
+// are looked at for, so that it is late by an eighth at most, but not more often
+// than a machine can, and each second at least.
+func (s *shard) sweepEvery() time.Duration {
 	o := &s.all.opts
 	return min(max(min(o.Heartbeat, o.StallTimeout)/8, time.Millisecond), time.Second)
 }
 
-// sweep looks at a slice of the members: it cuts those that take nothing, and
-// gives those a sign of life that had nothing for long; when the server goes,
-// it tells them.
-func (s *shard) sweep(now time.Duration) {
-	if !s.sweeping {
+// sweepSome looks at a slice of the members: it cuts those that take nothing,
+// and has the others do what is due; when the server goes, it tells them.
+func (s *shard) sweepSome(now time.Duration) {
+	w := &s.sweep
+	if !w.running {
 		return
 	}
-	end := min(s.swept+sweepMembers, len(s.slots))
-	for ; s.swept < end; s.swept++ {
-		m := s.slots[s.swept].m
+	end := min(w.swept+sweepMembers, len(s.slots))
+	for ; w.swept < end; w.swept++ {
+		m := s.slots[w.swept].m
 		switch {
 		case m == nil || m.state == catchingUp:
 		case s.drained:
 			s.dismiss(m, now)
-		case m.rests() && s.all.opts.RestTimeout > 0 && now-m.wrote > s.all.opts.RestTimeout:
-			s.end(m, EndGone)
 		case m.stalled(now, s.all.opts.StallTimeout, s.all.opts.Heartbeat):
 			s.end(m, EndStalled)
 		case m.state == blocked && m.sent == m.acked:
 			// Everything was taken, so there is room.
 			s.catchUp(m)
-		case m.poll == nil && m.state == parked && now-m.wrote > s.all.opts.Heartbeat-s.tick():
-			if !m.heartbeat(now) {
-				s.block(m)
-			}
+		default:
+			m.task.timeout(s, m, now)
 		}
 	}
-	s.sweeping = s.swept < len(s.slots)
+	w.running = w.swept < len(s.slots)
 }

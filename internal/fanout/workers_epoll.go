@@ -10,53 +10,66 @@ import (
 	"feedd/internal/stream"
 )
 
-// catchUpBounds is how much a member gets before the next one has its turn.
+// catchUpBounds is how much a member gets before the next one has its turn:
+// about what a socket takes at once.
 var catchUpBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
-// pool is the workers for members that are behind.
+// Workers give members that are behind what comes next.
 //
 // Most of those are not far behind: their socket was full, and what comes next
-// is in the windows. They must not wait for others who read a long backlog, so
-// there are two queues: near, which takes from the windows only and never waits
-// for anything, and far, which reads the log.
+// is in memory. They must not wait behind others that replay a long backlog, so
+// there are two queues.
+const (
+	// nearWorkers serve from memory and never block, so more of them than
+	// processors only share these; eight leave none idle on small machines, and
+	// take no more than their part on large ones.
+	nearWorkers = 8
+	// farWorkers read the log and may all wait for the disk: enough that one slow
+	// read does not stop the others, few enough that their frames (64 KiB each)
+	// and the reads of a store stay few.
+	farWorkers = 24
+)
+
+// pool is the two queues.
 type pool struct {
 	shards    *Shards
-	near, far queueOf
+	near, far queue
 }
 
-// queueOf is a queue of members with a bounded number of workers. They are
-// started as there is something to do, and end when there is nothing.
-type queueOf struct {
-	most int
+// queue is members with a bounded number of workers. These are started as there
+// is something to do, and end when there is nothing.
+type queue struct {
+	source source
+	most   int // workers
 
 	mu      sync.Mutex // guards the rest
 	members []*member
 	workers int
 }
 
-// nearWorkers and farWorkers are how many members are given a page at the same
-// time.
-const nearWorkers, farWorkers = 8, 24
-
 func newPool(s *Shards) *pool {
-	return &pool{shards: s, near: queueOf{most: nearWorkers}, far: queueOf{most: farWorkers}}
+	return &pool{
+		shards: s,
+		near:   queue{source: memory{s.hub}, most: nearWorkers},
+		far:    queue{source: store{s}, most: farWorkers},
+	}
 }
 
 // push queues a member, which is the workers' from then on.
-func (p *pool) push(m *member) { p.put(&p.near, m, p.stepNear) }
+func (p *pool) push(m *member) { p.put(&p.near, m) }
 
-func (p *pool) put(q *queueOf, m *member, step func(*member, *page) fate) {
+func (p *pool) put(q *queue, m *member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.members = append(q.members, m)
 	if q.workers < q.most {
 		q.workers++
-		p.shards.done.Go(func() { p.work(q, step) })
+		p.shards.done.Go(func() { p.work(q) })
 	}
 }
 
 // pop returns the next member, or nil when the worker shall end.
-func (q *queueOf) pop() *member {
+func (q *queue) pop() *member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.members) == 0 {
@@ -70,109 +83,157 @@ func (q *queueOf) pop() *member {
 	return m
 }
 
-// pages holds the buffers of workers that are at work.
-var pages = sync.Pool{New: func() any { return new(page) }}
+// buffers holds the frames of workers that have ended.
+var buffers = sync.Pool{New: func() any { return new(frames) }}
 
-func (p *pool) work(q *queueOf, step func(*member, *page) fate) {
-	pg := pages.Get().(*page)
+// work is a worker's goroutine.
+func (p *pool) work(q *queue) {
+	f := buffers.Get().(*frames)
 	for m := q.pop(); m != nil; m = q.pop() {
-		switch m.fate = step(m, pg); m.fate {
+		switch m.fate = p.step(m, q.source, f); m.fate {
 		case fateAgain:
 			p.push(m)
 		case fateFar:
-			p.put(&p.far, m, p.stepFar)
+			p.put(&p.far, m)
 		default:
-			m.group.shard.back(m)
+			m.group.shard.handBack(m)
 		}
 	}
-	pg.spare(4 * catchUpBounds.Bytes)
-	pages.Put(pg)
+	f.reset()
+	f.spare(4 * catchUpBounds.Bytes)
+	buffers.Put(f)
 }
 
-// fate is what becomes of a member that a worker hands back.
+// fate is what becomes of a member that had its turn.
 type fate uint8
 
 const (
 	fateHome     fate = iota // it has everything, as far as the worker saw
 	fateStopped              // the server goes
 	fateBlocked              // its socket is full
-	fateGone                 // the connection is dead
+	fateGone                 // the connection is dead, or must end
 	fateFailed               // it cannot be gone on with
-	fateAnswered             // it was a poll
+	fateAnswered             // it was a long poll
 
 	// These two are not handed back.
 	fateAgain // there is more at once
-	fateFar   // the windows do not reach back so far
+	fateFar   // memory does not reach back so far
 )
 
-// stepNear gives a member what it has half of, and then a page, from the
-// windows.
-func (p *pool) stepNear(m *member, pg *page) fate {
-	s := p.shards
-	if s.stops() {
-		return fateStopped
-	}
-	if m.half != nil {
-		var e *stream.Entry
-		if m.half.notice == nil {
-			var known bool
-			if e, known = s.hub.RecallRecent(m.half.id); !known {
-				return fateFar
-			}
-		}
-		if f := p.finish(m, e); f != fateHome {
-			return f
-		}
-		if m.poll != nil {
-			return fateAnswered
-		}
-	}
-	d, ok := s.hub.Recent(&m.cursor, m.bounds(catchUpBounds))
-	if !ok {
-		return fateFar
-	}
-	return p.give(m, pg, &d)
+// source is where a worker takes from what a member gets. Found is false where
+// the other one must be asked.
+type source interface {
+	// next returns what comes next for a cursor.
+	next(c *stream.Cursor, b stream.Bounds) (d stream.Delivery, found bool, err error)
+	// recall returns an entry by its id, nil when it is gone.
+	recall(c *stream.Cursor, id stream.ID) (e *stream.Entry, found bool, err error)
 }
 
-// stepFar does the same from the log.
-func (p *pool) stepFar(m *member, pg *page) fate {
-	s := p.shards
-	if s.stops() {
+// memory is the windows: it never blocks.
+type memory struct{ hub *stream.Hub }
+
+func (s memory) next(c *stream.Cursor, b stream.Bounds) (stream.Delivery, bool, error) {
+	d, found := s.hub.Recent(c, b)
+	return d, found, nil
+}
+
+func (s memory) recall(_ *stream.Cursor, id stream.ID) (*stream.Entry, bool, error) {
+	e, found := s.hub.RecallRecent(id)
+	return e, found, nil
+}
+
+// store is the windows and the log behind them: it has everything.
+type store struct{ shards *Shards }
+
+func (s store) next(c *stream.Cursor, b stream.Bounds) (stream.Delivery, bool, error) {
+	d, err := s.shards.hub.Next(s.shards.ctx, c, b)
+	return d, true, err
+}
+
+func (s store) recall(c *stream.Cursor, id stream.ID) (*stream.Entry, bool, error) {
+	e, err := s.shards.hub.Recall(s.shards.ctx, c, id)
+	return e, true, err
+}
+
+// step gives a member the rest of what it has half of, and then what comes next.
+func (p *pool) step(m *member, from source, f *frames) fate {
+	if p.shards.stops() {
 		return fateStopped
 	}
 	if m.half != nil {
-		e, err := s.hub.Recall(s.ctx, &m.cursor, m.half.id)
-		if err != nil {
-			p.failed(m, err)
-			return fateFailed
-		}
-		if f := p.finish(m, e); f != fateHome {
-			return f
+		if fate := p.finish(m, from); fate != fateHome {
+			return fate
 		}
 	}
-	d, err := s.hub.Next(s.ctx, &m.cursor, m.bounds(catchUpBounds))
-	if err != nil {
+	d, found, err := from.next(&m.cursor, m.group.form.bounds(catchUpBounds))
+	switch {
+	case err != nil:
 		p.failed(m, err)
 		return fateFailed
+	case !found:
+		return fateFar
 	}
-	return p.give(m, pg, &d)
+	return p.give(m, f, &d)
+}
+
+// finish writes the rest of what was written in part. It returns fateHome when
+// that is done, and more may follow.
+func (p *pool) finish(m *member, from source) fate {
+	h := m.half
+	rest := h.notice
+	if rest == nil {
+		e, found, err := from.recall(&m.cursor, h.id)
+		switch {
+		case err != nil:
+			p.failed(m, err)
+			return fateFailed
+		case !found:
+			return fateFar
+		case e == nil:
+			// The rest would be of something that is gone. The reader comes
+			// back, from the item before.
+			return fateFailed
+		}
+		// A large item is written in many parts: it is not copied for each.
+		rest = e.Frame(m.group.form.(streaming).enc.Items)[h.off:]
+	}
+	n, err := m.write(rest, p.shards.now())
+	switch {
+	case err != nil:
+		return fateGone
+	case n < len(rest) && h.notice != nil:
+		h.notice = rest[n:]
+		return fateBlocked
+	case n < len(rest):
+		h.off += n
+		return fateBlocked
+	}
+	if h.notice == nil {
+		m.cursor.Finish(h.id)
+		m.positionTold = h.id
+		p.shards.tally.delivered.Add(1)
+	}
+	m.dropHalf()
+	if m.group.answers {
+		return fateAnswered
+	}
+	return fateHome
 }
 
 // give writes a delivery to a member.
-func (p *pool) give(m *member, pg *page, d *stream.Delivery) fate {
+func (p *pool) give(m *member, f *frames, d *stream.Delivery) fate {
 	s := p.shards
-	if m.poll != nil {
-		return p.giveReply(m, d)
-	}
-	pg.encode(m.enc, d)
+	form := m.group.form
+	f.reset()
+	form.encode(f, &m.cursor, d)
 	now := s.now() // the log may have taken its time
-	if len(pg.buf) == 0 {
+	if len(f.buf) == 0 {
 		m.cursor.Advance(d)
-		if d.More && now-m.wrote > s.opts.Heartbeat && !m.heartbeat(now) {
+		if d.More && now-m.wrote > s.opts.Heartbeat && !form.signOfLife(m, now) {
 			return fateBlocked // or gone, as the next write will find
 		}
 	} else {
-		w, err := m.deliver(pg, d, now)
+		w, err := m.deliver(f, d, now)
 		if err != nil {
 			return fateGone
 		}
@@ -180,8 +241,11 @@ func (p *pool) give(m *member, pg *page, d *stream.Delivery) fate {
 		if w.gap {
 			s.tally.gaps.Add(1)
 		}
-		if !w.whole {
+		switch {
+		case !w.whole:
 			return fateBlocked
+		case m.group.answers:
+			return fateAnswered
 		}
 		s.tally.caughtUp.Add(1)
 	}
@@ -191,41 +255,7 @@ func (p *pool) give(m *member, pg *page, d *stream.Delivery) fate {
 	return fateHome
 }
 
-// finish writes the rest of what was written in part: of the entry, nil where
-// that is gone, or of a notice. It returns fateHome when that is done.
-func (p *pool) finish(m *member, e *stream.Entry) fate {
-	rest := m.half.notice
-	switch {
-	case rest != nil:
-	case e == nil:
-		// The rest would be of something that is gone. The reader comes back,
-		// from the item before.
-		return fateFailed
-	default:
-		// A large item is written in many parts: it is not copied for each.
-		rest = e.Frame(m.enc.Items)[m.half.off:]
-	}
-	n, err := m.write(rest, p.shards.now())
-	switch {
-	case err != nil:
-		return fateGone
-	case n < len(rest) && m.half.notice != nil:
-		m.half.notice = rest[n:]
-		return fateBlocked
-	case n < len(rest):
-		m.half.off += n
-		return fateBlocked
-	}
-	if m.half.notice == nil {
-		m.cursor.Finish(m.half.id)
-		m.told = m.half.id
-		p.shards.tally.delivered.Add(1)
-	}
-	m.half = nil
-	return fateHome
-}
-
-// failed tells of an error of the log.
+// failed records an error of the log.
 func (p *pool) failed(m *member, err error) {
 	if p.shards.ctx.Err() == nil && !errors.Is(err, stream.ErrClosed) {
 		p.shards.opts.Logger.Warn("stream ended", "selector", clip.Text(m.cursor.Selection().String()), "err", err)

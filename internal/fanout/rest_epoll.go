@@ -1,0 +1,154 @@
+//go:build linux && !portable
+
+package fanout
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// rest is the task of a member whose long poll was answered: its connection
+// waits for what the peer asks next, and is returned then. It is in no group, no
+// subscriber any more, and costs as little as while it waited.
+//
+// To return each connection at once would cost an answer three times the CPU and
+// leave a goroutine and its buffers with each: see DESIGN.md, "Measured".
+type rest longPoll
+
+// answered sends a long poll that was answered to its rest.
+func (s *shard) answered(m *member) {
+	p := m.task.(*longPoll) // nothing else is answered
+	if s.all.stops() || p.last() {
+		// What the peer has asked already would make the end a reset, which
+		// takes the answer with it.
+		m.discard(s.scratch)
+		s.end(m, EndAnswered)
+		return
+	}
+	p.timer.Stop()
+	s.leave(m, EndAnswered)
+	m.state, m.task = resting, (*rest)(p)
+	s.all.tally.resting.Add(1)
+	if p.Ahead {
+		s.returnLater(m, (*rest)(p))
+	}
+}
+
+// heard has the connection returned when the peer asks for something.
+func (r *rest) heard(s *shard, m *member, kind uint32) (gone bool) {
+	p := (*longPoll)(r)
+	p.note(m, kind)
+	if p.Ahead {
+		s.returnLater(m, r)
+	}
+	return p.last()
+}
+
+func (r *rest) form() form                    { return nil }
+func (r *rest) begin(*shard, *member)         {}
+func (r *rest) close(*member)                 { r.conn.Close() }
+func (r *rest) farewell(*member, bool) []byte { return nil }
+
+// timeout ends a rest that took too long.
+func (r *rest) timeout(s *shard, m *member, now time.Duration) {
+	if most := s.all.opts.RestTimeout; most > 0 && !r.returning && now-m.wrote > most {
+		s.end(m, EndGone)
+	}
+}
+
+// returns are the connections that a shard returns. They wait for all answers
+// that are under way, in any shard: a client that was answered first must not
+// ask again before the last one has its answer.
+type returns struct {
+	list    []*member
+	since   time.Duration // when the list began to fill
+	holding bool          // they wait for passes
+	counted bool          // in Shards.passing
+}
+
+// due reports whether there are some that need not wait.
+func (r *returns) due() bool { return len(r.list) > 0 && !r.holding }
+
+// returnLater puts a connection behind those that are returned before it.
+func (s *shard) returnLater(m *member, r *rest) {
+	if r.returning {
+		return
+	}
+	r.returning = true
+	if len(s.returns.list) == 0 {
+		s.returns.since = s.all.now()
+	}
+	s.returns.list = append(s.returns.list, m)
+}
+
+// maxHeld is how long connections are held for answers that are under way, when
+// there are always some: a client that polls again waits no longer than it would
+// notice.
+const maxHeld = 200 * time.Millisecond
+
+// holdStep is how often a shard that holds some looks whether it need not.
+const holdStep = time.Millisecond
+
+// tellPassing tells the other shards whether this one has passes under way.
+func (s *shard) tellPassing() {
+	if p := len(s.passes) > 0; p != s.returns.counted {
+		s.returns.counted = p
+		if p {
+			s.all.passing.Add(1)
+		} else {
+			s.all.passing.Add(-1)
+		}
+	}
+}
+
+// returnSome returns a slice of the connections.
+func (s *shard) returnSome(now time.Duration) {
+	r := &s.returns
+	r.holding = len(r.list) > 0 && s.all.passing.Load() > 0 && now-r.since < maxHeld
+	if !r.due() {
+		return
+	}
+	n := min(len(r.list), sliceMembers)
+	for _, m := range r.list[:n] {
+		if !s.has(m) {
+			continue
+		}
+		s.epoll.remove(m.fd)
+		s.vacate(m)
+		m.task.(*rest).Return()
+	}
+	if r.list = r.list[n:]; len(r.list) == 0 {
+		r.list = nil
+	}
+}
+
+// CloseResting closes connections that rest, about n, soon, and of those of a
+// shard the longest resting. Their peers asked for nothing since their last
+// answers.
+func (s *Shards) CloseResting(n int) {
+	share := (n + len(s.list) - 1) / len(s.list)
+	for _, sh := range s.list {
+		// A call before the first were closed means the same ones.
+		sh.put(func(in *inbox) { in.crowded = max(in.crowded, share) })
+	}
+}
+
+// closeResting closes the n connections that rest the longest.
+func (s *shard) closeResting(n int) {
+	if n == 0 {
+		return
+	}
+	var list []*member
+	for i := range s.slots {
+		if m := s.slots[i].m; m != nil {
+			if r, ok := m.task.(*rest); ok && !r.returning {
+				list = append(list, m)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b *member) int { return cmp.Compare(a.wrote, b.wrote) })
+	for _, m := range list[:min(n, len(list))] {
+		s.end(m, EndGone)
+	}
+}
