@@ -2,33 +2,22 @@ package stream
 
 import "sync/atomic"
 
-// maxFormats is how many formats a program may make: each costs a pointer in
-// every entry.
-const maxFormats = 4
-
-var formats atomic.Int32
-
 // Format is a wire format of items: how one item looks as bytes on a
-// connection. What it encodes is kept with the window's entries, so that the
-// readers of a feed share it.
+// connection. What it encodes is kept with the entries of the windows, so that
+// the readers of a feed share it; entries tell formats apart by their address.
 type Format struct {
-	slot   int32
 	append func(dst []byte, it *Item) []byte
 }
 
 // NewFormat makes a format of a function that appends the encoded item to dst
-// and always gives the same bytes for the same item. It is meant for package
-// variables: it panics when there are too many.
+// and always gives the same bytes for the same item. A format is meant to be
+// made once and shared.
 func NewFormat(appendItem func(dst []byte, it *Item) []byte) *Format {
-	f := &Format{slot: formats.Add(1) - 1, append: appendItem}
-	if f.slot >= maxFormats {
-		panic("stream: too many formats")
-	}
-	return f
+	return &Format{append: appendItem}
 }
 
-// Entry is an item on its way to readers. Its item is immutable; the frames
-// come as somebody asks for them.
+// Entry is an item on its way to readers. Its item is immutable; its frames are
+// made when the first reader needs them.
 type Entry struct {
 	Item
 	before ID   // see Commit.Before
@@ -37,11 +26,18 @@ type Entry struct {
 	// memory is what the frames of a window's entry count against; nil for an
 	// entry of one reader alone, which keeps none.
 	memory *memory
-	// frames are the encodings. Each is set once; two readers that come
-	// together may both encode, to the same bytes.
-	frames [maxFormats]atomic.Pointer[[]byte]
-	framed atomic.Int64 // bytes of frames that count
-	left   atomic.Bool  // the entry left the windows: no more frames count
+	// frames are the encodings that were asked for: a list, since readers of one
+	// feed rarely use more than one or two formats.
+	frames  atomic.Pointer[frame]
+	framed  atomic.Int64 // bytes of frames that count
+	evicted atomic.Bool  // the entry is not in the windows any more: no more frames count
+}
+
+// frame is an entry in a format.
+type frame struct {
+	format *Format
+	bytes  []byte
+	next   *frame
 }
 
 // memory counts what the windows hold, entries and frames, against a bound.
@@ -66,34 +62,47 @@ func (e *Entry) Frame(f *Format) []byte {
 	if e.memory == nil {
 		return f.append(nil, &e.Item)
 	}
-	if p := e.frames[f.slot].Load(); p != nil {
-		return *p
-	}
-	b := f.append(nil, &e.Item)
-	n := int64(len(b))
-	if e.left.Load() || e.memory.used.Load()+n > e.memory.max {
-		return b
-	}
-	if e.frames[f.slot].CompareAndSwap(nil, &b) {
-		e.memory.used.Add(n)
-		e.framed.Add(n)
-		if e.left.Load() {
-			e.release() // it left meanwhile, perhaps before this frame counted
+	var b []byte
+	for {
+		first := e.frames.Load()
+		if kept := first.of(f); kept != nil {
+			return kept.bytes // perhaps that of a reader who came at the same time
+		}
+		if b == nil {
+			b = f.append(nil, &e.Item)
+		}
+		n := int64(len(b))
+		if e.evicted.Load() || e.memory.used.Load()+n > e.memory.max {
+			return b
+		}
+		if e.frames.CompareAndSwap(first, &frame{f, b, first}) {
+			e.memory.used.Add(n)
+			e.framed.Add(n)
+			if e.evicted.Load() {
+				e.release() // perhaps it was evicted before this frame counted
+			}
+			return b
 		}
 	}
-	return b
 }
 
-// leave takes the entry's frames out of the count; the entry is on its way out.
-func (e *Entry) leave() {
-	e.left.Store(true)
-	for i := range e.frames {
-		e.frames[i].Store(nil)
+// of returns the frame in a format, nil where the list has none.
+func (fr *frame) of(f *Format) *frame {
+	for ; fr != nil && fr.format != f; fr = fr.next {
 	}
+	return fr
+}
+
+// evict takes the entry's frames out of the count; the entry is on its way out.
+func (e *Entry) evict() {
+	e.evicted.Store(true)
+	e.frames.Store(nil)
 	e.release()
 }
 
 func (e *Entry) release() { e.memory.used.Add(-e.framed.Swap(0)) }
 
-// cost is the memory that an entry takes without its frames, about.
+// cost is the memory that an entry takes without its frames, about: 256 bytes
+// are for the entry, its places in two queues, and what an allocation is rounded
+// up by.
 func (e *Entry) cost() int64 { return 256 + int64(e.Size()) }

@@ -202,7 +202,7 @@ func (w *windows) dropEmptyLocked(feed string, f *window) {
 
 func (w *windows) buryLocked(e *Entry) {
 	e.gone = true
-	e.leave()
+	e.evict()
 	w.dead += e.cost()
 }
 
@@ -234,7 +234,7 @@ func (w *windows) evictLocked() {
 func (w *windows) evictOldestLocked() {
 	e := w.tail.all()[0]
 	w.tail.pop()
-	e.leave()
+	e.evict()
 	w.memory.used.Add(-e.cost())
 	w.base, w.exact = max(w.base, e.ID), max(w.exact, e.ID)
 	if e.gone {

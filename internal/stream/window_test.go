@@ -13,9 +13,9 @@ import (
 // also where a format makes an item many times larger.
 func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 	swell := []*Format{
-		{slot: 0, append: func(dst []byte, it *Item) []byte { return append(dst, it.Data...) }},
-		{slot: 1, append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 7)...) }},
-		{slot: 2, append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 3)...) }},
+		{append: func(dst []byte, it *Item) []byte { return append(dst, it.Data...) }},
+		{append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 7)...) }},
+		{append: func(dst []byte, it *Item) []byte { return append(dst, bytes.Repeat(it.Data, 3)...) }},
 	}
 	const most = 1 << 20
 	w := newWindows(most)
@@ -27,10 +27,8 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 	kept := func() (n int64) {
 		for _, e := range w.tail.all() {
 			n += e.cost()
-			for i := range e.frames {
-				if p := e.frames[i].Load(); p != nil {
-					n += int64(len(*p))
-				}
+			for f := e.frames.Load(); f != nil; f = f.next {
+				n += int64(len(f.bytes))
 			}
 		}
 		return n
@@ -52,7 +50,7 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 				if got, want := e.AppendFrame(nil, f), f.append(nil, &e.Item); !bytes.Equal(got, want) {
 					t.Fatal("a frame is not what the format makes")
 				}
-				shared = shared || e.frames[f.slot].Load() != nil
+				shared = shared || e.frames.Load().of(f) != nil
 			}
 		}
 		if n := kept(); n > most || n != w.memory.used.Load() {
