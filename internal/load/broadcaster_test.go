@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"feedd/internal/load/scan"
 )
 
 // broadcaster is a small SSE server that does what a test wants it to do
@@ -154,9 +156,9 @@ func (b *broadcaster) item(i int) string {
 // publisherOf returns who published an item.
 func (b *broadcaster) publisherOf(i int) uint32 {
 	text := b.item(i)
-	var m mark
-	if !parseMark([]byte(text[strings.IndexByte(text, markEdge):]), &m) {
+	var m scan.Mark
+	if !scan.ParseMark([]byte(text[strings.IndexByte(text, scan.MarkEdge):]), &m) {
 		panic("an item without a mark")
 	}
-	return m.pub
+	return m.Pub
 }

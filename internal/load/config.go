@@ -7,7 +7,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"feedd/internal/load/scan"
 )
+
+// Format is how a stream is written.
+type Format string
+
+const (
+	SSE    Format = "sse"    // text/event-stream, as the HTML standard says; lines end in LF or CRLF
+	NDJSON Format = "ndjson" // a JSON object a line
+	JSON   Format = "json"   // pages, asked for one after the other: long polling
+)
+
+// MinSize is the size of the smallest item, in bytes: it must carry its mark.
+const MinSize = scan.MinSize
 
 // Config says what Run does. A zero field has the default that is named with
 // it; Check fills them in.
@@ -95,8 +109,8 @@ func (c *Config) Check() error {
 	bad(c.Format != JSON && (c.Pause > 0 || c.Wait > 0), "only who polls waits, and pauses")
 	bad(c.Subscribers < 0, "the number of subscribers is below 0")
 	bad(c.Subscribers == 0 && c.PublishURL == "", "there are neither subscribers nor publishers")
-	bad(c.Feeds < 1 || c.Feeds > maxFeeds, "the number of feeds is 1 to %d", maxFeeds)
-	bad(c.Publishers < 1 || c.Publishers > maxPublishers, "the number of publishers is 1 to %d", maxPublishers)
+	bad(c.Feeds < 1 || c.Feeds > scan.MaxFeeds, "the number of feeds is 1 to %d", scan.MaxFeeds)
+	bad(c.Publishers < 1 || c.Publishers > scan.MaxPublishers, "the number of publishers is 1 to %d", scan.MaxPublishers)
 	bad(c.Stalled < 0 || c.Stalled > c.Subscribers, "the number of stalled subscribers is 0 to that of all")
 	bad(c.Stay < 0 || c.Stay > c.Subscribers, "the number of subscribers that stay is 0 to that of all")
 	bad(c.Stay > 0 && !c.Reconnect, "some stay only when the others reconnect")

@@ -72,7 +72,7 @@ func (r *reader) ask(s *subscriber) error {
 // send sends a request, with the position where there is one.
 func (r *reader) send(s *subscriber, request string) error {
 	b := append(r.out[:0], request...)
-	if id := s.parser.lines.position(); len(id) > 0 && s.been && printable(id) {
+	if id := s.parser.Lines.Position(); len(id) > 0 && s.been && printable(id) {
 		b = append(b, "Last-Event-ID: "...)
 		b = append(b, id...)
 		b = append(b, "\r\n"...)
@@ -145,7 +145,7 @@ func (r *reader) drop(s *subscriber) {
 	default:
 		r.counters.connected.Add(-1)
 	}
-	s.parser.restart()
+	s.parser.Restart()
 	s.state = waiting
 }
 

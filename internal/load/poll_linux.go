@@ -8,8 +8,8 @@ type rest struct {
 
 // turnPage is called when a poller has a whole page.
 func (r *reader) turnPage(s *subscriber) error {
-	s.parser.restart()
-	if s.parser.lines.items > 0 && r.Pause > 0 {
+	s.parser.Restart()
+	if s.parser.Lines.Items > 0 && r.Pause > 0 {
 		r.resting = append(r.resting, rest{s.slot, s.turn, r.now + int64(r.Pause)})
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"feedd/internal/histogram"
+	"feedd/internal/load/scan"
 )
 
 // outlet is where the publishers publish to. Its fields do not change while
@@ -61,7 +62,7 @@ type excuse struct {
 }
 
 func newPublisher(o *outlet, index int) (*publisher, error) {
-	payload, err := newBody(o.size, o.batch)
+	payload, err := scan.NewBody(o.size, o.batch)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +152,8 @@ func (p *publisher) number(feed int, at int64) {
 	for i := range p.batch {
 		p.seqs[feed]++
 		p.all++
-		setMark(p.payload[i*(p.size+1):], &mark{
-			run: p.run, feed: uint32(feed), pub: uint32(p.index), seq: p.seqs[feed], all: p.all, at: at,
+		scan.SetMark(p.payload[i*(p.size+1):], &scan.Mark{
+			Run: p.run, Feed: uint32(feed), Pub: uint32(p.index), Seq: p.seqs[feed], All: p.all, At: at,
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"feedd/internal/histogram"
+	"feedd/internal/load/scan"
 )
 
 const (
@@ -38,7 +39,7 @@ type reader struct {
 	subs []subscriber
 	buf  []byte // headroom, and what a read took
 	out  []byte // a request
-	emit func(*lines)
+	emit func(*scan.Lines)
 
 	ready   []int32 // that wait for their turn to connect
 	later   []retry // that do so after a while, in the order of time
@@ -88,7 +89,7 @@ type retry struct {
 }
 
 func newReader(s *session, subs []subscriber) (r *reader, err error) {
-	r = &reader{session: s, subs: subs, buf: make([]byte, headroom+readSize), limit: maxOpening, ep: -1, wake: -1}
+	r = &reader{session: s, subs: subs, buf: make([]byte, scan.Headroom+readSize), limit: maxOpening, ep: -1, wake: -1}
 	r.emit = r.event
 	if s.Rate > 0 && s.Rate*s.Duration.Seconds() <= maxLast {
 		r.last = make(map[itemName]int64)
@@ -232,7 +233,7 @@ func (r *reader) obey() {
 // asked for again.
 func (r *reader) read(s *subscriber, toEnd bool) {
 	for range maxReads {
-		n, errno := readSocket(int(s.fd), r.buf[headroom:])
+		n, errno := readSocket(int(s.fd), r.buf[scan.Headroom:])
 		switch {
 		case errno == unix.EINTR:
 			continue
@@ -263,11 +264,11 @@ func (r *reader) read(s *subscriber, toEnd bool) {
 func (r *reader) take(s *subscriber, n int) error {
 	r.now = r.clock.now()
 	r.current = s
-	err := s.parser.take(r.buf, n, r.emit)
-	if s.state == asking && s.parser.body {
+	err := s.parser.Take(r.buf, n, r.emit)
+	if s.state == asking && s.parser.Answered {
 		r.answered(s)
 	}
-	if err == io.EOF && r.Format == JSON && !s.parser.last {
+	if err == io.EOF && r.Format == JSON && !s.parser.Closes {
 		return r.turnPage(s)
 	}
 	return err
@@ -289,45 +290,45 @@ func (r *reader) arm(s *subscriber, op int, what uint32) error {
 }
 
 // event is called for each whole event of the current subscriber.
-func (r *reader) event(l *lines) {
+func (r *reader) event(l *scan.Lines) {
 	r.events++
 	s := r.current
-	m := &l.mark
+	m := &l.Mark
 	switch {
 	case s.stalled:
 		return
-	case !l.marked && l.gap:
+	case !l.Marked && l.Gap:
 		r.gaps++
 		return
-	case !l.marked && l.notice:
+	case !l.Marked && l.Notice:
 		return
-	case !l.marked || !r.anyRun && m.run != r.id || s.group != r.everything && m.feed != uint32(s.group):
+	case !l.Marked || !r.anyRun && m.Run != r.id || s.group != r.everything && m.Feed != uint32(s.group):
 		r.foreign++
 		return
 	}
-	seq := m.seq
+	seq := m.Seq
 	if s.group == r.everything {
-		seq = m.all
+		seq = m.All
 	}
-	if int(m.pub) >= len(s.tracker.next) {
+	if int(m.Pub) >= len(s.tracker.next) {
 		if !r.anyRun {
 			r.foreign++
 			return
 		}
-		s.tracker.grow(int(m.pub))
+		s.tracker.grow(int(m.Pub))
 	}
-	if !s.tracker.note(int(m.pub), seq) {
+	if !s.tracker.note(int(m.Pub), seq) {
 		return
 	}
 	r.fresh++
-	if m.at >= r.from && m.at >= s.liveFrom {
-		r.latency.Record(r.now - m.at)
+	if m.At >= r.from && m.At >= s.liveFrom {
+		r.latency.Record(r.now - m.At)
 		if r.last != nil {
-			it := itemName{m.pub, m.all}
-			r.last[it] = max(r.last[it], r.now-m.at)
+			it := itemName{m.Pub, m.All}
+			r.last[it] = max(r.last[it], r.now-m.At)
 		}
 		if r.watch && s.stays {
-			r.calm.Record(r.now - m.at)
+			r.calm.Record(r.now - m.At)
 		}
 	}
 	if s.recovering {

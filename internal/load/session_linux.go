@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+
+	"feedd/internal/load/scan"
 )
 
 // session is what the parts of a run have in common. Its fields do not change
@@ -32,7 +34,7 @@ func newSession(ctx context.Context, c *Config) (*session, error) {
 	s := &session{
 		Config:     c,
 		clock:      newClock(),
-		id:         rand.Uint64N(maxRun),
+		id:         rand.Uint64N(scan.MaxRun),
 		anyRun:     c.PublishURL == "",
 		everything: int32(c.Feeds),
 	}
@@ -123,7 +125,7 @@ func (s *session) newSubscribers() []subscriber {
 		sub.source = int32(i / perSource)
 		sub.stalled = spread(i, s.Stalled, len(list))
 		sub.stays = spread(len(list)-1-i, s.Stay, len(list))
-		sub.parser.lines.ndjson, sub.parser.lines.pages = s.Format == NDJSON, s.Format == JSON
+		sub.parser.Lines.NDJSON, sub.parser.Lines.Pages = s.Format == NDJSON, s.Format == JSON
 		sub.tracker.next = next[i*pubs : (i+1)*pubs : (i+1)*pubs]
 	}
 	return list
@@ -157,8 +159,8 @@ func (s *session) newPublishers(ctx context.Context, abort context.CancelCauseFu
 	text, err := fields(http.Header{
 		"Host":           {e.host},
 		"User-Agent":     {"feedd-bench"},
-		"Content-Type":   {contentType(s.Batch)},
-		"Content-Length": {fmt.Sprint(bodySize(s.Size, s.Batch))},
+		"Content-Type":   {scan.ContentType(s.Batch)},
+		"Content-Length": {fmt.Sprint(scan.BodySize(s.Size, s.Batch))},
 	}, s.PublishHeader)
 	if err != nil {
 		return nil, nil, err

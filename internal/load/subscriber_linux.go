@@ -1,5 +1,7 @@
 package load
 
+import "feedd/internal/load/scan"
+
 // subscriber is one of many, a place in its reader's list. It is owned by the
 // reader's goroutine.
 type subscriber struct {
@@ -22,7 +24,7 @@ type subscriber struct {
 	recovering bool
 	need       uint64 // different items it must have to be whole again
 
-	parser  parser
+	parser  scan.Parser
 	tracker tracker
 }
 

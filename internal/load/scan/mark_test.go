@@ -1,4 +1,4 @@
-package load
+package scan
 
 import (
 	"encoding/json"
@@ -11,14 +11,14 @@ import (
 // digitsOf draws a number of so many digits to the base 64.
 func digitsOf(width int) *rapid.Generator[uint64] { return rapid.Uint64Range(0, 1<<(6*width)-1) }
 
-func drawMark(t *rapid.T) mark {
-	return mark{
-		run:  digitsOf(runWidth).Draw(t, "run"),
-		feed: uint32(digitsOf(feedWidth).Draw(t, "feed")),
-		pub:  uint32(digitsOf(pubWidth).Draw(t, "pub")),
-		seq:  digitsOf(seqWidth).Draw(t, "seq"),
-		all:  digitsOf(seqWidth).Draw(t, "all"),
-		at:   rapid.Int64Range(0, math.MaxInt64).Draw(t, "at"),
+func drawMark(t *rapid.T) Mark {
+	return Mark{
+		Run:  digitsOf(runWidth).Draw(t, "run"),
+		Feed: uint32(digitsOf(feedWidth).Draw(t, "feed")),
+		Pub:  uint32(digitsOf(pubWidth).Draw(t, "pub")),
+		Seq:  digitsOf(seqWidth).Draw(t, "seq"),
+		All:  digitsOf(seqWidth).Draw(t, "all"),
+		At:   rapid.Int64Range(0, math.MaxInt64).Draw(t, "at"),
 	}
 }
 
@@ -29,15 +29,15 @@ func TestMarkComesBack(t *testing.T) {
 		if len(b) != markLen {
 			t.Fatalf("a mark has %d bytes, want %d", len(b), markLen)
 		}
-		var got mark
-		if !parseMark(append(b, "more"...), &got) || got != want {
+		var got Mark
+		if !ParseMark(append(b, "more"...), &got) || got != want {
 			t.Fatalf("%q was read as %+v, want %+v", b, got, want)
 		}
-		if parseMark(b[:markLen-1], &got) {
+		if ParseMark(b[:markLen-1], &got) {
 			t.Fatal("a cut mark was read")
 		}
 		b[rapid.IntRange(0, markLen-1).Draw(t, "at")] = '!'
-		if parseMark(b, &got) {
+		if ParseMark(b, &got) {
 			t.Fatalf("%q was read", b)
 		}
 	})
@@ -49,9 +49,9 @@ func TestPayloadIsJSONOfTheSizeAskedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		setMark(b, &mark{run: 1, seq: 2})
-		var got mark
-		if len(b) != size || !json.Valid(b) || !parseMark(b[len(payloadBefore):], &got) || got.seq != 2 {
+		SetMark(b, &Mark{Run: 1, Seq: 2})
+		var got Mark
+		if len(b) != size || !json.Valid(b) || !ParseMark(b[len(payloadBefore):], &got) || got.Seq != 2 {
 			t.Errorf("a payload of %d bytes, want %d: %.100s", len(b), size, b)
 		}
 	}

@@ -1,4 +1,4 @@
-package load
+package scan
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ var (
 
 // pageHead reads a whole head as most pages have it; there is one for each item
 // that a poller gets. It is false where readHead must look.
-func (p *parser) pageHead(b []byte) (rest []byte, ok bool) {
+func (p *Parser) pageHead(b []byte) (rest []byte, ok bool) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 || !bytes.HasPrefix(b, plainStatus) {
 		return nil, false
@@ -52,41 +52,41 @@ func (p *parser) pageHead(b []byte) (rest []byte, ok bool) {
 }
 
 // takePage takes a piece of a page's body, which ended with err io.EOF.
-func (p *parser) takePage(b []byte, err error, emit func(*lines)) error {
+func (p *Parser) takePage(b []byte, err error, emit func(*Lines)) error {
 	if err != io.EOF || len(p.carry) > 0 {
 		p.carry = append(p.carry, b...)
 		b = p.carry
 	}
 	if err == io.EOF {
-		p.lines.page(b, emit)
+		p.Lines.page(b, emit)
 		p.carry = nil
 	}
 	return err
 }
 
 // page reads a whole page.
-func (l *lines) page(b []byte, emit func(*lines)) {
+func (l *Lines) page(b []byte, emit func(*Lines)) {
 	l.begin()
-	l.items = 0
+	l.Items = 0
 	for {
-		i := bytes.IndexByte(b, markEdge)
+		i := bytes.IndexByte(b, MarkEdge)
 		if i < 0 {
 			break
 		}
 		b = b[i:]
-		if l.marked = parseMark(b, &l.mark); !l.marked {
+		if l.Marked = ParseMark(b, &l.Mark); !l.Marked {
 			b = b[1:]
 			continue
 		}
-		l.items++
+		l.Items++
 		emit(l)
 		b = b[markLen:]
 	}
 	// The cursor and the gap stand behind the items.
-	if l.marked, l.moved = false, l.member(b, memberCursor); l.moved {
+	if l.Marked, l.moved = false, l.member(b, memberCursor); l.moved {
 		l.cur ^= 1
 	}
-	if l.gap = bytes.Contains(b, memberGap); l.gap {
+	if l.Gap = bytes.Contains(b, memberGap); l.Gap {
 		emit(l)
 	}
 	l.begin()

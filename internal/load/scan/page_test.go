@@ -1,4 +1,4 @@
-package load
+package scan
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 // However an answer is cut into reads and framed, its items and its cursor come
 // out of it, and what follows it does not disturb.
 func TestPageIsReadInAnyPieces(t *testing.T) {
-	m := mark{run: 1, pub: 2, seq: 3, all: 4, at: 5}
+	m := Mark{Run: 1, Pub: 2, Seq: 3, All: 4, At: 5}
 	item := `{"id":"7","data":{"bench":"` + string(appendMark(nil, &m)) + `","fill":"~xx"}}`
 	page := `{"items":[` + item + `,` + item + `],"cursor":"42","more":false}` + "\n"
 	empty := `{"items":[],"cursor":"43","more":false,"gap":{"after":"1"}}` + "\n"
@@ -28,31 +28,31 @@ func TestPageIsReadInAnyPieces(t *testing.T) {
 		{"a gap", counted("", empty), "43", 0, 1, false},
 	} {
 		for piece := 1; piece <= len(tc.answer); piece++ {
-			p := &parser{}
-			p.lines.pages = true
+			p := &Parser{}
+			p.Lines.Pages = true
 			items, gaps := 0, 0
-			emit := func(l *lines) {
+			emit := func(l *Lines) {
 				switch {
-				case l.marked && l.mark == m:
+				case l.Marked && l.Mark == m:
 					items++
-				case l.gap:
+				case l.Gap:
 					gaps++
 				default:
-					t.Errorf("%s in pieces of %d: %+v", tc.name, piece, l.mark)
+					t.Errorf("%s in pieces of %d: %+v", tc.name, piece, l.Mark)
 				}
 			}
 			for range 2 { // on one connection
 				var err error
 				for rest := tc.answer; rest != "" && err == nil; {
-					buf := make([]byte, headroom+readSize)
-					n := copy(buf[headroom:], rest[:min(piece, len(rest))])
+					buf := make([]byte, Headroom+1<<16)
+					n := copy(buf[Headroom:], rest[:min(piece, len(rest))])
 					rest = rest[n:]
-					err = p.take(buf, n, emit)
+					err = p.Take(buf, n, emit)
 				}
-				if err != io.EOF || p.last != tc.last || string(p.lines.position()) != tc.cursor {
-					t.Fatalf("%s in pieces of %d: %v, last %v, at %q", tc.name, piece, err, p.last, p.lines.position())
+				if err != io.EOF || p.Closes != tc.last || string(p.Lines.Position()) != tc.cursor {
+					t.Fatalf("%s in pieces of %d: %v, last %v, at %q", tc.name, piece, err, p.Closes, p.Lines.Position())
 				}
-				p.restart()
+				p.Restart()
 			}
 			if items != 2*tc.items || gaps != 2*tc.gaps {
 				t.Errorf("%s in pieces of %d: %d items and %d gaps", tc.name, piece, items, gaps)

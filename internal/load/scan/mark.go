@@ -1,11 +1,11 @@
-package load
+package scan
 
 import (
 	"bytes"
 	"errors"
 )
 
-// A mark is what an item carries to be recognised: it stands at the beginning
+// Mark is what an item carries to be recognised: it stands at the beginning
 // of the payload, between two tildes, as digits to the base 64 of fixed width.
 // All its characters go unchanged through JSON, HTML, and URLs, so a server may
 // wrap and quote the payload as it likes.
@@ -14,17 +14,17 @@ import (
 //
 // The tilde is rare in what servers put around items, which makes a mark cheap
 // to find.
-type mark struct {
-	run  uint64 // of which run, so that older items and those of others are told apart
-	feed uint32
-	pub  uint32 // the publisher
-	seq  uint64 // its number among the publisher's items of the feed, from 1
-	all  uint64 // its number among all of the publisher's items, from 1
-	at   int64  // when it was, or should have been, published; Unix time in ns
+type Mark struct {
+	Run  uint64 // of which run, so that older items and those of others are told apart
+	Feed uint32
+	Pub  uint32 // the publisher
+	Seq  uint64 // its number among the publisher's items of the feed, from 1
+	All  uint64 // its number among all of the publisher's items, from 1
+	At   int64  // when it was, or should have been, published; Unix time in ns
 }
 
 const (
-	markEdge = '~'
+	MarkEdge = '~'
 
 	runWidth  = 6
 	feedWidth = 4
@@ -33,9 +33,9 @@ const (
 	atWidth   = 12
 	markLen   = 1 + runWidth + feedWidth + pubWidth + 2*seqWidth + atWidth + 1
 
-	maxFeeds      = 1 << (6 * feedWidth)
-	maxPublishers = 1 << (6 * pubWidth)
-	maxRun        = 1 << (6 * runWidth)
+	MaxFeeds      = 1 << (6 * feedWidth)
+	MaxPublishers = 1 << (6 * pubWidth)
+	MaxRun        = 1 << (6 * runWidth)
 )
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
@@ -64,15 +64,15 @@ func four(b []byte) uint32 {
 }
 
 // appendMark appends the mark, markLen bytes.
-func appendMark(dst []byte, m *mark) []byte {
-	dst = append(dst, markEdge)
-	dst = appendDigits(dst, m.run, runWidth)
-	dst = appendDigits(dst, uint64(m.feed), feedWidth)
-	dst = appendDigits(dst, uint64(m.pub), pubWidth)
-	dst = appendDigits(dst, m.seq, seqWidth)
-	dst = appendDigits(dst, m.all, seqWidth)
-	dst = appendDigits(dst, uint64(m.at), atWidth)
-	return append(dst, markEdge)
+func appendMark(dst []byte, m *Mark) []byte {
+	dst = append(dst, MarkEdge)
+	dst = appendDigits(dst, m.Run, runWidth)
+	dst = appendDigits(dst, uint64(m.Feed), feedWidth)
+	dst = appendDigits(dst, uint64(m.Pub), pubWidth)
+	dst = appendDigits(dst, m.Seq, seqWidth)
+	dst = appendDigits(dst, m.All, seqWidth)
+	dst = appendDigits(dst, uint64(m.At), atWidth)
+	return append(dst, MarkEdge)
 }
 
 func appendDigits(dst []byte, v uint64, width int) []byte {
@@ -83,8 +83,8 @@ func appendDigits(dst []byte, v uint64, width int) []byte {
 }
 
 // parseMark reads the mark that b begins with. It is false where there is none.
-func parseMark(b []byte, m *mark) bool {
-	if len(b) < markLen || b[0] != markEdge || b[markLen-1] != markEdge {
+func ParseMark(b []byte, m *Mark) bool {
+	if len(b) < markLen || b[0] != MarkEdge || b[markLen-1] != MarkEdge {
 		return false
 	}
 	b = b[1:markLen:markLen]
@@ -93,13 +93,13 @@ func parseMark(b []byte, m *mark) bool {
 	seq1, seq2 := four(b[12:]), two(b[16:])
 	all1, all2 := four(b[18:]), two(b[22:])
 	at1, at2, at3 := four(b[24:]), four(b[28:]), four(b[32:])
-	*m = mark{
-		run:  uint64(run1)<<12 | uint64(run2),
-		feed: feed,
-		pub:  pub,
-		seq:  uint64(seq1)<<12 | uint64(seq2),
-		all:  uint64(all1)<<12 | uint64(all2),
-		at:   int64(at1)<<48 | int64(at2)<<24 | int64(at3),
+	*m = Mark{
+		Run:  uint64(run1)<<12 | uint64(run2),
+		Feed: feed,
+		Pub:  pub,
+		Seq:  uint64(seq1)<<12 | uint64(seq2),
+		All:  uint64(all1)<<12 | uint64(all2),
+		At:   int64(at1)<<48 | int64(at2)<<24 | int64(at3),
 	}
 	return (run1|run2|feed|pub|seq1|seq2|all1|all2|at1|at2|at3)&noDigit == 0
 }
@@ -123,7 +123,7 @@ func newPayload(size int) ([]byte, error) {
 	}
 	b := make([]byte, 0, size)
 	b = append(b, payloadBefore...)
-	b = appendMark(b, new(mark))
+	b = appendMark(b, new(Mark))
 	b = append(b, payloadBetween...)
 	for range size - MinSize {
 		b = append(b, 'x')
@@ -132,7 +132,7 @@ func newPayload(size int) ([]byte, error) {
 }
 
 // bodySize is the size of a publish of so many items.
-func bodySize(size, items int) int {
+func BodySize(size, items int) int {
 	if items == 1 {
 		return size
 	}
@@ -140,7 +140,7 @@ func bodySize(size, items int) int {
 }
 
 // contentType is that of a publish of so many items.
-func contentType(items int) string {
+func ContentType(items int) string {
 	if items == 1 {
 		return "application/json"
 	}
@@ -148,7 +148,7 @@ func contentType(items int) string {
 }
 
 // newBody makes the body of a publish: a payload, or several, each a line.
-func newBody(size, items int) ([]byte, error) {
+func NewBody(size, items int) ([]byte, error) {
 	payload, err := newPayload(size)
 	if err != nil || items == 1 {
 		return payload, err
@@ -156,6 +156,6 @@ func newBody(size, items int) ([]byte, error) {
 	return bytes.Repeat(append(payload, '\n'), items), nil
 }
 
-func setMark(payload []byte, m *mark) {
+func SetMark(payload []byte, m *Mark) {
 	appendMark(payload[:len(payloadBefore)], m)
 }

@@ -1,15 +1,6 @@
-package load
+package scan
 
 import "bytes"
-
-// Format is how a stream is written.
-type Format string
-
-const (
-	SSE    Format = "sse"    // text/event-stream, as the HTML standard says; lines end in LF or CRLF
-	NDJSON Format = "ndjson" // a JSON object a line
-	JSON   Format = "json"   // pages, asked for one after the other: long polling
-)
 
 // lineHead is how much of a line is looked at, in bytes: the name of an SSE
 // field, the id and the mark must stand in it. The rest is passed over.
@@ -36,19 +27,19 @@ func (p *position) bytes() []byte { return p.text[:p.n] }
 
 // lines reads events out of the body of a stream. It remembers what it knows of
 // the event that is not whole yet; the bytes of a cut line its caller keeps.
-type lines struct {
-	ndjson bool
-	pages  bool // there are none, but pages
-	items  int  // of the latest page
+type Lines struct {
+	NDJSON bool
+	Pages  bool // there are none, but pages
+	Items  int  // of the latest page
 	skip   bool // the head of this line was read, the rest is passed over
 
 	// Of the event that is being read:
 	data   bool // there is a data line, or it is a line of NDJSON that is no notice
-	marked bool
-	gap    bool // it is feedd's notice of a loss
-	notice bool // it is another notice of feedd's
+	Marked bool
+	Gap    bool // it is feedd's notice of a loss
+	Notice bool // it is another notice of feedd's
 	moved  bool // it has an id
-	mark   mark
+	Mark   Mark
 
 	// ids holds the position, at cur, and that of the event being read.
 	ids [2]position
@@ -57,22 +48,22 @@ type lines struct {
 
 // reset forgets the event that is not whole, as a reader does whose connection
 // broke. The position stays.
-func (l *lines) reset() {
+func (l *Lines) reset() {
 	l.skip = false
 	l.begin()
 }
 
-func (l *lines) begin() {
-	l.data, l.marked, l.gap, l.notice, l.moved = false, false, false, false, false
+func (l *Lines) begin() {
+	l.data, l.Marked, l.Gap, l.Notice, l.moved = false, false, false, false, false
 }
 
 // position returns the id of the last whole event that had one.
-func (l *lines) position() []byte { return l.ids[l.cur].bytes() }
+func (l *Lines) Position() []byte { return l.ids[l.cur].bytes() }
 
 // parse reads b, calls emit for each event that ends in it, and returns the
 // beginning of a line that it needs to see again in front of what comes next;
 // it is shorter than lineHead. The event that emit is called for is l.
-func (l *lines) parse(b []byte, emit func(*lines)) (rest []byte) {
+func (l *Lines) parse(b []byte, emit func(*Lines)) (rest []byte) {
 	for len(b) > 0 {
 		end := bytes.IndexByte(b, '\n')
 		switch {
@@ -89,7 +80,7 @@ func (l *lines) parse(b []byte, emit func(*lines)) (rest []byte) {
 		default:
 			l.line(b[:min(end, lineHead)], emit)
 		}
-		if l.ndjson {
+		if l.NDJSON {
 			l.end(emit)
 		}
 		b = b[end+1:]
@@ -98,12 +89,12 @@ func (l *lines) parse(b []byte, emit func(*lines)) (rest []byte) {
 }
 
 // line looks at a line, or the head of a long one.
-func (l *lines) line(b []byte, emit func(*lines)) {
+func (l *Lines) line(b []byte, emit func(*Lines)) {
 	if n := len(b); n > 0 && b[n-1] == '\r' {
 		b = b[:n-1]
 	}
 	switch {
-	case l.ndjson:
+	case l.NDJSON:
 		l.object(b)
 	case len(b) == 0:
 		l.end(emit)
@@ -113,7 +104,7 @@ func (l *lines) line(b []byte, emit func(*lines)) {
 }
 
 // end ends the event.
-func (l *lines) end(emit func(*lines)) {
+func (l *Lines) end(emit func(*Lines)) {
 	if l.moved {
 		l.cur ^= 1
 	}
@@ -130,7 +121,7 @@ var (
 )
 
 // field reads a line of SSE.
-func (l *lines) field(b []byte) {
+func (l *Lines) field(b []byte) {
 	switch b[0] {
 	case 'd':
 		if value, ok := fieldValue(b, fieldData); ok {
@@ -144,8 +135,8 @@ func (l *lines) field(b []byte) {
 		}
 	case 'e':
 		if value, ok := fieldValue(b, fieldEvent); ok {
-			l.gap = string(value) == "gap"
-			l.notice = string(value) == "closing"
+			l.Gap = string(value) == "gap"
+			l.Notice = string(value) == "closing"
 		}
 	}
 }
@@ -166,14 +157,14 @@ func fieldValue(b, name []byte) ([]byte, bool) {
 }
 
 // findMark looks for the first mark.
-func (l *lines) findMark(b []byte) {
-	for !l.marked {
-		i := bytes.IndexByte(b, markEdge)
+func (l *Lines) findMark(b []byte) {
+	for !l.Marked {
+		i := bytes.IndexByte(b, MarkEdge)
 		if i < 0 {
 			return
 		}
 		b = b[i:]
-		l.marked = parseMark(b, &l.mark)
+		l.Marked = ParseMark(b, &l.Mark)
 		b = b[1:]
 	}
 }
@@ -189,21 +180,21 @@ var (
 
 // object reads a line of NDJSON: feedd's envelopes and notices, and as far as
 // it can those of others.
-func (l *lines) object(b []byte) {
+func (l *Lines) object(b []byte) {
 	if len(b) == 0 {
 		return
 	}
 	l.data = true
 	l.findMark(b)
 	l.moved = l.member(b, memberID)
-	if l.marked {
+	if l.Marked {
 		return
 	}
 	switch {
 	case bytes.HasPrefix(b, objectGap):
-		l.gap = true
+		l.Gap = true
 	case bytes.HasPrefix(b, objectClose):
-		l.notice = true
+		l.Notice = true
 	case bytes.HasPrefix(b, objectCursor) && !bytes.Contains(b, memberData):
 		l.data = false
 		l.moved = l.member(b, memberCursor)
@@ -211,7 +202,7 @@ func (l *lines) object(b []byte) {
 }
 
 // member takes the string or number behind a name for the position.
-func (l *lines) member(b, name []byte) bool {
+func (l *Lines) member(b, name []byte) bool {
 	i := bytes.Index(b, name)
 	if i < 0 {
 		return false

@@ -1,4 +1,4 @@
-package load
+package scan
 
 import (
 	"bytes"
@@ -11,13 +11,13 @@ import (
 
 // parser reads one response: its head, the framing of its body, and the events
 // in it.
-type parser struct {
-	body  bool // the head was read
-	frame framing
-	chunk dechunker
-	left  int64 // of a body of known length
-	last  bool  // the server ends the connection behind the answer
-	lines lines
+type Parser struct {
+	Answered bool // the head was read
+	frame    framing
+	chunk    dechunker
+	left     int64 // of a body of known length
+	Closes   bool  // the server ends the connection after the answer
+	Lines    Lines
 	// carry is a cut head, or the beginning of a cut line; its memory is
 	// nobody else's.
 	carry []byte
@@ -34,7 +34,7 @@ const (
 
 // headroom is how much of a reader's buffer must be free in front of what was
 // read.
-const headroom = lineHead
+const Headroom = lineHead
 
 const maxHead = 16 << 10
 
@@ -42,35 +42,35 @@ var errHead = errors.New("the answer is no HTTP/1.1 response")
 
 // restart makes the parser ready for another connection of the same
 // subscriber, which goes on where the last one ended.
-func (p *parser) restart() {
-	p.body, p.last, p.chunk, p.carry = false, false, dechunker{}, nil
-	p.lines.reset()
+func (p *Parser) Restart() {
+	p.Answered, p.Closes, p.chunk, p.carry = false, false, dechunker{}, nil
+	p.Lines.reset()
 }
 
 // take reads what a read put into buf[headroom:headroom+n]. It uses the
 // headroom and changes the buffer. The error is io.EOF when the body ended,
 // else what is wrong with the answer.
-func (p *parser) take(buf []byte, n int, emit func(*lines)) error {
-	if !p.body {
-		rest, err := p.head(buf[headroom : headroom+n])
-		if err != nil || !p.body {
+func (p *Parser) Take(buf []byte, n int, emit func(*Lines)) error {
+	if !p.Answered {
+		rest, err := p.head(buf[Headroom : Headroom+n])
+		if err != nil || !p.Answered {
 			return err
 		}
-		n = copy(buf[headroom:], rest)
+		n = copy(buf[Headroom:], rest)
 	}
-	n, err := p.unframe(buf[headroom : headroom+n])
-	if p.lines.pages {
-		return p.takePage(buf[headroom:headroom+n], err, emit)
+	n, err := p.unframe(buf[Headroom : Headroom+n])
+	if p.Lines.Pages {
+		return p.takePage(buf[Headroom:Headroom+n], err, emit)
 	}
-	start := headroom - len(p.carry)
+	start := Headroom - len(p.carry)
 	copy(buf[start:], p.carry)
-	rest := p.lines.parse(buf[start:headroom+n], emit)
+	rest := p.Lines.parse(buf[start:Headroom+n], emit)
 	p.carry = append(p.carry[:0], rest...)
 	return err
 }
 
 // unframe moves the body's data to the front of b and returns how much it is.
-func (p *parser) unframe(b []byte) (int, error) {
+func (p *Parser) unframe(b []byte) (int, error) {
 	switch p.frame {
 	case chunked:
 		return p.chunk.strip(b)
@@ -89,15 +89,15 @@ var headEnd = []byte("\r\n\r\n")
 
 // head takes a piece of the head. Once it is whole, p.body is true and rest is
 // what of b lies behind it.
-func (p *parser) head(b []byte) (rest []byte, err error) {
+func (p *Parser) head(b []byte) (rest []byte, err error) {
 	all := b
 	if len(p.carry) > 0 {
 		p.carry = append(p.carry, b...)
 		all = p.carry
 	}
-	if p.lines.pages {
+	if p.Lines.Pages {
 		if rest, ok := p.pageHead(all); ok {
-			p.body, p.carry = true, nil
+			p.Answered, p.carry = true, nil
 			return rest, nil
 		}
 	}
@@ -118,7 +118,7 @@ func (p *parser) head(b []byte) (rest []byte, err error) {
 		}
 		all = all[end+len(headEnd):]
 		if !interim {
-			p.body, p.carry = true, nil
+			p.Answered, p.carry = true, nil
 			return all, nil
 		}
 	}
@@ -126,7 +126,7 @@ func (p *parser) head(b []byte) (rest []byte, err error) {
 
 // readHead reads a whole head. Interim responses (1xx) come before the one
 // that counts.
-func (p *parser) readHead(head string) (interim bool, err error) {
+func (p *Parser) readHead(head string) (interim bool, err error) {
 	status, fields, _ := strings.Cut(head, "\r\n")
 	version, code, ok := strings.Cut(status, " ")
 	if !ok || !strings.HasPrefix(version, "HTTP/1.") {
@@ -148,7 +148,7 @@ func (p *parser) readHead(head string) (interim bool, err error) {
 	return false, nil
 }
 
-func (p *parser) readField(name, value string) error {
+func (p *Parser) readField(name, value string) error {
 	switch name {
 	case "transfer-encoding":
 		switch value {
@@ -167,14 +167,14 @@ func (p *parser) readField(name, value string) error {
 			p.frame, p.left = counted, n
 		}
 	case "connection":
-		p.last = value == "close"
+		p.Closes = value == "close"
 	case "content-encoding":
 		if value != "identity" && value != "" {
 			return fmt.Errorf("the stream is compressed (%s), which was not asked for", value)
 		}
 	case "content-type":
 		want := "text/event-stream"
-		if p.lines.ndjson || p.lines.pages {
+		if p.Lines.NDJSON || p.Lines.Pages {
 			want = "json" // application/x-ndjson, jsonl, stream+json
 		}
 		if !strings.Contains(value, want) {

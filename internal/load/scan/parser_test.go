@@ -1,4 +1,4 @@
-package load
+package scan
 
 import (
 	"bytes"
@@ -32,38 +32,38 @@ type happening struct {
 // readAll reads a response, cut into reads of the sizes that cut returns, and
 // returns its events and the position at the end.
 func readAll(in []byte, ndjson bool, cut func() int) (events []happening, position string, err error) {
-	s := &parser{}
-	s.lines.ndjson = ndjson
-	buf := make([]byte, headroom+1<<16)
+	s := &Parser{}
+	s.Lines.NDJSON = ndjson
+	buf := make([]byte, Headroom+1<<16)
 	for len(in) > 0 && err == nil {
-		n := copy(buf[headroom:headroom+max(1, min(cut(), 1<<16))], in)
+		n := copy(buf[Headroom:Headroom+max(1, min(cut(), 1<<16))], in)
 		in = in[n:]
-		err = s.take(buf, n, func(l *lines) { events = append(events, happeningOf(l)) })
-		if len(s.carry) >= lineHead && s.body {
+		err = s.Take(buf, n, func(l *Lines) { events = append(events, happeningOf(l)) })
+		if len(s.carry) >= lineHead && s.Answered {
 			return nil, "", fmt.Errorf("%d bytes are carried", len(s.carry))
 		}
 	}
-	return events, string(s.lines.position()), err
+	return events, string(s.Lines.Position()), err
 }
 
-func happeningOf(l *lines) happening {
+func happeningOf(l *Lines) happening {
 	what := "other"
 	switch {
-	case l.marked:
-		what = fmt.Sprint("item ", l.mark.seq)
-	case l.gap:
+	case l.Marked:
+		what = fmt.Sprint("item ", l.Mark.Seq)
+	case l.Gap:
 		what = "gap"
-	case l.notice:
+	case l.Notice:
 		what = "notice"
 	}
-	return happening{what, string(l.position())}
+	return happening{what, string(l.Position())}
 }
 
 func always(n int) func() int { return func() int { return n } }
 
 // item is a mark of that number.
 func item(seq uint64) string {
-	return string(appendMark(nil, &mark{run: 5, seq: seq, all: seq, at: 1e18}))
+	return string(appendMark(nil, &Mark{Run: 5, Seq: seq, All: seq, At: 1e18}))
 }
 
 func TestEvents(t *testing.T) {
@@ -149,17 +149,17 @@ func TestHead(t *testing.T) {
 }
 
 func TestAConnectionThatBrokeLeavesOnlyItsPosition(t *testing.T) {
-	s := new(parser)
-	buf := make([]byte, headroom+1<<16)
+	s := new(Parser)
+	buf := make([]byte, Headroom+1<<16)
 	var got []happening
 	for _, in := range []string{
 		headChunks + "ff\r\nid: 1\n\ndata: " + item(1) + "\n",
 		headOK + "\n\ndata: y\n\n",
 	} {
-		if err := s.take(buf, copy(buf[headroom:], in), func(l *lines) { got = append(got, happeningOf(l)) }); err != nil {
+		if err := s.Take(buf, copy(buf[Headroom:], in), func(l *Lines) { got = append(got, happeningOf(l)) }); err != nil {
 			t.Fatal(err)
 		}
-		s.restart()
+		s.Restart()
 	}
 	if diff := cmp.Diff([]happening{{"other", "1"}}, got); diff != "" {
 		t.Error(diff)
@@ -189,7 +189,7 @@ func TestReadsWhatFeeddWrites(t *testing.T) {
 				t.Fatal(err)
 			}
 			seq := uint64(i + 1)
-			setMark(data, &mark{seq: seq})
+			SetMark(data, &Mark{Seq: seq})
 			it := &stream.Item{ID: stream.ID(100 + i), Feed: "bench", Time: time.Unix(1, 0), JSON: rapid.Bool().Draw(t, "json"), Data: data}
 			position = it.ID.String()
 			want = append(want, happening{fmt.Sprint("item ", seq), position})
@@ -284,14 +284,14 @@ func BenchmarkTake(b *testing.B) {
 		{"chunked", chunkUp(headOK, body, func() int { return event })},
 	} {
 		b.Run(in.name, func(b *testing.B) {
-			var s parser
-			buf := make([]byte, headroom+1<<16)
+			var s Parser
+			buf := make([]byte, Headroom+1<<16)
 			b.ReportAllocs()
 			events := 0
-			emit := func(*lines) { events++ }
+			emit := func(*Lines) { events++ }
 			for b.Loop() {
-				s.restart()
-				if err := s.take(buf, copy(buf[headroom:], in.text), emit); err != nil {
+				s.Restart()
+				if err := s.Take(buf, copy(buf[Headroom:], in.text), emit); err != nil {
 					b.Fatal(err)
 				}
 			}
