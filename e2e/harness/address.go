@@ -19,7 +19,7 @@ const (
 // ends, whether a server listens there or is away.
 func LastingAddress(t testing.TB) string {
 	t.Helper()
-	address, free, err := reserve()
+	address, free, err := ReserveAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,14 +27,12 @@ func LastingAddress(t testing.TB) string {
 	return address
 }
 
-// ReserveAddress is LastingAddress for what ends otherwise than with a test.
-func ReserveAddress() (address string, free func(), err error) { return reserve() }
-
-// reserve finds a port where nobody listens. Other tests see that it is taken,
-// also of other processes: the UDP port of that number, which nobody uses, is
-// bound meanwhile.
-func reserve() (address string, free func(), err error) {
-	for range 100 {
+// ReserveAddress returns an address of loopback where nobody listens, until free
+// is called. Other tests see that it is taken, also those of other processes: the
+// UDP port of that number, which nobody uses, is bound meanwhile.
+func ReserveAddress() (address string, free func(), err error) {
+	const tries = 100 // each meets a port that is taken once in hundreds
+	for range tries {
 		address = fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(ports))
 		var mark net.PacketConn
 		if mark, err = net.ListenPacket("udp", address); err != nil {

@@ -56,11 +56,6 @@ func WithConfig(text string) Option {
 	}
 }
 
-// WithBinary runs another feedd.
-func WithBinary(path string) Option {
-	return func(s *Server) { s.binary = path }
-}
-
 // Start runs a new server until the test ends.
 func Start(t *testing.T, options ...Option) *Server {
 	t.Helper()
@@ -72,12 +67,9 @@ func Start(t *testing.T, options ...Option) *Server {
 // New prepares a server with a new data directory, and does not start it.
 func New(t *testing.T, options ...Option) *Server {
 	t.Helper()
-	s := &Server{t: t, Address: LastingAddress(t), Data: filepath.Join(t.TempDir(), "data"), Log: new(Buffer)}
+	s := &Server{t: t, Address: LastingAddress(t), Data: filepath.Join(t.TempDir(), "data"), Log: new(Buffer), binary: Binary(t)}
 	for _, option := range options {
 		option(s)
-	}
-	if s.binary == "" {
-		s.binary = Binary(t)
 	}
 	s.Cmd = s.command()
 	t.Cleanup(func() {
