@@ -1,45 +1,54 @@
-// The live connection to a feed, or to several: an EventSource, or a long poll
-// where there is none or a proxy keeps its events back.
+// The live connection to a feed, or to several: one state machine over what
+// pushes frames (an EventSource, or a WebSocket), with long polls where no push
+// comes through.
 
-import {FIRST_WAIT, LONGEST_WAIT, PAGE, POLL, Failure, backoff, pause, readPage, spread, withParams} from "./feed-pages.js";
+import {FIRST_WAIT, LONGEST_WAIT, PAGE, POLL, Failure, backoff, parsed, pause, readPage, spread, withParams} from "./feed-pages.js";
 
-/** An EventSource that said nothing for so long is behind a proxy that keeps
- * its events back, in ms. */
+/** A push that brought nothing for so long does not come through, in ms: a proxy
+ * keeps its events back. A server says something at once. */
 const OPENING = 5_000;
 /** Without a sign of life for so long a connection counts as dead, in ms. A
- * server with the default settings gives one each 15 s. */
+ * server with the default settings gives one each 15 s: two may fail to come. */
 export const IDLE = 35_000;
-/** The most that IDLE is stretched to, in ms: a server may be set to give signs
- * of life every 10 min. */
+/** How many silences between heartbeats may pass before a connection counts as
+ * dead: two heartbeats may fail to come, and the next may be late by a third. */
+const SILENCES = 2.3;
+/** The most that the patience grows to, in ms: a server may be set to give signs
+ * of life every 10 min, and SILENCES of these are 23 min. */
 const LONGEST_IDLE = 1_500_000;
-/** After so long by polling an EventSource is tried again, in ms. */
-const POLLING = 600_000;
+/** After so long without push it is tried again, in ms. Each try costs a reader
+ * behind a proxy OPENING without news, which is 1 % of this. */
+export const WITHOUT_PUSH = 600_000;
 
 /** @typedef {import("./feed.js").Item} Item
  * @typedef {import("./feed.js").Gap} Gap
- * @typedef {import("./feed.js").Problem} Problem
  * @typedef {import("./feed.js").State} State
+ * @typedef {import("./feed.js").End} End
+ * @typedef {import("./feed.js").Push} Push
  *
  * @typedef {object} Batch what came behind the position after, up to cursor
  * @property {string} after
  * @property {string} cursor
  * @property {Item[]} items
  * @property {Gap} [gap] it came before the items
- *
- * @typedef {object} End how a connection ended
- * @property {boolean} [opened] it was live
- * @property {boolean} [silent] nothing came for too long
- * @property {boolean} [again] another can be made at once
- * @property {string} [reason] the server's
- * @property {number} [retry] when to come back, in ms, where the server said so
- * @property {Problem} [problem]
  */
+
+/** @type {Push} */
+const eventSource = {
+  by: "stream",
+  open(url, cursor, {frame, over}) {
+    const source = new EventSource(withParams(url, {envelope: "all", last_event_id: cursor}));
+    source.onmessage = ({data}) => frame(data);
+    source.onerror = () => over();
+    return () => source.close();
+  },
+};
 
 /** The live connection: it is at a cursor, and tells what comes behind it. */
 export class Connection {
   #patience = IDLE;
-  #pollUntil = globalThis.EventSource ? 0 : Infinity;
-  #mute = 0; // attempts in a row in which the server answered, but no stream came
+  #withoutPushUntil = 0; // a Date.now()
+  #mute = 0; // attempts in a row in which the server answered, but no push came
   #attempt = new AbortController();
 
   /**
@@ -48,13 +57,18 @@ export class Connection {
    * @param {AbortSignal} signal
    * @param {(batch: Batch) => void} batch
    * @param {(state: State) => void} state
+   * @param {Push} [push] without it, an EventSource, and long polls where none
+   *   comes through
    */
-  constructor(url, cursor, signal, batch, state) {
+  constructor(url, cursor, signal, batch, state, push) {
     this.url = url;
     this.cursor = cursor;
     this.signal = signal;
     this.batch = batch;
     this.state = state;
+    this.polls = push === undefined;
+    this.push = push ?? eventSource;
+    if (this.polls && !globalThis.EventSource) this.#withoutPushUntil = Infinity;
   }
 
   /** Goes on at another URL, from the same cursor.
@@ -64,18 +78,21 @@ export class Connection {
     this.#attempt.abort();
   }
 
-  /** Runs until the signal; throws a {@link Refusal}. */
+  /** Runs until the signal or, with a push that was given, until it is clear
+   * that this does not come through. Throws a Refusal. */
   async run() {
     let failures = 0;
     let reason = "";
     this.state({is: "connecting"});
     while (!this.signal.aborted) {
+      const pushes = Date.now() >= this.#withoutPushUntil;
+      if (!pushes && !this.polls) return;
       this.#attempt = new AbortController();
       const signal = AbortSignal.any([this.signal, this.#attempt.signal]);
       /** @type {End} */
       let end = {again: true};
       try {
-        end = await (Date.now() < this.#pollUntil ? this.#poll(signal) : this.#stream(signal));
+        end = await (pushes ? this.#pushed(signal) : this.#poll(signal));
       } catch (err) {
         if (!signal.aborted) throw err;
       }
@@ -100,61 +117,61 @@ export class Connection {
   }
 
   /**
-   * One EventSource, from its beginning to its end. Where it does not open, a
-   * page tells why.
+   * One push, from its beginning to its end. A browser does not tell why one
+   * does not open, so the server is asked.
    *
    * @param {AbortSignal} signal
    * @returns {Promise<End>}
    */
-  async #stream(signal) {
-    const end = await this.#read(new EventSource(withParams(this.url, {envelope: "all", last_event_id: this.cursor})), signal);
+  async #pushed(signal) {
+    const end = await this.#listen(signal);
     if (end.opened || end.problem || end.reason || signal.aborted) return end;
     try {
-      this.#came(await readPage(this.url, {last_event_id: this.cursor, limit: String(PAGE)}, signal));
+      if (this.push.check) await this.push.check(signal);
+      else this.#came(await readPage(this.url, {last_event_id: this.cursor, limit: String(PAGE)}, signal));
     } catch (err) {
-      return ended(err);
+      return endOf(err);
     }
-    // The server is there. It may have come back this moment; else it is the
-    // stream that does not come through.
+    // The server is there. It may have come back this moment; otherwise the push
+    // does not come through.
     this.#mute++;
-    if (end.silent || this.#mute > 1) this.#pollUntil = Date.now() + POLLING;
+    if (end.silent || this.#mute > 1) this.#withoutPushUntil = Date.now() + WITHOUT_PUSH;
     return {again: true};
   }
 
   /**
-   * @param {EventSource} source
+   * Listens to a push until it ends, or is silent for too long.
+   *
    * @param {AbortSignal} signal
    * @returns {Promise<End>}
    */
-  #read(source, signal) {
+  #listen(signal) {
     return new Promise(resolve => {
       /** @type {End} */
       const end = {};
       let heard = Date.now();
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
       let timer;
+      let ended = false;
       const over = () => {
+        ended = true;
         clearTimeout(timer);
-        source.close();
+        close();
         signal.removeEventListener("abort", over);
         resolve(end);
       };
       const silent = () => {
-        // Perhaps the server is only set to give signs of life more rarely.
+        // The server may just be set to give signs of life more rarely.
         if (end.opened) this.#patience = Math.min(2 * this.#patience, LONGEST_IDLE);
         end.silent = true;
         over();
       };
-      timer = setTimeout(silent, OPENING);
-      source.onerror = over;
-      source.onmessage = ({data}) => {
+      /** @param {string} text */
+      const frame = text => {
+        if (ended) return;
         clearTimeout(timer);
         const now = Date.now();
-        let frame;
-        try {
-          frame = JSON.parse(data);
-        } catch {
-          // It has none.
-        }
+        const frame = parsed(text);
         if (!frame) {
           end.problem = {title: "The answer is not a feed's stream"};
           end.retry = spread(LONGEST_WAIT);
@@ -164,25 +181,42 @@ export class Connection {
         const opens = !end.opened && !frame.closing;
         if (!opens && frame.cursor && !frame.gap) {
           // A heartbeat: it comes after a silence of the length that the server
-          // is set to. Two may fail to come, no more.
-          this.#patience = Math.min(Math.max(IDLE, 2.3 * (now - heard)), LONGEST_IDLE);
+          // is set to.
+          this.#patience = Math.min(Math.max(IDLE, SILENCES * (now - heard)), LONGEST_IDLE);
         }
         heard = now;
         timer = setTimeout(silent, this.#patience);
         if (opens) {
           end.opened = true;
           this.#mute = 0;
-          this.state({is: "live", by: "stream"}); // who hears it may end this
+          this.state({is: "live", by: this.push.by}); // a listener may close the feed
         }
-        this.#frame(frame, data, end);
+        if (!ended) this.#frame(frame, text, end);
       };
+      timer = setTimeout(silent, OPENING);
+      const close = this.push.open(this.url, this.cursor, {
+        frame,
+        over: (why = {}) => {
+          if (ended) return;
+          if (why.cursor && Number(why.cursor) > Number(this.cursor)) this.#came({cursor: why.cursor});
+          // A closing frame that came before says it better.
+          end.reason ??= why.reason;
+          end.retry ??= why.retry;
+          end.problem ??= why.problem;
+          over();
+        },
+      });
       signal.addEventListener("abort", over);
     });
   }
 
-  /** Takes an item or a notice. Others are passed over: a newer server may send
-   * them. */
+  /** Takes an item or a notice. Anything else is the push's own, or is passed
+   * over: a newer server may send it.
+   * @param {any} frame
+   * @param {string} line the frame as it came
+   * @param {End} end */
   #frame(frame, line, end) {
+    if (this.push.other?.(frame)) return;
     if (frame.id) {
       this.#came({items: [{...frame, line}], cursor: frame.id});
     } else if (frame.closing) {
@@ -212,21 +246,21 @@ export class Connection {
         end.opened = true;
         this.#came(page);
         if (page.more) continue;
-        if (Date.now() > this.#pollUntil) return {again: true};
+        if (Date.now() > this.#withoutPushUntil) return {again: true};
         // A server that goes down answers at once, with nothing.
         if (early && !page.items.length && !page.gap) await pause(spread(FIRST_WAIT), signal);
       }
     } catch (err) {
-      return {...ended(err), ...end};
+      return {...endOf(err), ...end};
     }
   }
 }
 
 /** The end of a connection that an error is. A refusal goes on as it is.
+ * @param {unknown} err
  * @returns {End} */
-function ended(err) {
+function endOf(err) {
   if (!(err instanceof Failure)) throw err;
   const {problem, reason, retry} = err;
   return {problem, reason, retry};
 }
-

@@ -1,10 +1,10 @@
-// One connection for all tabs of a site, so that the six that a browser has for
-// a server under HTTP/1.1 are not used up.
+// One connection for all tabs of a site, so that they do not use up the six that
+// a browser opens to a server under HTTP/1.1.
 //
-// The tab that holds a Web Lock leads: it has the connection, to everything that
-// the tabs want, and tells the others over a BroadcastChannel what came behind
-// which position. A tab that wants something else says so; the leader takes it
-// in, or the tab has a connection of its own.
+// The tab that holds a Web Lock leads. It has the connection, to the union of
+// what the tabs want, and tells the others over a BroadcastChannel what came
+// behind which position. A tab that wants something else says so: either the
+// leader adds it to the union, or that tab opens a connection of its own.
 
 import {Connection, IDLE} from "./feed-connection.js";
 import {Refusal, readPage, spread} from "./feed-pages.js";
@@ -19,27 +19,39 @@ import {Refusal, readPage, spread} from "./feed-pages.js";
  *
  * @typedef {object} Reader
  * @property {string} cursor everything that it wants was handed on up to here
- * @property {(batch: Batch) => void} take what it wants of what came
+ * @property {(batch: Batch) => void} take takes what it wants of what came
  * @property {(state: State) => void} show
- * @property {() => void} ask it has to ask the server for what it missed
+ * @property {() => void} ask asks the server for what it missed
+ *
+ * @typedef {object} Message from tab to tab: a want, or what the leader says
+ * @property {Want} [want]
+ * @property {string} [union] what the connection brings, as JSON
+ * @property {boolean} [doubted] the server may refuse what some tab wants
+ * @property {State} [state] of the connection, at this cursor
+ * @property {string} [cursor]
+ * @property {Batch} [batch]
  */
 
-/** How long the tab that leads may take to answer, in ms. */
+/** How long the leader may take to answer, in ms. A tab in the background may
+ * run its timers once a second; one that takes longer was put to sleep. */
 const ANSWER = 5_000;
-/** How many terms the connection has at most: a server takes 256, and a URL has
- * its limits. */
+/** How many terms the union has at most: a server takes 256, but proxies take
+ * URLs of 8 KiB, which 64 long names nearly fill. */
 const TERMS = 64;
 /** How many of them are patterns at most: a server takes 16 from a reader without
  * a key. */
 const PATTERNS = 16;
-/** How long the tab that leads goes on with what it has before it asks anew who
- * wants what, in ms. */
+/** How often, in ms, the leader may begin the union anew because it is full. Each
+ * time all tabs have to say again what they want. */
 const ANEW = 60_000;
-/** How long after a refusal each tab makes sure that it was not for what it
- * wants, before it says that again, in ms. Another refusal meanwhile was for
- * the whole. */
+/** How long the leader doubts, in ms, after the server refused the union. A
+ * single tab's want may have been the reason, so each tab first asks the server
+ * for its own want alone, and tells the leader only if that is allowed. If the
+ * union is refused again within this time, the reason is the union itself, and
+ * the leader keeps to what its own tab wants. */
 const DOUBT = 60_000;
-/** Tabs that speak in another way do not hear each other. */
+/** Is counted up when the messages change: tabs with an older script do not hear
+ * those with a newer one. */
 const PROTOCOL = 2;
 
 /** Whether tabs can share a connection here. They cannot on a site that is
@@ -58,9 +70,13 @@ export function share(url, reader, signal) {
   return new Tab(url, reader, signal).run();
 }
 
+/** @typedef {ReturnType<typeof setTimeout>} Timer */
+
 class Tab {
-  #patience; // a timer: the leader is expected to say something
-  #lonely; // a timer: the leader is expected to bring what is wanted
+  /** @type {Timer | undefined} the leader is expected to say something */
+  #patience;
+  /** @type {Timer | undefined} the leader is expected to bring what is wanted */
+  #lonely;
   #leading = false;
   /** @type {(err: unknown) => void} ends it all */
   #fail = () => {};
@@ -70,9 +86,9 @@ class Tab {
   #connection;
   /** What the connection brings, as the leader's messages say. */
   #union = "";
-  #covered = false;
+  #covered = false; // the union has all that this tab wants
   #own = false; // it has given up on sharing
-  #checking = false; // whether it may have what it wants
+  #checking = false; // it is asking the server whether it may have what it wants
 
   /**
    * @param {URL} url
@@ -89,9 +105,9 @@ class Tab {
     this.wants = matcher(want);
     // Of a leader: what the connection brings, and how it is.
     this.union = want;
-    this.closed = false; // to what others want
-    this.refused = 0; // when the connection was, perhaps for what one of them wants
-    this.since = 0; // when it was last asked anew who wants what
+    this.closed = false; // to what other tabs want
+    this.refusedAt = 0; // when the server refused the union
+    this.anewAt = 0; // when the union was last begun anew
     /** @type {State} */
     this.state = {is: "connecting"};
     this.channel = new BroadcastChannel(`feedd ${PROTOCOL} ${site}`);
@@ -118,32 +134,38 @@ class Tab {
     });
   }
 
+  /** @param {Message} message */
   #tell(message) {
     if (!this.signal.aborted) this.channel.postMessage(message);
   }
 
   // Where another tab leads.
 
-  /** Asks the leader for what this tab wants, and for its state. Who gets no
-   * answer takes the lock away: the leader may have been put to sleep with it. */
+  /** Asks the leader for what this tab wants, and for its state. A tab that gets
+   * no answer takes the lock: the browser may have put the leader to sleep. */
   #ask() {
     if (this.#own) return;
     this.#want();
     this.#expect(() => this.#line({steal: true}), spread(ANSWER));
   }
 
+  /** Does something unless the leader says something in so many ms.
+   * @param {() => void} otherwise
+   * @param {number} ms */
   #expect(otherwise, ms) {
     clearTimeout(this.#patience);
     if (!this.signal.aborted && !this.#leading && !this.#own) this.#patience = setTimeout(otherwise, ms);
   }
 
+  /** @param {Message} message */
   #hear({want, union, doubted, state, batch, cursor}) {
     if (this.#own) return;
     if (want) {
       if (this.#leading) this.#include(want);
       return;
     }
-    if (this.#leading) return; // one that is to find out that it leads no more
+    // A leader hears another when this took the lock away; it is about to be told.
+    if (this.#leading || union === undefined) return;
     const before = this.#union;
     this.#union = union;
     this.#covered = union === before ? this.#covered : covers(JSON.parse(union), this.want);
@@ -161,9 +183,9 @@ class Tab {
     if (cursor !== this.reader.cursor) this.reader.ask();
   }
 
-  /** Says what this tab wants; where somebody's wish was refused, as soon as it
-   * is clear that it was not this one.
-   * @param {boolean} [doubted] */
+  /** Tells the leader what this tab wants.
+   * @param {boolean} [doubted] the server may refuse that, so it is asked first,
+   *   and where it refuses this tab ends */
   async #want(doubted) {
     if (this.#checking) return;
     try {
@@ -180,12 +202,13 @@ class Tab {
     if (!this.#own) this.#tell({want: this.want});
   }
 
+  /** @param {Batch} batch */
   #take(batch) {
     this.reader.take({...batch, items: batch.items.filter(this.wants)});
   }
 
-  /** Has a connection of its own: the leader's does not bring what this tab
-   * wants. */
+  /** Opens a connection of its own, because the leader's does not bring what this
+   * tab wants. */
   #alone() {
     this.#lonely = undefined;
     if (this.#leading) return;
@@ -204,7 +227,8 @@ class Tab {
     this.#hold.abort();
     const hold = this.#hold = new AbortController();
     try {
-      // A request for a lock is given up by its signal, but none that steals.
+      // A signal ends a request for a lock, but the API allows none in one that
+      // steals.
       await navigator.locks.request(this.channel.name, options ?? {signal: hold.signal}, () => this.#lead(hold.signal));
     } catch (err) {
       if (err instanceof DOMException && err.name === "AbortError") {
@@ -215,7 +239,8 @@ class Tab {
     }
   }
 
-  /** Somebody took the lock away, or this tab waits no more. */
+  /** Another tab took the lock away, or this one does not wait for it any more.
+   * @param {AbortController} hold */
   #yield(hold) {
     if (hold !== this.#hold || hold.signal.aborted || this.signal.aborted) return;
     this.#leading = false;
@@ -224,7 +249,8 @@ class Tab {
     this.#ask();
   }
 
-  /** Keeps up the connection, until the signal. */
+  /** Keeps up the connection, until the signal.
+   * @param {AbortSignal} signal */
   async #lead(signal) {
     clearTimeout(this.#patience);
     clearTimeout(this.#lonely);
@@ -232,21 +258,23 @@ class Tab {
     this.#leading = true;
     this.union = this.want;
     this.closed = false;
-    this.refused = 0;
+    this.refusedAt = 0;
     while (!signal.aborted) {
       try {
         await this.#connect(signal);
       } catch (err) {
-        // What one tab wants may be refused, also later. It learns that alone;
-        // if the others cannot come together again, it was the whole.
+        // What one tab wants may be refused, at once or later, which that tab
+        // finds out by itself. Begin with this tab's want; if the union is
+        // refused again, see DOUBT.
         if (!(err instanceof Refusal) || this.union === this.want) throw err;
         this.union = this.want;
         this.closed = this.#doubted();
-        this.refused = Date.now();
+        this.refusedAt = Date.now();
       }
     }
   }
 
+  /** @param {AbortSignal} signal */
   async #connect(signal) {
     const connection = new Connection(urlOf(this.site, this.url, this.union), this.reader.cursor, signal, batch => {
       if (signal.aborted) return;
@@ -262,25 +290,27 @@ class Tab {
     await connection.run();
   }
 
-  /** Whether what others want is perhaps refused. A connection to some of it
-   * tells nothing of the rest. */
+  /** Whether the server may refuse what other tabs want. A connection to a part of
+   * it says nothing about the rest. */
   #doubted() {
-    return Date.now() - this.refused < DOUBT;
+    return Date.now() - this.refusedAt < DOUBT;
   }
 
+  /** @param {Connection} connection */
   #tellState({cursor}) {
     this.#tell({union: JSON.stringify(this.union), doubted: this.#doubted(), state: this.state, cursor});
   }
 
-  /** Takes in what another tab wants.
+  /** Adds what another tab wants to the union.
    * @param {Want} want */
   #include(want) {
     if (!this.#connection) return;
     let union = unionOf(this.union, want);
-    if (!fits(union) && Date.now() - this.since > ANEW) {
-      // Much of it may be of tabs that are gone. Those that are there say so again.
+    if (!fits(union) && Date.now() - this.anewAt > ANEW) {
+      // Much of it may be of tabs that are gone. Those that are left say again
+      // what they want.
       union = unionOf(this.want, want);
-      this.since = Date.now();
+      this.anewAt = Date.now();
     }
     if (!covers(this.union, want) && !this.closed && fits(union)) {
       this.union = union;
@@ -293,10 +323,10 @@ class Tab {
 /** Where the feed is, which tabs must have in common, and what is wanted there.
  * @param {URL} url
  * @returns {{site: string, want: Want}} */
-function wantOf(url) {
+export function wantOf(url) {
   const path = /^(.*\/feeds\/)([^/]+)$/.exec(url.pathname);
   const names = [...url.searchParams.keys()];
-  // What is not known to be a selector can only be shared as it is.
+  // A URL that is not known to hold a selector is shared by tabs with the same.
   if (!path || names.some(name => name !== "event")) return {site: url.href, want: {terms: [], event: ""}};
   const terms = decodeURIComponent(path[2]).split(",");
   // feedd's own feeds have positions of their own.
@@ -304,7 +334,9 @@ function wantOf(url) {
   return {site: url.origin + path[1] + own, want: {terms, event: url.searchParams.getAll("event").join(",")}};
 }
 
-/** The URL of what is wanted on a site; one is that of one of the tabs.
+/** The URL of what is wanted on a site.
+ * @param {string} site
+ * @param {URL} one that of one of the tabs
  * @param {Want} want
  * @returns {URL} */
 function urlOf(site, one, want) {
@@ -314,30 +346,34 @@ function urlOf(site, one, want) {
   return url;
 }
 
-/** Whether one connection brings so much.
+/** Whether one connection can bring so much.
  * @param {Want} union */
 function fits({terms}) {
   return terms.length <= TERMS && terms.filter(term => term.includes("*")).length <= PATTERNS;
 }
 
-/** @param {Want} union
+/** Whether a union has all that is wanted.
+ * @param {Want} union
  * @param {Want} want */
-function covers(union, want) {
+export function covers(union, want) {
   return want.terms.every(term => union.terms.includes(term)) && (!union.event || union.event === want.event);
 }
 
-/** @param {Want} a
+/** What two tabs want together. A tab without events wants all of them, so the
+ * union of different events is all.
+ * @param {Want} a
  * @param {Want} b
  * @returns {Want} */
-function unionOf(a, b) {
+export function unionOf(a, b) {
   return {terms: [...new Set([...a.terms, ...b.terms])].sort(), event: a.event === b.event ? a.event : ""};
 }
 
-/** Whether an item is wanted, as the server says it: in a pattern * is one whole
- * token, and ** at the end one or more; patterns match no names with _ in front.
+/** Tells whether an item is wanted, by the server's rules: in a pattern * is one
+ * whole token, and ** at the end one or more; patterns match no names that begin
+ * with _.
  * @param {Want} want
  * @returns {(item: Item) => boolean} */
-function matcher({terms, event}) {
+export function matcher({terms, event}) {
   const patterns = terms.map(term => {
     const tokens = term.split(".").map(token => token === "*" ? "[^.]+" : token === "**" ? ".+" : token);
     return (term.includes("*") ? "(?!_)" : "") + tokens.join("\\.");

@@ -6,26 +6,27 @@
 //   feed.addEventListener("gap", e => reload());
 //   // or: for await (const item of feed) ...
 //
-// What is promised: every item of the selection comes once and in order, over
-// all connections, restarts of the server and changes of transport; and where
-// items are gone, a gap comes before those that follow.
+// The promise: every item of the selection comes once and in order, over all
+// connections, restarts of the server and changes of transport; and where items
+// are gone, a gap comes before those that follow.
 //
-// It holds because a Feed is a position (the cursor) and nothing else. What is
-// read begins behind the cursor, and the cursor moves when an item was handed
-// on. That is so for each tab on its own. The live connection, which the tabs
-// of an origin share, tells them what came behind which position; a tab that
-// does not stand there asks the server for what it missed.
+// It holds because a Feed is a position (the cursor) and nothing else. Reading
+// begins behind the cursor, and the cursor moves when an item was handed on. Each
+// tab has a cursor of its own. The live connection, which the tabs of an origin
+// share, tells them what came behind which position; a tab at another position
+// asks the server for what it missed.
 //
 // The connection is an EventSource. Where there is none, or a proxy keeps its
 // events back, it is a long poll, from the same cursor.
 
-import {Connection} from "./feed-connection.js";
-import {PAGE, Failure, Refusal, backoff, pause, readPage, trade} from "./feed-pages.js";
+import {Connection, WITHOUT_PUSH} from "./feed-connection.js";
+import {PAGE, Refusal, pause, persist, readPage, trade} from "./feed-pages.js";
 import {canShare, share} from "./feed-tabs.js";
 
 export {Refusal};
 
-/** What the server takes for the id to begin behind in an address, the first that is given. */
+/** What the server takes for the id to begin behind in an address; the first that
+ * is given counts. Polyfills of EventSource have their own names for it. */
 const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID", "Last-Event-Id", "last-event-id", "last_event_id"];
 
 /**
@@ -49,12 +50,15 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  * @property {string} [type] a stable word
  * @property {string} title
  * @property {string} [detail]
+ * @property {number} [line] of a batch, from 1
+ * @property {number} [offset] in bytes: of the body, or of its line
  *
- * @typedef {{is: "connecting"} | {is: "live", by: "stream" | "polling"}
+ * @typedef {{is: "connecting"} | {is: "live", by: "stream" | "socket" | "polling"}
  *   | {is: "waiting", until: number, reason: string, problem?: Problem}
  *   | {is: "refused", problem: Problem} | {is: "closed"}} State
  *   until is a Date.now(). reason is the server's, such as draining; "" when
- *   the connection just broke. refused and closed are the end.
+ *   the connection just broke. refused and closed are the end. A Feed is live by
+ *   "socket" only with a push that says so
  *
  * @typedef {object} Options
  * @property {number} [last] begin with so many of the newest items, at most 1000
@@ -69,6 +73,31 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  *   anything else. Where a cookie is there already, none is needed
  * @property {boolean} [share] false: a connection of its own, not the one that
  *   the tabs of this origin share
+ * @property {Push} [push] is tried before anything else: a connection of its
+ *   own, such as the WebSocket of feedd's chat
+ *
+ * @typedef {object} Push what brings frames as they come
+ * @property {"stream" | "socket"} by
+ * @property {(url: URL, cursor: string, to: PushTo) => () => void} open makes a
+ *   connection that brings what comes behind the cursor, as envelopes and
+ *   notices; it returns what closes it. Then neither frame nor over is called
+ * @property {(frame: any) => boolean} [other] takes a frame that is the push's
+ *   own, and says whether it was
+ * @property {(signal: AbortSignal) => Promise<void>} [check] asks the server why
+ *   no connection opens: it throws why. Without it, a page of the feed is read
+ *
+ * @typedef {object} PushTo
+ * @property {(text: string) => void} frame takes a frame
+ * @property {(end?: End) => void} over takes the end of the connection
+ *
+ * @typedef {object} End how a connection ended
+ * @property {boolean} [opened] it was live
+ * @property {boolean} [silent] nothing came for too long
+ * @property {boolean} [again] another can be made at once
+ * @property {string} [cursor] to go on from
+ * @property {string} [reason] the server's
+ * @property {number} [retry] when to come back, in ms, where the server said so
+ * @property {Problem} [problem]
  */
 
 /**
@@ -81,9 +110,9 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  * - `state`: a {@link State}
  *
  * It is async iterable, too: it gives items, and a gap as `{gap}`; it ends when
- * the Feed is closed and throws a {@link Refusal} when the server refuses. Who
- * iterates sets the pace, for all: when 1000 items wait for an iterator, nothing
- * more is handed on until it took them, or was left.
+ * the Feed is closed and throws a {@link Refusal} when the server refuses. The
+ * slowest iterator sets the pace for all: when 1000 items wait for one, nothing
+ * more is handed on until it took them, or its loop was left.
  */
 export class Feed extends EventTarget {
   #url;
@@ -98,8 +127,8 @@ export class Feed extends EventTarget {
   #cursor = "";
   /** It is asking the server for what it missed. */
   #behind = false;
-  /** @type {import("./feed-connection.js").Batch[] | undefined} what came meanwhile; undefined: more than is
-   * kept */
+  /** @type {import("./feed-connection.js").Batch[] | undefined} what came
+   * meanwhile; undefined: more than is kept */
   #meanwhile = [];
   /** @type {Set<Queue>} */
   #queues = new Set();
@@ -116,7 +145,7 @@ export class Feed extends EventTarget {
     const query = this.#url.searchParams;
     const id = IDS.map(name => query.getAll(name).at(-1)).find(value => value);
     const {lastEventId = id, since = query.get("since"), last = query.get("last")} = options;
-    this.#start = {lastEventId, since, last};
+    this.#start = startAt(lastEventId, since, last);
     for (const name of [...IDS, "since", "last"]) query.delete(name);
     if (options.event?.length) this.#url.searchParams.set("event", [options.event].flat().join(","));
     this.#run();
@@ -142,7 +171,7 @@ export class Feed extends EventTarget {
     for (const queue of this.#queues) queue.end();
   }
 
-  /** @returns {AsyncIterator<Item | {gap: Gap}>} */
+  /** @returns {AsyncIterableIterator<Item | {gap: Gap}, undefined>} */
   [Symbol.asyncIterator]() {
     const queue = new Queue(() => this.#resume(), () => {
       this.#queues.delete(queue);
@@ -167,7 +196,8 @@ export class Feed extends EventTarget {
     }
   }
 
-  /** Ends it with a refusal; any other error is one of this file. */
+  /** Ends it with a refusal; any other error is one of this file.
+   * @param {unknown} err */
   #fail(err) {
     if (this.#end.signal.aborted) return;
     if (!(err instanceof Refusal)) {
@@ -190,7 +220,8 @@ export class Feed extends EventTarget {
     this.#showState(() => this.#trouble = trouble);
   }
 
-  /** What was on its way when it ended changes nothing any more. */
+  /** What was on its way when it ended changes nothing any more.
+   * @param {() => void} change */
   #showState(change) {
     if (this.#end.signal.aborted) return;
     change();
@@ -198,29 +229,45 @@ export class Feed extends EventTarget {
   }
 
   /** Takes what comes, until the end. */
-  #live() {
+  async #live() {
     const {signal} = this.#end;
-    const take = batch => signal.aborted || this.#take(batch);
-    const show = state => this.#show(state);
-    if (this.#options.share === false || !canShare) {
-      return new Connection(this.#url, this.#cursor, signal, take, show).run();
+    const {push} = this.#options;
+    while (push && !signal.aborted) {
+      await this.#connect(signal, push); // until it is clear that it does not come through
+      const without = new AbortController();
+      this.#follow(AbortSignal.any([signal, without.signal])).catch(err => this.#fail(err));
+      await pause(WITHOUT_PUSH, signal); // or until another network, perhaps, is there
+      without.abort();
     }
+    if (!push) await this.#follow(signal);
+  }
+
+  /** Takes what the shared connection brings, or one of its own.
+   * @param {AbortSignal} signal
+   * @returns {Promise<void>} */
+  #follow(signal) {
+    if (this.#options.share === false || !canShare) return this.#connect(signal);
     const feed = this;
-    return share(this.#url, {get cursor() { return feed.#cursor; }, take, show, ask: () => this.#resume()}, signal);
+    return share(this.#url, {
+      get cursor() { return feed.#cursor; },
+      take: batch => this.#take(batch),
+      show: state => this.#show(state),
+      ask: () => this.#resume(),
+    }, signal);
+  }
+
+  /** @param {AbortSignal} signal
+   * @param {Push} [push] */
+  #connect(signal, push) {
+    return new Connection(this.#url, this.#cursor, signal, batch => this.#take(batch), state => this.#show(state), push).run();
   }
 
   // The reader: what is handed on, and the cursor.
 
   /** Reads what there is from the start on. */
   async #begin() {
-    const {lastEventId, since, last} = this.#start;
-    const given = value => value !== undefined && value !== null && value !== "";
-    const start = given(lastEventId) ? {last_event_id: lastEventId}
-      : given(since) ? {since}
-      : given(last) ? {last: last > PAGE ? PAGE : last}
-      : {since: "now"};
     this.#behind = true;
-    const page = await this.#page(start);
+    const page = await this.#page(this.#start);
     this.#hand(page);
     this.#behind = false;
     if (page.more) await this.#catchUp();
@@ -255,12 +302,13 @@ export class Feed extends EventTarget {
   /** Takes what the connection brought, as far as it follows on the cursor.
    * @param {import("./feed-connection.js").Batch} batch */
   #take(batch) {
+    if (this.#end.signal.aborted) return;
     if (this.#behind) {
       if (this.#meanwhile && this.#meanwhile.push(batch) > PAGE) this.#meanwhile = undefined;
       return;
     }
     if (this.#full()) return; // it will ask when there is room
-    // What is lost depends on where a reader stands, so each asks for itself.
+    // What is lost depends on the reader's own position, so each asks for itself.
     if (batch.gap || Number(batch.after) > Number(this.#cursor)) {
       this.#resume();
       return;
@@ -282,13 +330,16 @@ export class Feed extends EventTarget {
     if (!signal.aborted) this.#cursor = cursor;
   }
 
+  /** @param {"item" | "gap"} type
+   * @param {Item | Gap} detail
+   * @param {Item | {gap: Gap}} value of an iterator */
   #tell(type, detail, value) {
     if (this.#end.signal.aborted) return;
     for (const queue of this.#queues) queue.push(value);
     this.dispatchEvent(new CustomEvent(type, {detail}));
   }
 
-  /** Whether somebody who iterates does not keep up. */
+  /** Whether an iterator does not keep up. */
   #full() {
     for (const queue of this.#queues) {
       if (queue.length >= PAGE) return true;
@@ -296,47 +347,61 @@ export class Feed extends EventTarget {
     return false;
   }
 
-  /** Reads a page, however often that has to be tried. */
+  /** Reads a page, however often that has to be tried.
+   * @param {Record<string, string>} start */
   async #page(start) {
     const {signal} = this.#end;
-    for (let failures = 0; ; failures++) {
-      try {
-        const page = await readPage(this.#url, {...start, limit: String(PAGE)}, signal);
-        if (this.#trouble) this.#showTrouble();
-        return page;
-      } catch (err) {
-        if (!(err instanceof Failure)) throw err;
-        const wait = err.retry ?? backoff(failures);
-        this.#showTrouble({is: "waiting", until: Date.now() + wait, reason: err.reason, problem: err.problem});
-        await pause(wait, signal);
-      }
-    }
+    const page = await persist(() => readPage(this.#url, {...start, limit: String(PAGE)}, signal), signal, ({reason, problem}, wait) => {
+      this.#showTrouble({is: "waiting", until: Date.now() + wait, reason, problem});
+    });
+    if (this.#trouble) this.#showTrouble();
+    return page;
   }
+}
+
+/**
+ * What a page is asked with to begin where a Feed begins: the first that is given.
+ *
+ * @param {string | undefined} lastEventId
+ * @param {string | null} since
+ * @param {number | string | null} last
+ * @returns {Record<string, string>}
+ */
+function startAt(lastEventId, since, last) {
+  if (lastEventId) return {last_event_id: lastEventId};
+  if (since) return {since};
+  if (last === null || last === "") return {since: "now"};
+  return {last: String(Number(last) > PAGE ? PAGE : last)};
 }
 
 /** What an iterator has not given yet. */
 class Queue {
+  /** @type {(Item | {gap: Gap})[]} */
   #values = [];
+  /** @type {{resolve: (result: IteratorResult<Item | {gap: Gap}, undefined>) => void, reject: (err: Refusal) => void}[]}
+   * asked for while there was nothing */
   #waiting = [];
   #over = false;
+  /** @type {Refusal | undefined} */
   #error;
-  #stalled = false;
-  #drained;
-  #left;
+  #stalled = false; // it was full, and is not empty yet
+  #onDrained;
+  #onLeft;
 
   /**
-   * @param {() => void} drained is called when it was full, and is empty
-   * @param {() => void} left is called when nobody takes any more
+   * @param {() => void} onDrained is called when it was full, and is empty
+   * @param {() => void} onLeft is called when its loop was left
    */
-  constructor(drained, left) {
-    this.#drained = drained;
-    this.#left = left;
+  constructor(onDrained, onLeft) {
+    this.#onDrained = onDrained;
+    this.#onLeft = onLeft;
   }
 
   get length() {
     return this.#values.length;
   }
 
+  /** @param {Item | {gap: Gap}} value */
   push(value) {
     if (this.#over) return;
     const next = this.#waiting.shift();
@@ -345,6 +410,7 @@ class Queue {
     if (this.length >= PAGE) this.#stalled = true;
   }
 
+  /** @param {Refusal} [error] */
   end(error) {
     this.#over = true;
     this.#error = error;
@@ -356,11 +422,11 @@ class Queue {
 
   /** @returns {Promise<IteratorResult<Item | {gap: Gap}, undefined>>} */
   async next() {
-    if (this.length) {
-      const value = this.#values.shift();
+    const value = this.#values.shift();
+    if (value) {
       if (!this.length && this.#stalled) {
         this.#stalled = false;
-        this.#drained();
+        this.#onDrained();
       }
       return {value, done: false};
     }
@@ -373,7 +439,7 @@ class Queue {
   async return() {
     this.#values = [];
     this.end();
-    this.#left();
+    this.#onLeft();
     return {value: undefined, done: true};
   }
 
