@@ -359,19 +359,24 @@ export class Feed extends EventTarget {
   }
 }
 
+/** @typedef {string | number | null | undefined} Given an option, or a parameter
+ * of the URL. 0 is one, "" is none */
+
 /**
  * What a page is asked with to begin where a Feed begins: the first that is given.
  *
- * @param {string | undefined} lastEventId
- * @param {string | null} since
- * @param {number | string | null} last
+ * @param {Given} lastEventId
+ * @param {Given} since
+ * @param {Given} last
  * @returns {Record<string, string>}
  */
 function startAt(lastEventId, since, last) {
-  if (lastEventId) return {last_event_id: lastEventId};
-  if (since) return {since};
-  if (last === null || last === "") return {since: "now"};
-  return {last: String(Number(last) > PAGE ? PAGE : last)};
+  /** @param {Given} value */
+  const given = value => value !== undefined && value !== null && value !== "";
+  if (given(lastEventId)) return {last_event_id: String(lastEventId)};
+  if (given(since)) return {since: String(since)};
+  if (given(last)) return {last: String(Number(last) > PAGE ? PAGE : last)};
+  return {since: "now"};
 }
 
 /** What an iterator has not given yet. */

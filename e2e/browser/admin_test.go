@@ -227,7 +227,7 @@ func testAdminSettings(t *testing.T, b *browser.Browser) {
 		t.Errorf("what is copied is %s", got)
 	}
 	tab.Eval(`navigator.clipboard.writeText = async () => { throw new Error("no"); }; click("#settings button")`)
-	tab.Wait(`/chosen, to be copied/.test($("#message span")?.textContent)`)
+	tab.Wait(`/selected, to be copied/.test($("#message span")?.textContent)`)
 	if got := tab.Eval(`getSelection().toString().trim()`); got != strings.TrimSpace(shown) {
 		t.Errorf("what is chosen is %s", got)
 	}

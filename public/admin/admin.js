@@ -1,28 +1,30 @@
-// The admin page: wires what the other files have.
+// The admin page: wires the other files together.
 //
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
-import {Composer} from "./composer.js";
+import {$, make, makeButton} from "../shared/dom.js";
+import {problemIn, sentenceOf} from "../shared/http.js";
 import {FeedList} from "./allfeeds.js";
+import {Composer} from "./composer.js";
+import {configIn} from "./config.js";
 import {Overview} from "./overview.js";
-import {settingsIn} from "./config.js";
 import {signedIn, signIn, signOut, takeTicket} from "./signin.js";
 import {subscriberList} from "./subscribers.js";
-import {make} from "../shared/text.js";
 
-/** When a server that does not answer is asked again, and how long a message
- * stands, in ms. */
-const AGAIN = 2000, MESSAGE = 8000;
+/** @typedef {import("../feed.js").Problem} Problem */
 
-const $ = id => document.getElementById(id);
+/** When a server that does not answer is asked again, in ms: a restart takes less. */
+const AGAIN = 2000;
+/** How long a message stands, in ms: long enough to read two sentences. */
+const MESSAGE = 8000;
 
 let inside = false;
 // The tabs of a browser have one session.
 const tabs = new BroadcastChannel("feedd-session");
 
 const overview = new Overview($("plots"), {
-  words: $("state"), span: $("span"), totals: $("totals"), back: () => showSettings(),
+  words: $("state"), span: $("span", HTMLSelectElement), totals: $("totals"), back: () => showConfig(),
   refused: async problem => {
     await failed(problem);
     if (!inside) return;
@@ -32,8 +34,8 @@ const overview = new Overview($("plots"), {
 });
 const feeds = new FeedList($("feeds"), {tell, failed, total: () => overview.newest.feeds});
 const subscribers = subscriberList($("subscribers"), {tell, failed});
-const showSettings = settingsIn($("settings"), {tell, failed, store: where => overview.store(where)});
-new Composer($("publish"), {failed, published: () => feeds.refresh()});
+const showConfig = configIn($("settings"), {tell, failed, store: where => overview.store(where)});
+new Composer({failed, published: () => feeds.refresh()});
 
 /** Finds out whether this browser may come in, with the ticket if there is one. */
 async function begin() {
@@ -43,33 +45,33 @@ async function begin() {
     try {
       await signIn({ticket});
     } catch (error) {
-      words = `${error.message}.`;
+      words = sentenceOf(problemIn(error));
     }
   }
   try {
     if (await signedIn()) enter();
     else leave(words);
   } catch (error) {
-    leave(words || `${error.message}.`);
+    leave(words || sentenceOf(problemIn(error)));
     setTimeout(begin, AGAIN);
   }
 }
 
 function enter() {
   $("signin").hidden = true;
-  $("key").value = "";
+  $("key", HTMLInputElement).value = "";
   $("inside").hidden = false;
   if (inside) return;
   inside = true;
   overview.start();
-  showSettings();
+  showConfig();
 }
 
 /** @param {string} words why */
 function leave(words) {
   inside = false;
   overview.stop();
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   $("inside").hidden = true;
   const was = $("signin").hidden;
   $("signin").hidden = false;
@@ -77,60 +79,62 @@ function leave(words) {
   if (was) $("key").focus();
 }
 
+/** @param {string} words "" for none */
 function tellSignIn(words) {
   $("signin-problem").textContent = words;
   $("signin-problem").hidden = !words;
   $("key").toggleAttribute("aria-invalid", false);
 }
 
-/** An error of any part: a session that has ended ends all. But where another tab
- * signed in anew, a request may still have gone with the cookie of before.
- * @param {{status?: number}} error */
-async function failed(error) {
-  if (error.status !== 401 || !inside) return;
+/** Takes the problem of any part. Where the session has ended, all parts end; but
+ * where another tab signed in anew, the request may have gone out with the cookie
+ * of before.
+ * @param {Problem} problem */
+async function failed(problem) {
+  if (problem.status !== 401 || !inside) return;
   try {
     if (await signedIn()) return;
   } catch {
-    return; // what is asked next will tell
+    return; // the next request will tell
   }
   if (inside) leave("The session has ended. Sign in again.");
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 /** Says what was done.
  * @param {string} text
  * @param {string} [how] good, busy or bad */
 function tell(text, how = "good") {
   clearTimeout(timer);
-  const close = make("button", "quiet", "Dismiss");
-  close.type = "button";
+  const close = makeButton("quiet", "Dismiss");
   close.addEventListener("click", () => $("message").replaceChildren());
   $("message").replaceChildren(make("div", `notice bar apart ${how}`, make("span", "", text), close));
   if (how !== "bad") timer = setTimeout(() => $("message").replaceChildren(), MESSAGE);
 }
 
-// By hand: the page's policy lets no form be sent.
+// The page's policy lets no form be sent, so this is not left to the browser.
 $("signin-form").addEventListener("submit", async event => {
   event.preventDefault();
   try {
-    await signIn({key: $("key").value.trim()});
+    await signIn({key: $("key", HTMLInputElement).value.trim()});
     enter();
     $("title").focus();
   } catch (error) {
-    tellSignIn(`${error.message}.`);
+    tellSignIn(sentenceOf(problemIn(error)));
     $("key").setAttribute("aria-invalid", "true");
-    $("key").select();
+    $("key", HTMLInputElement).select();
   }
 });
 $("signout").addEventListener("click", async () => {
-  inside = false; // what is refused meanwhile is no surprise
+  inside = false; // requests that are refused meanwhile say nothing new
   try {
     await signOut();
     tabs.postMessage("out");
-    location.reload(); // so that nothing of it stays
+    location.reload(); // so that nothing stays on the page
   } catch (error) {
     inside = true;
-    tell(`You are not signed out. ${error.message}.`, "bad");
+    tell(`You are not signed out. ${sentenceOf(problemIn(error))}`, "bad");
   }
 });
 tabs.addEventListener("message", () => inside && leave("The session has ended: you signed out in another tab."));

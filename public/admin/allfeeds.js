@@ -1,16 +1,21 @@
 // The table of feeds: how they are doing, how much they keep, and purging.
 
-import {ask} from "./question.js";
 import {pageFor} from "../shared/address.js";
-import {feedPath, request} from "./request.js";
+import {around, make, makeButton, one, setText} from "../shared/dom.js";
+import {feedPath, phraseOf, problemIn, request, sentenceOf} from "../shared/http.js";
+import {timeOf} from "../shared/ids.js";
+import {confirmed} from "./question.js";
 import {editRetention, retentionWords} from "./retention.js";
-import {whileSeen} from "./seen.js";
-import {make} from "../shared/text.js";
-import {age, bytes, count, counted, timeOf} from "./units.js";
+import {TYPING, whileSeen} from "./seen.js";
+import {age, bytes, count, counted} from "./units.js";
 
-/** How often the list is fetched, in ms, and how many feeds at first and with
- * each step. */
-const EVERY = 2000, STEP = 100;
+/** @typedef {import("../feed.js").Problem} Problem */
+
+/** How often the list is fetched, in ms. The server counts a feed's rate over the
+ * last 10 s, so it changes slowly. */
+const EVERY = 2000;
+/** How many feeds are shown at first and more with each step: a few screens. */
+const STEP = 100;
 
 /**
  * @typedef {object} Row a feed in the list of the server
@@ -50,43 +55,45 @@ export class FeedList {
    * @param {HTMLElement} section has the table, the filter and the words
    * @param {object} to
    * @param {(text: string, how?: string) => void} to.tell
-   * @param {(error: Error) => void} to.failed
+   * @param {(problem: Problem) => void} to.failed is told of problems that are shown here
    * @param {() => number | undefined} to.total how many feeds there are
    */
   constructor(section, to) {
     this.to = to;
-    this.table = section.querySelector("table");
-    this.body = section.querySelector("tbody");
-    this.filter = section.querySelector("input");
-    this.words = section.querySelector(".shown");
-    this.problem = section.querySelector(".notice");
-    this.moreButton = section.querySelector(".more");
+    this.head = one(section, "thead");
+    this.body = one(section, "tbody");
+    this.filter = one(section, "input", HTMLInputElement);
+    this.words = one(section, ".shown");
+    this.problem = one(section, ".notice");
+    this.moreButton = one(section, ".more");
     this.polling = whileSeen(section, EVERY, () => this.#fetch());
 
+    /** @type {ReturnType<typeof setTimeout>} */
     let typed;
     this.filter.addEventListener("input", () => {
       clearTimeout(typed);
       typed = setTimeout(() => {
         this.#limit = STEP;
         this.polling.now();
-      }, 250);
+      }, TYPING);
     });
     this.moreButton.addEventListener("click", () => {
       this.#limit += STEP;
       this.polling.now();
     });
-    this.table.tHead.addEventListener("click", ({target}) => {
-      const by = target.closest("[data-sort]")?.dataset.sort;
+    this.head.addEventListener("click", event => {
+      const by = around(event, "[data-sort]")?.dataset.sort;
       if (!by) return;
-      // Numbers are looked at from the largest.
+      // Of numbers the largest come first.
       this.#down = by === this.#by ? !this.#down : by !== "feed";
       this.#by = by;
       this.#show(true);
       if (this.#more) this.polling.now().then(() => this.#show(true));
     });
-    this.body.addEventListener("click", ({target}) => {
-      const row = this.#rows.find(({feed}) => feed === target.closest("tr").dataset.feed);
-      const what = target.closest("button")?.dataset.act;
+    this.body.addEventListener("click", event => {
+      const row = this.#rows.find(({feed}) => feed === around(event, "tr")?.dataset.feed);
+      const what = around(event, "button")?.dataset.act;
+      if (!row) return;
       if (what === "purge") this.#purge(row);
       if (what === "keep") this.#edit(row);
     });
@@ -97,8 +104,8 @@ export class FeedList {
     return this.polling.now();
   }
 
-  /** What the list shows. Where there are more feeds than that, the server says
-   * which of them come first, but for who reads them. */
+  /** What the list shows. Where there are more feeds than that, the server chooses
+   * those that come first; it cannot sort by subscribers. */
   get #query() {
     const sort = this.#by === "subscribers" ? "feed" : `${this.#down ? "-" : ""}${this.#by}`;
     return String(new URLSearchParams({match: selectorFor(this.filter.value), sort, limit: String(this.#limit)}));
@@ -110,29 +117,30 @@ export class FeedList {
     try {
       list = (await request("GET", `/feeds?${query}`)).value;
     } catch (error) {
-      this.to.failed(error);
-      this.#tellProblem(error.message);
+      const problem = problemIn(error);
+      this.to.failed(problem);
+      this.#tellProblem(phraseOf(problem));
       return;
     }
-    if (query !== this.#query) return; // of before
+    if (query !== this.#query) return; // the answer is to an older question
     this.#tellProblem("");
     this.#rows = list.feeds;
     this.#more = list.more;
     this.#show(false);
   }
 
+  /** @param {string} text "" for none */
   #tellProblem(text) {
-    if (this.problem.textContent !== text) this.problem.textContent = text;
+    setText(this.problem, text);
     this.problem.hidden = !text;
     this.filter.setAttribute("aria-invalid", String(text !== ""));
   }
 
-  /** @param {boolean} sort anew, also while somebody is in the table: rows that
-   *   move away under a hand are the wrong ones to purge */
+  /** @param {boolean} sort anew, even while the pointer or the keyboard is in the
+   *   table. Otherwise rows stay, so that none is purged that just moved there */
   #show(sort) {
-    for (const th of this.table.tHead.querySelectorAll("th")) {
-      const by = th.querySelector("[data-sort]")?.dataset.sort;
-      if (by === this.#by) th.setAttribute("aria-sort", this.#down ? "descending" : "ascending");
+    for (const th of this.head.querySelectorAll("th")) {
+      if (th.querySelector(`[data-sort=${this.#by}]`)) th.setAttribute("aria-sort", this.#down ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
     }
     const known = new Set(this.#rows.map(({feed}) => feed));
@@ -156,18 +164,26 @@ export class FeedList {
     }
     if (!busy) {
       const order = this.#rows.map(({feed}) => this.#elements.get(feed));
-      // Who is in its place stays there, and keeps the keyboard.
+      // A row that is in its place is not touched, so it keeps the keyboard.
       for (const [i, element] of order.entries()) {
-        if (this.body.children[i] !== element) this.body.insertBefore(element, this.body.children[i] ?? null);
+        if (element && this.body.children[i] !== element) this.body.insertBefore(element, this.body.children[i] ?? null);
       }
     }
-    const total = this.filter.value.trim() ? undefined : this.to.total();
-    const shown = counted(this.#rows.length, "feed");
-    const order = this.#by === "subscribers" ? "by name; they alone are sorted" : "in this order";
-    const words = this.#more ? `The first ${shown}${total ? ` of ${count(total)}` : ""} ${order}.`
-      : this.#rows.length ? `${shown}.` : this.filter.value.trim() ? "No feed has such a name." : "There are no feeds yet: a feed begins with its first item.";
-    if (this.words.textContent !== words) this.words.textContent = words;
+    setText(this.words, this.#shown());
     this.moreButton.hidden = !this.#more;
+  }
+
+  /** What is shown, in words. */
+  #shown() {
+    const filtered = this.filter.value.trim() !== "";
+    const shown = counted(this.#rows.length, "feed");
+    if (!this.#more) {
+      if (this.#rows.length) return `${shown}.`;
+      return filtered ? "No feed has such a name." : "There are no feeds yet: a feed begins with its first item.";
+    }
+    const total = filtered ? undefined : this.to.total();
+    const order = this.#by === "subscribers" ? "by name; they alone are sorted" : "in this order";
+    return `The first ${shown}${total ? ` of ${count(total)}` : ""} ${order}.`;
   }
 
   /** @param {Row} row */
@@ -175,7 +191,7 @@ export class FeedList {
     // The question says how many there are now.
     await this.refresh();
     const {feed, count: items} = this.#rows.find(({feed}) => feed === row.feed) ?? row;
-    const sure = await ask({
+    const sure = await confirmed({
       title: `Purge ${feed}?`,
       text: `All ${counted(items, "item")} of ${feed} are removed for good. Its readers are told of the gap. Its settings stay.`,
       yes: `Purge ${counted(items, "item")}`,
@@ -185,8 +201,9 @@ export class FeedList {
       const {value} = await request("DELETE", feedPath(feed));
       this.to.tell(`${counted(value.purged, "item")} of ${feed} were removed.`, "good");
     } catch (error) {
-      this.to.failed(error);
-      this.to.tell(`${feed} was not purged. ${error.message}.`, "bad");
+      const problem = problemIn(error);
+      this.to.failed(problem);
+      this.to.tell(`${feed} was not purged. ${sentenceOf(problem)}`, "bad");
     }
     this.refresh();
   }
@@ -199,13 +216,15 @@ export class FeedList {
   }
 }
 
-/** A plain name selects what is under it, too. */
+/** A plain name selects the names under it, too.
+ * @param {string} text of the filter */
 function selectorFor(text) {
   const name = text.trim();
   if (!name) return "**";
   return /[*,]/.test(name) ? name : `${name},${name}.**`;
 }
 
+/** @param {string} feed */
 function makeRow(feed) {
   const name = make("a", "", feed);
   name.href = pageFor({selector: feed});
@@ -217,37 +236,32 @@ function makeRow(feed) {
     cell.dataset.column = column;
     return cell;
   });
-  const keep = button("keep", "quiet", `Change what ${feed} keeps`, "");
-  const purge = button("purge", "danger", `Purge ${feed}`, "Purge…");
+  const keep = makeButton("quiet", "", `Change what ${feed} keeps`);
+  keep.dataset.act = "keep";
+  const purge = makeButton("danger", "Purge…", `Purge ${feed}`);
+  purge.dataset.act = "purge";
   const row = make("tr", "", th, ...cells, make("td", "", keep), make("td", "number", purge));
   row.dataset.feed = feed;
   return row;
 }
 
-function button(act, classes, title, text) {
-  const element = make("button", classes, text);
-  element.type = "button";
-  element.dataset.act = act;
-  element.title = title;
-  return element;
-}
-
 /** @param {HTMLTableRowElement} element
  * @param {Row} row */
 function fill(element, row) {
-  const set = (column, text, title = "") => {
-    const cell = element.querySelector(`[data-column=${column}]`);
-    if (cell.textContent !== text) cell.textContent = text;
+  const set = (/** @type {string} */ column, /** @type {string} */ text, title = "") => {
+    const cell = one(element, `[data-column=${column}]`);
+    setText(cell, text);
     cell.title = title;
   };
-  const since = id => id ? [`${age(Date.now() - timeOf(id))} ago`, timeOf(id).toLocaleString()] : ["–"];
+  const setAge = (/** @type {string} */ column, /** @type {string | undefined} */ id) => {
+    if (id) set(column, `${age(Date.now() - timeOf(id).valueOf())} ago`, timeOf(id).toLocaleString());
+    else set(column, "–");
+  };
   set("rate", row.rate ? `${count(row.rate)}/s` : "–");
   set("count", count(row.count));
   set("bytes", bytes(row.bytes));
-  set("oldest", ...since(row.oldest));
-  set("newest", ...since(row.newest));
+  setAge("oldest", row.oldest);
+  setAge("newest", row.newest);
   set("subscribers", count(row.subscribers));
-  const keep = element.querySelector("[data-act=keep]");
-  const words = `${retentionWords(row.settings)}${row.own ? " (own)" : ""}`;
-  if (keep.textContent !== words) keep.textContent = words;
+  setText(one(element, "[data-act=keep]"), `${retentionWords(row.settings)}${row.own ? " (own)" : ""}`);
 }

@@ -1,14 +1,18 @@
 // Writing an item, by a form of its kind, as plain text or as JSON.
 
 import {pageFor} from "../shared/address.js";
-import {KINDS} from "./kindforms.js";
+import {$, make, makeButton} from "../shared/dom.js";
+import {phraseOf, problemIn, unsettled} from "../shared/http.js";
 import {show} from "../shared/kinds.js";
-import {newKey, publish} from "./publishing.js";
-import {unsettled} from "./request.js";
-import {Sent} from "./sent.js";
 import {durabilityIn} from "./config.js";
-import {make} from "../shared/text.js";
+import {KINDS} from "./kindforms.js";
+import {newMessageKey, publish} from "./publishing.js";
+import {Sent} from "./sent.js";
 import {milliseconds} from "./units.js";
+
+/** @typedef {import("./publishing.js").Message} Message
+ * @typedef {import("../feed.js").Problem} Problem
+ * @typedef {Record<string, string>} Draft what is in a form, by field */
 
 /** What can be written beside the kinds. */
 const TEXT = "text/plain", JSON_TYPE = "application/json";
@@ -20,48 +24,47 @@ const DATA = `{
   "alarms": []
 }`;
 
-/** How long somebody may go on typing before the preview follows, in ms. */
+/** How long a field may still change before the preview follows, in ms: longer
+ * than between two keys. */
 const PREVIEW = 250;
 
 export class Composer {
-  /** @type {Map<string, Record<string, string>>} what was written, by kind */
+  /** @type {Map<string, Draft>} what was written, by kind */
   #drafts = new Map();
   #kind = Object.keys(KINDS)[0];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** @type {{content: string, key: string} | undefined} the last message of
-   * which is not known whether it was stored */
+  /** @type {{content: string, key: string} | undefined} the last message that
+   * may be stored or not: its answer was lost */
   #open;
 
-  /**
-   * @param {HTMLElement} section
-   * @param {{failed: (error: Error) => void, published: () => void}} to
-   */
-  constructor(section, to) {
+  /** @param {{failed: (problem: Problem) => void, published: () => void}} to */
+  constructor(to) {
     this.to = to;
-    const $ = id => section.querySelector(`#${id}`);
     this.form = $("compose");
-    this.feed = $("to-feed");
-    this.event = $("event-name");
-    this.ttl = $("ttl");
-    this.kinds = $("kind");
+    this.feed = $("to-feed", HTMLInputElement);
+    this.event = $("event-name", HTMLInputElement);
+    this.ttl = $("ttl", HTMLInputElement);
+    this.kinds = $("kind", HTMLSelectElement);
     this.fields = $("fields");
     this.preview = $("preview");
     this.result = $("result");
-    this.reader = $("reader");
-    this.sent = new Sent($("sent"), {
-      again: (message, key) => this.#send(message, key ?? newKey()),
+    this.reader = $("reader", HTMLAnchorElement);
+    this.sent = new Sent($("sent", HTMLOListElement), {
+      again: (message, key) => this.#send(message, key ?? newMessageKey()),
       edit: (kind, draft, message) => {
-        for (const name of ["feed", "event", "ttl"]) this[name].value = message[name];
+        this.feed.value = message.feed;
+        this.event.value = message.event;
+        this.ttl.value = message.ttl;
         this.#choose(kind, {...draft});
         this.form.scrollIntoView({block: "nearest"});
         this.#control()?.focus();
       },
     });
 
+    /** @type {(kind: string, label: string, title: string, draft: Draft) => void} */
     const example = (kind, label, title, draft) => {
-      const button = make("button", "", label);
-      button.type = "button";
-      button.title = title;
+      const button = makeButton("", label, title);
       button.addEventListener("click", () => {
         this.#choose(kind, {...draft});
         this.#publish();
@@ -97,8 +100,7 @@ export class Composer {
 
   /** Shows the form of a kind.
    * @param {string} kind
-   * @param {Record<string, string>} [draft] without it what was there before,
-   *   else the example */
+   * @param {Draft} [draft] without it what was there before, else the example */
   #choose(kind, draft) {
     // JSON begins with what was in the form.
     const before = kind === JSON_TYPE && this.#kind !== JSON_TYPE ? {body: this.#body(this.#kind === TEXT ? undefined : 2)} : undefined;
@@ -109,20 +111,27 @@ export class Composer {
     this.#preview();
   }
 
-  #control() {
-    return this.fields.querySelector("input, textarea");
+  /** @returns {NodeListOf<HTMLInputElement | HTMLTextAreaElement>} */
+  get #controls() {
+    return this.fields.querySelectorAll("input, textarea");
   }
 
-  /** @returns {Record<string, string>} */
+  /** The first control of the form. */
+  #control() {
+    return this.#controls.item(0);
+  }
+
+  /** @returns {Draft} */
   #read() {
-    return Object.fromEntries([...this.fields.querySelectorAll("input, textarea")].map(({name, value}) => [name, value]));
+    return Object.fromEntries([...this.#controls].map(({name, value}) => [name, value]));
   }
 
   /** @param {number} [indent] of JSON */
   #body(indent) {
-    const draft = this.#drafts.get(this.#kind);
+    const draft = this.#drafts.get(this.#kind) ?? {};
     const kind = KINDS[this.#kind];
     if (!kind) return this.#kind === TEXT && indent ? JSON.stringify(draft.body) : draft.body;
+    /** @type {Record<string, string | number>} */
     const data = {type: this.#kind};
     for (const {name, input} of kind.fields) {
       const text = draft[name]?.trim() ?? "";
@@ -150,23 +159,23 @@ export class Composer {
       feed: this.feed.value.trim() || "main", event: this.event.value.trim(), ttl: this.ttl.value.trim(),
       type: this.#kind === TEXT ? TEXT : JSON_TYPE, body: this.#body(),
     };
-    // Who publishes again what may be there already means the same item.
+    // Published again, a message that may be stored already is the same item.
     const again = this.#open?.content === JSON.stringify(message) ? this.#open.key : undefined;
-    return this.#send(message, again ?? newKey(), this.#kind, {...this.#drafts.get(this.#kind)});
+    return this.#send(message, again ?? newMessageKey(), this.#kind, {...this.#drafts.get(this.#kind)});
   }
 
   /**
-   * @param {import("./publishing.js").Message} message
+   * @param {Message} message
    * @param {string} key
    * @param {string} [kind] with the draft, when it comes from the form
-   * @param {Record<string, string>} [draft]
+   * @param {Draft} [draft]
    */
   async #send(message, key, kind = message.type, draft = {body: message.body}) {
     const row = this.sent.add(message, key, kind, draft);
     const content = JSON.stringify(message);
     this.#control()?.removeAttribute("aria-invalid");
     try {
-      const receipt = await publish(message, key, error => this.#tell("busy", `${error.message}. Trying again.`));
+      const receipt = await publish(message, key, why => this.#tell("busy", `${why} Trying again.`));
       if (this.#open?.content === content) this.#open = undefined;
       const {id, feed, headers, took} = receipt;
       const {short} = durabilityIn(headers);
@@ -178,17 +187,19 @@ export class Composer {
       this.#tell("good", stored, link, `. It is ${short}.`);
       this.to.published();
     } catch (error) {
-      const open = unsettled(error);
+      const problem = problemIn(error);
+      const open = unsettled(problem);
       if (open) this.#open = {content, key};
-      row.refused(error.message, open);
-      const where = error.type === "bad-json" && message.body === this.#control()?.value ? this.#pointAt(error) : "";
+      row.refused(phraseOf(problem), open);
+      const where = problem.type === "bad-json" && message.body === this.#control()?.value ? this.#pointAt(problem) : "";
       const unknown = open ? " Whether it is stored is not known. Publish it again: it will be stored once." : "";
-      this.#tell("bad", `${error.message}.${where}${unknown}`);
-      this.to.failed(error);
+      this.#tell("bad", `${phraseOf(problem)}.${where}${unknown}`);
+      this.to.failed(problem);
     }
   }
 
-  /** Puts the caret where the JSON is wrong: the offset is in bytes.
+  /** Puts the cursor where the JSON is wrong.
+   * @param {Problem} problem its offset is in bytes
    * @returns {string} what to say of it */
   #pointAt({offset}) {
     const control = this.#control();
@@ -201,29 +212,34 @@ export class Composer {
     return ` The cursor is there, after ${offset} bytes.`;
   }
 
+  /** @param {"good" | "busy" | "bad"} how
+   * @param {...(string | Node)} words */
   #tell(how, ...words) {
     this.result.className = `notice ${how}`;
     this.result.replaceChildren(...words);
   }
 }
 
-/** What a form has for an example. */
+/** What is in a form for an example.
+ * @param {Record<string, string | number>} example
+ * @returns {Draft} */
 function draftOf(example) {
   return Object.fromEntries(Object.entries(example).map(([name, value]) => [name, String(value)]));
 }
 
-/** The controls of a kind, each with its label. */
+/** The controls of a kind, each with its label.
+ * @param {string} kind
+ * @param {Draft} draft */
 function controlsOf(kind, draft) {
+  /** @type {import("./kindforms.js").Field[]} */
   const fields = KINDS[kind]?.fields ?? [{name: "body", label: kind === TEXT ? "Text" : "JSON", input: "textarea", required: kind === TEXT}];
   return fields.map(({name, label, input, required}) => {
-    const control = make(input === "textarea" ? "textarea" : "input");
-    if (input !== "textarea") control.type = input;
-    if (input === "number") control.step = "any";
+    const control = input === "textarea" ? make("textarea") : inputOf(input);
     control.id = `field-${name}`;
     control.name = name;
     control.required = required === true;
     control.value = draft[name] ?? "";
-    control.autocomplete = "off";
+    control.setAttribute("autocomplete", "off");
     if (kind === JSON_TYPE) {
       control.className = "source";
       control.spellcheck = false;
@@ -232,4 +248,12 @@ function controlsOf(kind, draft) {
     words.htmlFor = control.id;
     return make("div", "field", words, control);
   });
+}
+
+/** @param {"text" | "url" | "number"} type */
+function inputOf(type) {
+  const input = make("input");
+  input.type = type;
+  if (type === "number") input.step = "any";
+  return input;
 }

@@ -1,7 +1,9 @@
 // What is in force: the meaning of an acknowledgement, and the configuration.
 
-import {request} from "./request.js";
+import {one} from "../shared/dom.js";
+import {phraseOf, problemIn, request} from "../shared/http.js";
 
+/** @type {Record<string, {short: string, long: string}>} */
 const DURABILITY = {
   fsync: {short: "on disk", long: "on disk, and survives a crash and a power loss"},
   memory: {short: "in memory", long: "in memory only, and gone when the server stops"},
@@ -16,21 +18,21 @@ export function durabilityIn(headers) {
 }
 
 /** @param {HTMLElement} section has the block, the button and the words
- * @param {{tell: (text: string, how?: string) => void, failed: (error: Error) => void, store: (where: string) => void}} to
+ * @param {{tell: (text: string, how?: string) => void, failed: (problem: import("../feed.js").Problem) => void, store: (where: string) => void}} to
  *   store is told where the store is
  * @returns {() => Promise<void>} shows what is in force now */
-export function settingsIn(section, to) {
-  const block = section.querySelector("pre");
-  const words = section.querySelector(".durability");
-  section.querySelector("button").addEventListener("click", async () => {
+export function configIn(section, to) {
+  const block = one(section, "pre");
+  const words = one(section, ".durability");
+  one(section, "button").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(block.textContent);
       to.tell("The configuration was copied.", "good");
     } catch {
-      // Without leave to copy it can be chosen at least.
+      // The browser does not let the page copy, but it can select.
       block.focus();
-      getSelection().selectAllChildren(block);
-      to.tell("The configuration is chosen, to be copied.", "busy");
+      getSelection()?.selectAllChildren(block);
+      to.tell("The configuration is selected, to be copied.", "busy");
     }
   });
   return async () => {
@@ -41,8 +43,9 @@ export function settingsIn(section, to) {
       words.textContent = long;
       to.store(short);
     } catch (error) {
-      to.failed(error);
-      words.textContent = error.message;
+      const problem = problemIn(error);
+      to.failed(problem);
+      words.textContent = phraseOf(problem);
     }
   };
 }

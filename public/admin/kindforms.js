@@ -8,15 +8,17 @@
  * @property {"text" | "textarea" | "url" | "number"} input
  * @property {boolean} [required]
  *
- * @typedef {{label: string, fields: Field[], example: object}} Kind
+ * @typedef {{label: string, fields: Field[], example: Record<string, string | number>}} Kind
  */
 
-/** @returns {Field} */
+/** @type {(name: string, label: string, input?: Field["input"], required?: boolean) => Field} */
 const field = (name, label, input = "text", required = false) => ({name, label, input, required});
+/** @type {(name: string, label: string, input?: Field["input"]) => Field} */
 const must = (name, label, input) => field(name, label, input, true);
-/** The address of one of feedd's own files, for an example: whoever reads the
- * feed here reaches it. */
-const own = name => new URL(name, import.meta.url).href;
+/** The address of one of feedd's own files, for an example: a reader of the feed
+ * reaches it, because it reaches this server.
+ * @param {string} name */
+const own = name => new URL(name, location.href).href;
 
 /** The kinds that can be composed. A form sends its fields and `type`, the name
  * of the kind.
@@ -34,7 +36,7 @@ export const KINDS = {
   },
   photo: {
     label: "Photo",
-    fields: [must("src", "Address of the image", "url"), field("caption", "Caption"), field("alt", "What it shows, for who cannot see it")],
+    fields: [must("src", "Address of the image", "url"), field("caption", "Caption"), field("alt", "What it shows, for people who cannot see it")],
     example: {type: "photo", src: own("/harbour.svg"), caption: "The harbour at six", alt: "Fishing boats in fog"},
   },
   link: {

@@ -2,11 +2,13 @@
 // reads as it would any other.
 
 import {Feed} from "../feed.js";
+import {setText} from "../shared/dom.js";
+import {wordsFor} from "../shared/words.js";
 import {Plot} from "./plot.js";
 import {bytes, count, milliseconds} from "./units.js";
-import {wordsFor} from "../shared/words.js";
 
-/** How many figures are held: those of the longest time that can be shown. */
+/** How many figures are held, one a second: those of the longest time that can be
+ * shown. */
 const MOST = 600;
 
 /** @type {import("./plot.js").Options[]} */
@@ -28,6 +30,7 @@ export class Overview {
   #skew = 0; // the server's clock, seen from here, in ms
   /** @type {Feed | undefined} */
   #feed;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
   #live = false;
   #away = false; // it was live before, and is not
@@ -41,7 +44,8 @@ export class Overview {
    * @param {HTMLSelectElement} to.span how much is shown, in s
    * @param {HTMLElement} to.totals what there is in all
    * @param {(problem: import("../feed.js").Problem) => void} to.refused is told why the server does not let us read
-   * @param {() => void} to.back the server is there again, perhaps with other settings
+   * @param {() => void} to.back the server is there again, perhaps with another
+   *   configuration
    */
   constructor(place, to) {
     this.to = to;
@@ -78,6 +82,8 @@ export class Overview {
     this.#live = this.#away = false;
   }
 
+  /** @param {number} time of the item, in ms
+   * @param {any} sample what was measured, by name */
   #came(time, sample) {
     time = timeAfter(this.#points.at(-1)?.time, time, sample.seconds);
     // The past comes at once, and is drawn once.
@@ -100,7 +106,7 @@ export class Overview {
     }
     if (state.is === "connecting" && this.#points.length) return; // an attempt
     const words = wordsFor(state);
-    if (this.to.words.textContent !== words) this.to.words.textContent = words;
+    setText(this.to.words, words);
     this.to.words.dataset.is = state.is;
     if (state.is === "refused") this.to.refused(state.problem);
   }
@@ -114,7 +120,8 @@ export class Overview {
     this.to.totals.textContent = newest ? `${count(items)} items in ${count(feeds)} ${feeds === 1 ? "feed" : "feeds"}` : "";
   }
 
-  /** Shows all values at a time. */
+  /** Shows all values at a time.
+   * @param {number | undefined} time undefined: the newest */
   #point(time) {
     for (const plot of this.plots) plot.point(time);
   }

@@ -4,12 +4,17 @@
 // The scale goes up as soon as a value needs it, and down only when half of it
 // stands empty, in round steps. So it stands still for most seconds.
 
-import {make} from "../shared/text.js";
+import {make} from "../shared/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-/** The room around the plotted area, and its height, in CSS pixels. */
+/** The room around the plotted area, and its height, in CSS pixels. On the left
+ * are values such as 123 MiB, at the bottom times. */
 const LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 20, HEIGHT = 92;
-/** Two values that are further apart have a gap between them, in ms. */
+/** How far apart times on the axis may be, in ms; and how much room one takes, in
+ * CSS pixels. */
+const EVERY = [10_000, 30_000, 60_000, 120_000, 300_000], LABEL = 70;
+/** Two values that are further apart have a gap between them, in ms. They come
+ * once a second, so at least one is missing then. */
 const TOGETHER = 2500;
 
 /**
@@ -102,14 +107,17 @@ export class Plot {
     this.#showValues();
   }
 
+  /** @param {number} time */
   #x(time) {
     return LEFT + (time - this.#from) / (this.#to - this.#from) * (this.#width - LEFT - RIGHT);
   }
 
+  /** @param {number} value */
   #y(value) {
     return TOP + HEIGHT * (1 - value / this.#top);
   }
 
+  /** @param {number} clientX */
   #timeAt(clientX) {
     const {left} = this.svg.getBoundingClientRect();
     return this.#from + (clientX - left - LEFT) / (this.#width - LEFT - RIGHT) * (this.#to - this.#from);
@@ -130,6 +138,7 @@ export class Plot {
     this.#showValues();
   }
 
+  /** @param {number} step of the scale */
   #drawGrid(step) {
     const {format} = this.options;
     const parts = [];
@@ -138,7 +147,7 @@ export class Plot {
       parts.push(svg("line", {x1: LEFT, x2: this.#width - RIGHT, y1: y, y2: y}), label(value ? format(value) : "0", LEFT - 6, y + 4, "end"));
     }
     const span = this.#to - this.#from;
-    const every = [10, 30, 60, 120, 300].map(s => s * 1000).find(ms => span / ms <= (this.#width - LEFT) / 70) ?? 300_000;
+    const every = EVERY.find(ms => span / ms <= (this.#width - LEFT) / LABEL) ?? EVERY[EVERY.length - 1];
     for (let time = Math.ceil(this.#from / every) * every; time <= this.#to; time += every) {
       const x = this.#x(time);
       if (x < LEFT + 14 || x > this.#width - 24) continue; // there is no room for it
@@ -147,25 +156,29 @@ export class Plot {
     this.grid.replaceChildren(...parts);
   }
 
-  /** A line for each run of values that are together, and what is under it. */
+  /** A line for each run of values that are together, and the area under it.
+   * @param {Series["value"]} value */
   #pathOf(value) {
+    /** @type {string[][]} */
     const runs = [];
-    let last;
+    let last = -Infinity;
     for (const {time, sample} of this.#points) {
       const v = value(sample);
       if (v === undefined) continue;
-      if (last === undefined || time - last > TOGETHER) runs.push([]);
-      runs.at(-1).push(`${this.#x(time).toFixed(1)} ${this.#y(v).toFixed(1)}`);
+      if (time - last > TOGETHER) runs.push([]);
+      runs[runs.length - 1].push(`${this.#x(time).toFixed(1)} ${this.#y(v).toFixed(1)}`);
       last = time;
     }
     const bottom = TOP + HEIGHT;
-    const xOf = point => point.split(" ", 1)[0];
+    const xOf = (/** @type {string} */ point) => point.split(" ", 1)[0];
     return {
       line: runs.map(run => `M${run.join("L")}${run.length === 1 ? "h.1" : ""}`).join(""),
-      area: runs.map(run => `M${xOf(run[0])} ${bottom}L${run.join("L")}L${xOf(run.at(-1))} ${bottom}Z`).join(""),
+      area: runs.map(run => `M${xOf(run[0])} ${bottom}L${run.join("L")}L${xOf(run[run.length - 1])} ${bottom}Z`).join(""),
     };
   }
 
+  /** @param {string} name of the series, "" where it is the only one
+   * @param {number[]} values */
   #rangeOf(name, values) {
     if (!values.length) return `${name} nothing yet`.trim();
     const {format} = this.options;
@@ -176,10 +189,12 @@ export class Plot {
 
   /** The point that the cursor is at, or the newest. */
   #chosen() {
-    if (this.#at === undefined) return this.#points.at(-1);
+    const at = this.#at;
+    if (at === undefined) return this.#points.at(-1);
+    /** @type {Point | undefined} */
     let nearest;
     for (const point of this.#points) {
-      if (!nearest || Math.abs(point.time - this.#at) < Math.abs(nearest.time - this.#at)) nearest = point;
+      if (!nearest || Math.abs(point.time - at) < Math.abs(nearest.time - at)) nearest = point;
     }
     return nearest;
   }
@@ -187,19 +202,14 @@ export class Plot {
   #showValues() {
     const {series, format} = this.options;
     const point = this.#chosen();
-    const pointing = this.#at !== undefined && point !== undefined;
+    const pointed = this.#at === undefined ? undefined : point;
     const words = series.map(({name, value}) => {
       const v = point && value(point.sample);
       return v === undefined ? "" : `${series.length > 1 ? `${name} ` : ""}${format(v)}`;
     }).filter(Boolean).join(", ") || "–";
-    this.now.textContent = pointing ? `${clock(point.time, true)}: ${words}` : words;
-    const visibility = pointing ? "visible" : "hidden";
-    if (pointing) set(this.cursor, {x1: this.#x(point.time), x2: this.#x(point.time)});
-    set(this.cursor, {visibility});
-    for (const [i, {value}] of series.entries()) {
-      const v = pointing ? value(point.sample) : undefined;
-      set(this.dots[i], v === undefined ? {visibility: "hidden"} : {visibility, cx: this.#x(point.time), cy: this.#y(v)});
-    }
+    this.now.textContent = pointed ? `${clock(pointed.time, true)}: ${words}` : words;
+    for (const shape of [this.cursor, ...this.dots]) set(shape, {visibility: "hidden"});
+    if (pointed) this.#mark(pointed);
     const last = Math.max(0, this.#points.length - 1);
     set(this.slider, {
       "aria-valuemin": 0, "aria-valuemax": last, "aria-valuenow": point ? this.#points.indexOf(point) : 0,
@@ -207,13 +217,28 @@ export class Plot {
     });
   }
 
+  /** Marks a point on the lines.
+   * @param {Point} point */
+  #mark({time, sample}) {
+    const x = this.#x(time);
+    set(this.cursor, {visibility: "visible", x1: x, x2: x});
+    for (const [i, {value}] of this.options.series.entries()) {
+      const v = value(sample);
+      if (v !== undefined) set(this.dots[i], {visibility: "visible", cx: x, cy: this.#y(v)});
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const points = this.#points;
-    const now = points.indexOf(this.#chosen());
-    const to = {
+    const chosen = this.#chosen();
+    const now = chosen ? points.indexOf(chosen) : -1;
+    /** @type {Record<string, number>} */
+    const places = {
       ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1,
       PageDown: now - 10, PageUp: now + 10, Home: 0, End: points.length - 1,
-    }[event.key];
+    };
+    const to = places[event.key];
     if (event.key === "Escape") {
       this.pointed(undefined);
     } else if (to !== undefined && points.length) {
@@ -238,34 +263,56 @@ export function scaleFor(value, before, base) {
   return next;
 }
 
+/** @param {number} value
+ * @param {number} base */
 function roundScale(value, base) {
-  const unit = base ** Math.floor(Math.log(value) / Math.log(base) + 1e-9);
+  // Logarithms and quotients of round numbers may be off by rounding.
+  const unit = base ** Math.floor(Math.log(value) / Math.log(base) + ROUNDING);
   // Of 1024 there are binary steps within a unit.
   const steps = base === 10 ? [.25, .5, 1, 2.5, 5] : Array.from({length: 11}, (_, i) => 2 ** (i - 2));
   for (const step of steps) {
-    const parts = Math.ceil(value / (step * unit) - 1e-9);
+    const parts = Math.ceil(value / (step * unit) - ROUNDING);
     if (parts <= 4) return {top: parts * step * unit, step: step * unit};
   }
   return {top: 4 * base * unit, step: base * unit};
 }
 
+/** What floating-point numbers may be off by. */
+const ROUNDING = 1e-9;
+
 /** @param {number} time
- * @param {boolean} seconds */
+ * @param {boolean} seconds whether to show them */
 function clock(time, seconds) {
   return new Date(time).toLocaleTimeString("en-GB", seconds ? {} : {hour: "2-digit", minute: "2-digit"});
 }
 
+/** @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {string} anchor */
 function label(text, x, y, anchor) {
   const element = svg("text", {x, y, "text-anchor": anchor});
   element.textContent = text;
   return element;
 }
 
+/**
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} attributes
+ * @returns {SVGElementTagNameMap[K]}
+ */
 function svg(tag, attributes) {
   return set(document.createElementNS(SVG, tag), attributes);
 }
 
+/**
+ * @template {Element} T
+ * @param {T} element
+ * @param {Record<string, string | number>} attributes
+ * @returns {T}
+ */
 function set(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }

@@ -1,8 +1,10 @@
-// Publishing an item such that it is stored once, however often it takes.
+// Publishing an item so that it is stored once, however many attempts it takes.
 
-import {request, unsettled} from "./request.js";
+import {problemIn, request, sentenceOf, unsettled} from "../shared/http.js";
+import {newKey} from "../shared/key.js";
 
-/** The waits before further attempts, in ms. */
+/** The waits before further attempts, in ms: a restart of the server takes less
+ * than all of them. */
 const WAITS = [500, 1000, 2000, 4000];
 
 /**
@@ -14,20 +16,16 @@ const WAITS = [500, 1000, 2000, 4000];
  * @property {string} body
  */
 
-/** A key for a message: whoever publishes it again with the same one does not
- * store it twice. */
-export function newKey() {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  return `admin-${[...random].map(byte => byte.toString(16).padStart(2, "0")).join("")}`;
-}
+/** A key for a message: published again with the same one it is not stored twice. */
+export const newMessageKey = () => `admin-${newKey()}`;
 
 /**
  * @param {Message} message
  * @param {string} key
- * @param {(error: Error) => void} waiting there will be another attempt
+ * @param {(why: string) => void} waiting there will be another attempt
  * @returns {Promise<{id: string, feed: string, headers: Headers, took: number}>}
  *   took is in ms, of the attempt that succeeded
- * @throws {import("./request.js").RequestError}
+ * @throws see problemIn
  */
 export async function publish({feed, event, ttl, type, body}, key, waiting) {
   const params = new URLSearchParams();
@@ -40,9 +38,10 @@ export async function publish({feed, event, ttl, type, body}, key, waiting) {
       const {value, headers} = await request("POST", path, {body, type, headers: {"Idempotency-Key": key}});
       return {...value, headers, took: performance.now() - begin};
     } catch (error) {
-      const passing = unsettled(error) || error.type === "draining" || error.type === "unavailable";
+      const problem = problemIn(error);
+      const passing = unsettled(problem) || problem.type === "draining" || problem.type === "unavailable";
       if (!passing || attempt === WAITS.length) throw error;
-      waiting(error);
+      waiting(sentenceOf(problem));
       await new Promise(resolve => setTimeout(resolve, WAITS[attempt]));
     }
   }

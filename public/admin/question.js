@@ -1,18 +1,18 @@
 // Questions before what cannot be taken back. The browser puts the keyboard on
 // the first control of a dialog, and back when that is closed.
 
-const $ = id => document.getElementById(id);
+import {$} from "../shared/dom.js";
 
 /**
- * Asks. No is what is chosen at first, and what is answered while there is
- * another question: nobody has seen this one.
+ * Asks whether to do something. The keyboard begins on No. While another question
+ * is open the answer is No at once, because nobody can have read this one.
  *
  * @param {{title: string, text: string, yes: string}} question yes is what the
  *   button says that does it
  * @returns {Promise<boolean>}
  */
-export function ask({title, text, yes}) {
-  const dialog = $("question");
+export function confirmed({title, text, yes}) {
+  const dialog = $("question", HTMLDialogElement);
   if (dialog.open) return Promise.resolve(false);
   $("question-title").textContent = title;
   $("question-text").textContent = text;

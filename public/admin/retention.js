@@ -1,12 +1,11 @@
 // How much a feed keeps: in words, and to be changed.
 
-import {feedPath, request} from "./request.js";
+import {$} from "../shared/dom.js";
+import {feedPath, phraseOf, problemIn, request} from "../shared/http.js";
 import {count} from "./units.js";
 
-const $ = id => document.getElementById(id);
-
-/** The bounds, as the settings call them. */
-const BOUNDS = ["max_items", "max_bytes", "max_age"];
+/** The bounds, as the settings call them; the dialog has an input for each. */
+const BOUNDS = /** @type {const} */ (["max_items", "max_bytes", "max_age"]);
 
 /** @typedef {{retention?: {max_items?: number, max_bytes?: string | number, max_age?: string | number}}} Settings */
 
@@ -14,45 +13,47 @@ const BOUNDS = ["max_items", "max_bytes", "max_age"];
  * @returns {string} such as "10,000 items, 64MiB, 30d" */
 export function retentionWords(settings) {
   const {max_items: items, max_bytes: size, max_age: time} = settings?.retention ?? {};
-  const bounded = value => value !== undefined && !/^0\D*$/.test(String(value));
+  const bounded = (/** @type {string | number | undefined} */ value) => value !== undefined && !/^0\D*$/.test(String(value));
   return [bounded(items) && `${count(Number(items))} items`, bounded(size) && String(size), bounded(time) && String(time)]
     .filter(Boolean).join(", ") || "everything";
 }
 
 /**
- * Lets somebody change what a feed keeps.
+ * Opens the dialog that changes what a feed keeps.
  *
  * @param {string} feed
  * @param {Settings} settings those in force
- * @param {boolean} own they are set for this feed alone
- * @param {(error: Error) => void} failed is told of errors that are shown here
+ * @param {boolean} own they were made for this feed alone
+ * @param {(problem: import("../feed.js").Problem) => void} failed is told of
+ *   problems that are shown here
  * @returns {Promise<string>} what was done, "" for nothing
  */
 export function editRetention(feed, settings, own, failed) {
-  const dialog = $("keep");
-  const problem = $("keep-problem");
+  const dialog = $("keep", HTMLDialogElement);
+  const notice = $("keep-problem");
   $("keep-title").textContent = `What ${feed} keeps`;
   $("keep-whose").textContent = own ? "These settings were made for this feed alone." : "These settings come from the configuration.";
   $("keep-reset").hidden = !own;
-  problem.hidden = true;
-  for (const name of BOUNDS) $(name).value = settings.retention?.[name] ?? "";
+  notice.hidden = true;
+  for (const name of BOUNDS) $(name, HTMLInputElement).value = String(settings.retention?.[name] ?? "");
   return new Promise(resolve => {
     let done = "";
+    /** @type {(words: string, method: string, sent?: {body: string}) => Promise<void>} */
     const attempt = async (words, method, sent) => {
       try {
         await request(method, feedPath(feed, "/settings"), sent);
         done = words;
         dialog.close();
       } catch (error) {
-        failed(error);
-        problem.textContent = error.message;
-        problem.hidden = false;
+        failed(problemIn(error));
+        notice.textContent = phraseOf(problemIn(error));
+        notice.hidden = false;
       }
     };
     $("keep-form").onsubmit = event => {
       event.preventDefault();
-      const given = BOUNDS.map(name => [name, $(name).value.trim()]).filter(([, text]) => text !== "");
-      // A number is one; anything else is for the server to understand.
+      const given = BOUNDS.map(name => [name, $(name, HTMLInputElement).value.trim()]).filter(([, text]) => text !== "");
+      // Digits are sent as a number; the server understands the rest, or says why not.
       const retention = Object.fromEntries(given.map(([name, text]) => [name, /^\d{1,15}$/.test(text) ? Number(text) : text]));
       attempt(`${feed} has settings of its own now.`, "PUT", {body: JSON.stringify({retention})});
     };

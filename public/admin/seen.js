@@ -1,4 +1,11 @@
-// Work that is repeated only while somebody can see what it is for.
+// Work that is repeated only while its result can be seen.
+
+/** How long a typed filter may still change before the server is asked, in ms:
+ * longer than between two keys. */
+export const TYPING = 250;
+/** How far outside the window an element counts as seen, so that it is up to date
+ * when it is scrolled to. */
+const NEAR = "100px";
 
 /**
  * Does something as soon as an element is seen, and again some time after it
@@ -11,6 +18,7 @@
  */
 export function whileSeen(element, every, work) {
   let near = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let turn = 0;
   const seen = () => near && !document.hidden && !element.closest("[hidden]");
@@ -18,7 +26,7 @@ export function whileSeen(element, every, work) {
     clearTimeout(timer);
     const mine = ++turn;
     await work();
-    if (mine !== turn) return; // a later one goes on
+    if (mine !== turn) return; // a later turn goes on
     if (seen()) timer = setTimeout(again, every);
   };
   const look = () => {
@@ -26,9 +34,9 @@ export function whileSeen(element, every, work) {
     if (seen()) again();
   };
   new IntersectionObserver(entries => {
-    near = entries.at(-1).isIntersecting;
+    near = entries.at(-1)?.isIntersecting ?? near;
     look();
-  }, {rootMargin: "100px"}).observe(element);
+  }, {rootMargin: NEAR}).observe(element);
   document.addEventListener("visibilitychange", look);
   return {now: again};
 }

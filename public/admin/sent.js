@@ -1,11 +1,12 @@
 // What was published from this page, to be sent again or changed.
 
 import {pageFor} from "../shared/address.js";
-import {make} from "../shared/text.js";
+import {make, makeButton} from "../shared/dom.js";
 
-/** How many messages are remembered, and how much of one is shown, in
- * characters. */
-const MOST = 50, LENGTH = 120;
+/** How many messages are remembered: more than anybody looks back at. */
+const MOST = 50;
+/** How much of a message is shown, in characters: one line. */
+const LENGTH = 120;
 
 export class Sent {
   /**
@@ -20,7 +21,7 @@ export class Sent {
     this.to = to;
   }
 
-  /** Adds a message that is under way.
+  /** Adds a message that is on its way.
    * @param {import("./publishing.js").Message} message
    * @param {string} key
    * @param {string} kind of the form
@@ -28,20 +29,20 @@ export class Sent {
    * @returns {{stored: (id: string, where: string) => void, refused: (why: string, open: boolean) => void}} */
   add(message, key, kind, draft) {
     const outcome = make("span", "outcome", "under way");
-    const again = make("button", "quiet", "Send again");
-    const edit = make("button", "quiet", "Edit");
-    again.type = edit.type = "button";
+    const again = makeButton("quiet", "Send again");
+    const edit = makeButton("quiet", "Edit");
     const words = [message.feed, message.event].filter(Boolean).join(" · ");
     const text = message.body.replaceAll(/\s+/g, " ");
     const row = make("li", "", make("p", "about", make("time", "", new Date().toLocaleTimeString("en-GB")), make("b", "", words), outcome),
       make("p", "what", text.length > LENGTH ? `${text.slice(0, LENGTH)}…` : text), make("p", "bar", again, edit));
     this.list.prepend(row);
     for (const old of [...this.list.children].slice(MOST)) old.remove();
-    this.list.parentElement.hidden = false;
+    if (this.list.parentElement) this.list.parentElement.hidden = false;
 
+    /** @type {string | undefined} */
     let sameKey;
     again.addEventListener("click", () => {
-      // What may be stored is settled once, by this row's key.
+      // A message that may be stored already is sent with its key, once.
       this.to.again(message, sameKey);
       if (sameKey) row.remove();
     });

@@ -1,7 +1,8 @@
 // Signing in, by the ticket in a link or by the key. Neither is kept: a cookie
 // that scripts cannot read comes in their place.
 
-import {request, RequestError} from "./request.js";
+import {Refusal} from "../feed-pages.js";
+import {problemIn, request} from "../shared/http.js";
 
 /**
  * Takes the ticket out of the address, so that it stays in no history and no
@@ -16,31 +17,30 @@ export function takeTicket() {
 }
 
 /** @returns {Promise<boolean>} whether this browser is the administrator's
- * @throws {RequestError} */
+ * @throws see problemIn */
 export async function signedIn() {
   return (await request("GET", "/session")).value?.admin === true;
 }
 
 /** @param {{key: string} | {ticket: string}} by
- * @throws {RequestError} with words for who has it */
+ * @throws see problemIn; with words for the person who has the key or the link */
 export async function signIn(by) {
   try {
     await request("POST", "/session", {body: JSON.stringify(by)});
   } catch (error) {
-    if (error.status !== 401) throw error;
-    throw new RequestError({
-      status: 401,
+    if (problemIn(error).status !== 401) throw error;
+    throw new Refusal({
       title: "ticket" in by
         ? "This link was used already, or is older than ten minutes. “feedd link” on the server prints another one"
         : "This is not the key. The server keeps it in the file admin.key in its data directory",
     });
   }
   if (!await signedIn()) {
-    throw new RequestError({status: 0, title: "The browser does not keep the cookie of the session, which it needs to come in"});
+    throw new Refusal({title: "The browser does not keep the cookie of the session, which it needs to come in"});
   }
 }
 
-/** @throws {RequestError} */
+/** @throws see problemIn */
 export async function signOut() {
   await request("DELETE", "/session");
 }

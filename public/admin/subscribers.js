@@ -1,15 +1,22 @@
 // The table of subscribers: who reads, how far behind, and cutting one.
 
-import {ask} from "./question.js";
-import {request} from "./request.js";
-import {whileSeen} from "./seen.js";
-import {make} from "../shared/text.js";
+import {around, make, makeButton, one, setText} from "../shared/dom.js";
+import {problemIn, request, sentenceOf} from "../shared/http.js";
+import {confirmed} from "./question.js";
+import {TYPING, whileSeen} from "./seen.js";
 import {age, count, counted} from "./units.js";
 
-/** How often the list is fetched, in ms, and how many subscribers. */
-const EVERY = 2000, LIMIT = 100;
+/** How often the list is fetched, in ms: as often as that of feeds. */
+const EVERY = 2000;
+/** How many subscribers are fetched: a few screens. The server sends first those
+ * that are behind; others are found by the filter. */
+const LIMIT = 100;
+/** Under so many seconds a tenth matters. */
+const TENTHS = 100;
 
+/** @type {Record<string, string>} */
 const STATES = {parked: "up to date", blocked: "its connection is full", "catching-up": "catching up"};
+/** @type {Record<string, string>} */
 const TRANSPORTS = {sse: "SSE", ndjson: "NDJSON", websocket: "WebSocket", poll: "polling"};
 
 /**
@@ -24,11 +31,11 @@ const TRANSPORTS = {sse: "SSE", ndjson: "NDJSON", websocket: "WebSocket", poll: 
  */
 
 /** @param {HTMLElement} section has the table and the words
- * @param {{tell: (text: string, how?: string) => void, failed: (error: Error) => void}} to */
+ * @param {{tell: (text: string, how?: string) => void, failed: (problem: import("../feed.js").Problem) => void}} to */
 export function subscriberList(section, to) {
-  const body = section.querySelector("tbody");
-  const words = section.querySelector(".shown");
-  const filter = section.querySelector("input");
+  const body = one(section, "tbody");
+  const words = one(section, ".shown");
+  const filter = one(section, "input", HTMLInputElement);
   /** @type {Map<string, HTMLTableRowElement>} */
   const elements = new Map();
 
@@ -39,11 +46,12 @@ export function subscriberList(section, to) {
     try {
       list = (await request("GET", `/subscribers?${new URLSearchParams({match, limit: String(LIMIT)})}`)).value;
     } catch (error) {
-      to.failed(error);
-      words.textContent = `${error.message}.`;
+      const problem = problemIn(error);
+      to.failed(problem);
+      words.textContent = sentenceOf(problem);
       return;
     }
-    if (match !== filter.value.trim()) return; // of before
+    if (match !== filter.value.trim()) return; // the answer is to an older question
     const rows = list.subscribers;
     const known = new Set(rows.map(({id}) => id));
     for (const [id, element] of elements) {
@@ -51,30 +59,30 @@ export function subscriberList(section, to) {
       element.remove();
       elements.delete(id);
     }
-    // Who was here stays in its place.
+    // A row that was here stays in its place.
     for (const row of rows) {
-      if (!elements.has(row.id)) {
-        elements.set(row.id, makeRow(row));
-        body.append(elements.get(row.id));
-      }
-      fill(elements.get(row.id), row);
+      const element = elements.get(row.id) ?? makeRow(row);
+      if (!elements.has(row.id)) body.append(element);
+      elements.set(row.id, element);
+      fill(element, row);
     }
     const shown = match && rows.length < LIMIT ? `${count(rows.length)} of ${counted(list.total, "subscriber")} with this in the address, or in what is read.`
-      : `${count(rows.length)} of ${counted(list.total, "subscriber")}; who has not got everything comes first.`;
+      : `${count(rows.length)} of ${counted(list.total, "subscriber")}; those that are behind come first.`;
     const all = list.total === rows.length ? `${counted(list.total, "subscriber")}.` : shown;
-    if (words.textContent !== all) words.textContent = all;
+    setText(words, all);
   });
 
+  /** @type {ReturnType<typeof setTimeout>} */
   let typed;
   filter.addEventListener("input", () => {
     clearTimeout(typed);
-    typed = setTimeout(() => polling.now(), 250);
+    typed = setTimeout(() => polling.now(), TYPING);
   });
-  body.addEventListener("click", async ({target}) => {
-    const button = target.closest("button");
-    if (!button) return;
-    const {id, who} = button.closest("tr").dataset;
-    const sure = await ask({
+  body.addEventListener("click", async event => {
+    const row = around(event, "button")?.closest("tr");
+    if (!row) return;
+    const {id = "", who = ""} = row.dataset;
+    const sure = await confirmed({
       title: `Cut ${who}?`, yes: "Cut the connection",
       text: "Its connection is closed. A reader that is well-behaved comes back by itself, and misses nothing.",
     });
@@ -83,8 +91,9 @@ export function subscriberList(section, to) {
       await request("DELETE", `/subscribers/${encodeURIComponent(id)}`);
       to.tell(`${who} was cut.`, "good");
     } catch (error) {
-      to.failed(error);
-      to.tell(error.status === 404 ? `${who} is not there any more.` : `${who} was not cut. ${error.message}.`, "bad");
+      const problem = problemIn(error);
+      to.failed(problem);
+      to.tell(problem.status === 404 ? `${who} is not there any more.` : `${who} was not cut. ${sentenceOf(problem)}`, "bad");
     }
     polling.now();
   });
@@ -95,8 +104,7 @@ export function subscriberList(section, to) {
 function makeRow(row) {
   const th = make("th", "", row.address || "on the socket");
   th.scope = "row";
-  const cut = make("button", "danger", "Cut…");
-  cut.type = "button";
+  const cut = makeButton("danger", "Cut…");
   const who = `${row.address || "a reader on the socket"}, which reads ${row.selector}`;
   cut.setAttribute("aria-label", `Cut ${who}`);
   const state = make("td");
@@ -115,12 +123,10 @@ function makeRow(row) {
 /** @param {HTMLTableRowElement} element
  * @param {Row} row */
 function fill(element, row) {
-  const set = (column, text) => {
-    const cell = element.querySelector(`[data-column=${column}]`);
-    if (cell.textContent !== text) cell.textContent = text;
-  };
+  /** @type {(column: string, text: string) => void} */
+  const set = (column, text) => setText(one(element, `[data-column=${column}]`), text);
   set("since", age(Date.now() - Date.parse(row.since)));
   set("state", STATES[row.state] ?? row.state);
   const behind = row.behind_seconds;
-  set("behind", behind > 0 ? `behind by ${behind < 100 ? `${count(Math.round(behind * 10) / 10)} s` : age(behind * 1000)}` : "–");
+  set("behind", behind > 0 ? `behind by ${behind < TENTHS ? `${count(Math.round(behind * 10) / 10)} s` : age(behind * 1000)}` : "–");
 }

@@ -36,11 +36,6 @@ export function age(ms) {
   return `${count(Math.round(seconds / 86400))} d`;
 }
 
-/** When an id was given: ids are microseconds.
- * @param {string} id
- * @returns {Date} */
-export const timeOf = id => new Date(Number(id) / 1000);
-
 /** @param {number} n
  * @param {string} one its name for 1
  * @param {string} [many] */

@@ -2,13 +2,16 @@
 
 import {feedAt, pageFor} from "../shared/address.js";
 
-/** A word as a shell takes it: [::1] would be a pattern. */
+/** A word as a shell takes it: [::1] would be a pattern.
+ * @param {string} word */
 export function shellWord(word) {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A script that hears all items: an EventSource hears those with a name only by
- * names that it knows, unless they come as envelopes. */
+/** A script that hears all items. An EventSource hears items with a name only by
+ * names that it knows, so they come as envelopes.
+ * @param {import("../shared/address.js").Address} address
+ * @param {Record<string, string>} start */
 function source(address, start) {
   const url = feedAt(address, {envelope: "all", ...start});
   return `const feed = new EventSource(${JSON.stringify(url.href)});
@@ -46,8 +49,8 @@ export function copiesOf(item, address) {
  * Copies a text.
  *
  * @param {string} text
- * @param {HTMLElement} place where the text is shown, chosen, when the browser
- *   does not let a page copy
+ * @param {HTMLElement} place where the text is shown and selected, when the
+ *   browser does not let a page copy
  * @returns {Promise<boolean>} whether it was copied
  */
 export async function copy(text, place) {
@@ -58,7 +61,7 @@ export async function copy(text, place) {
     place.hidden = false;
     place.textContent = text;
     place.focus();
-    getSelection().selectAllChildren(place);
+    getSelection()?.selectAllChildren(place);
     return false;
   }
 }

@@ -1,5 +1,8 @@
 // Shortcuts: single keys, which the reader can switch off.
 
+import {forget, keep, recall} from "../shared/storage.js";
+
+/** Where it is kept that they are off. */
 const OFF = "feedd.noShortcuts";
 
 /** Where keys are text. */
@@ -10,28 +13,16 @@ const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]"
  * @param {HTMLInputElement} box switches them on and off
  */
 export function listenForKeys(actions, box) {
-  box.checked = read() === null;
+  box.checked = recall("localStorage", OFF) === undefined;
   box.addEventListener("change", () => {
-    try {
-      if (box.checked) localStorage.removeItem(OFF);
-      else localStorage.setItem(OFF, "1");
-    } catch {
-      // It holds for this page then.
-    }
+    if (box.checked) forget("localStorage", OFF);
+    else keep("localStorage", OFF, 1);
   });
   document.addEventListener("keydown", event => {
     const {key, target} = event;
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || !Object.hasOwn(actions, key)) return;
-    if (key !== "Escape" && (!box.checked || target.closest?.(TYPING))) return;
+    if (key !== "Escape" && (!box.checked || target instanceof Element && target.closest(TYPING))) return;
     event.preventDefault();
     actions[key]();
   });
-}
-
-function read() {
-  try {
-    return localStorage.getItem(OFF);
-  } catch {
-    return null;
-  }
 }

@@ -1,5 +1,6 @@
 // The copies of an item, offered in its row.
 
+import {around, one} from "../shared/dom.js";
 import {copiesOf, copy} from "./copy.js";
 
 /**
@@ -10,16 +11,16 @@ import {copiesOf, copy} from "./copy.js";
  * @param {(text: string) => void} say
  */
 export function openMenu(row, item, address, menu, say) {
-  const button = row.querySelector(".copy");
-  const place = menu.querySelector("pre");
+  const button = one(row, ".copy");
+  const place = one(menu, "pre");
   const copies = copiesOf(item, address);
-  menu.addEventListener("click", async ({target}) => {
-    const what = target.closest("button")?.dataset.copy;
-    if (what) say(await copy(copies[what], place) ? "Copied" : "Chosen, to be copied");
+  menu.addEventListener("click", async event => {
+    const what = around(event, "button")?.dataset.copy;
+    if (what) say(await copy(copies[what], place) ? "Copied" : "Selected, to be copied");
   });
   button.after(menu);
   button.setAttribute("aria-expanded", "true");
-  menu.querySelector("button").focus();
+  one(menu, "button").focus();
 }
 
 /** @param {Element | null} menu */
@@ -27,5 +28,5 @@ export function closeMenu(menu) {
   const button = menu?.previousElementSibling;
   menu?.remove();
   button?.setAttribute("aria-expanded", "false");
-  button?.focus();
+  if (button instanceof HTMLElement) button.focus();
 }

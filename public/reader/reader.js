@@ -1,43 +1,60 @@
-// The reader's page: wires what the other files have.
+// The reader's page: wires the other files together.
 //
 // Whatever comes from the server is put in as text (textContent), never as
 // HTML: publishers are not trusted with the page.
 
-import {feedAt, pageFor, readAddress} from "../shared/address.js";
-import {teller} from "./aloud.js";
-import {followers, shellWord, copy} from "./copy.js";
 import {spread} from "../feed-pages.js";
 import {Feed} from "../feed.js";
+import {feedAt, pageFor, readAddress} from "../shared/address.js";
+import {$, around, blur, focused, fromTemplate, setText} from "../shared/dom.js";
+import {problemIn, wordsOf} from "../shared/http.js";
+import {sourceOf} from "../shared/text.js";
+import {detailsFor, newItems, problemOf, shownAfter, wordsFor} from "../shared/words.js";
+import {teller} from "./aloud.js";
+import {copy, followers, shellWord} from "./copy.js";
 import {listenForKeys} from "./keys.js";
 import {List} from "./list.js";
 import {closeMenu, openMenu} from "./menu.js";
 import {PAGE, Stretch} from "./stretch.js";
-import {sourceOf} from "../shared/text.js";
-import {detailsFor, newItems, wordsFor} from "../shared/words.js";
 
-/** What is waited for is shown when the reader lets go, up to so many items;
- * with more the page begins anew at the newest. */
+/** @typedef {import("../feed.js").Item} Item
+ * @typedef {import("../feed.js").State} State
+ * @typedef {import("../shared/address.js").Address} Address */
+
+/** When the reader lets go, up to so many waiting items are shown: what the list
+ * can hold. With more the page begins anew at the newest. */
 const CATCH_UP = 500;
-/** When that failed it is tried again after so long, in ms, about. */
+/** When reading newer items failed, it is tried again after about so long, in ms:
+ * the words that say so can be read by then. */
 const AGAIN = 10_000;
+/** How long a typed filter may still change before it is applied, in ms: longer
+ * than between two keys. */
+const TYPING = 200;
+/** How long a short message stands, in ms. */
+const MESSAGE = 3_000;
+/** How often what changes by itself (a countdown, say) is shown, in ms. */
+const TICK = 500;
+/** Older items are loaded when the end of the list is nearer to the window than
+ * this: some eight rows. */
+const NEAR_END = "600px";
 
-const $ = id => document.getElementById(id);
-const fromTemplate = id => $(id).content.firstElementChild.cloneNode(true);
+/** The rows that the keyboard goes to. */
+const ROW = "#items > li";
 
 let address = readAddress(location);
 /** @type {Feed | undefined} */
 let feed;
-/** @type {import("../feed.js").State} */
+/** @type {State} */
 let state = {is: "connecting"};
 let paused = false;
 let scrolled = false; // the newest row is above the window
-let upwards = false; // the reader scrolled up to it, to see what is newer
-let words = ""; // that an item must have, in small letters
+let upwards = false; // the reader scrolled up to it, to see newer items
+let words = ""; // what an item must contain, in small letters
 let told = ""; // a message of the page itself
-/** @type {import("../shared/address.js").Address | undefined} whose place could not be shown */
+/** @type {Address | undefined} its place could not be shown */
 let missed;
 
-/** Whether what comes is only counted. */
+/** Whether new items are only counted. */
 const held = () => paused || scrolled || list.element.contains(document.activeElement);
 
 const list = new List($("items"), {itemRow: () => fromTemplate("item"), gapRow: () => fromTemplate("gap")});
@@ -54,18 +71,19 @@ const stretch = new Stretch(list, {
 const tellNew = teller($("aloud"));
 
 /** Whether an item has the words of the filter.
- * @param {import("../feed.js").Item} item */
+ * @param {Item} item */
 function matches(item) {
   if (!words) return true;
   const {data, event, feed} = item;
-  // In what it says, and in what is seen of it.
+  // In its values, and in its source: a number, say, is seen as it is written.
   const text = typeof data === "string" ? data : `${JSON.stringify(data)} ${sourceOf(item)}`;
   return `${event ?? ""} ${list.several ? feed : ""} ${text}`.toLowerCase().includes(words);
 }
 
 // Where the page is.
 
-/** Shows an address, from its beginning. */
+/** Shows an address, from its beginning.
+ * @param {Address} next */
 async function go(next) {
   const mine = address = {...next};
   feed?.close();
@@ -83,29 +101,34 @@ async function go(next) {
     top = await stretch.around(mine.at);
   } catch (err) {
     if (mine !== address) return;
-    // The newest are there instead. What is no place now will be none later.
-    if (!(err.status >= 400 && err.status < 500)) missed = mine;
-    tell(`${mine.at} cannot be shown: ${err.message}.`);
+    const problem = problemIn(err);
+    const {status = 0} = problem;
+    // The newest are there instead. What the server refuses now it will refuse
+    // later.
+    if (!(status >= 400 && status < 500)) missed = mine;
+    tell(`${mine.at} cannot be shown: ${wordsOf(problem)}.`);
     follow({last: PAGE});
     return;
   }
   if (mine !== address) return;
   showPlace();
-  // What is further up is asked for when the reader goes there.
+  // Newer items than these are asked for when the reader goes there.
   follow(top ? {lastEventId: top} : {since: "now"});
 }
 
+/** @param {import("../feed.js").Options} options where to begin */
 function follow(options) {
   const mine = feed = new Feed(`/feeds/${encodeURIComponent(address.selector)}`, {...options, event: address.events});
   mine.addEventListener("item", ({detail: item}) => {
     stretch.came({item});
-    if (matches(item) && mine.state.is === "live") tellNew(item); // not what it begins with
+    if (matches(item) && mine.state.is === "live") tellNew(item); // not the items that it begins with
   });
   mine.addEventListener("gap", ({detail: gap}) => stretch.came({gap}));
   mine.addEventListener("state", ({detail}) => showState(detail));
 }
 
-/** Shows another address, and remembers this one in the browser's history. */
+/** Shows another address, and remembers this one in the browser's history.
+ * @param {Address} next */
 function visit(next) {
   history.pushState(null, "", pageFor(next));
   go(next);
@@ -114,8 +137,8 @@ function visit(next) {
 function showAddress() {
   const {selector, events} = address;
   document.title = `${selector} · feedd`;
-  $("feed").textContent = $("selector").value = selector;
-  $("events").value = events;
+  $("feed").textContent = $("selector", HTMLInputElement).value = selector;
+  $("events", HTMLInputElement).value = events;
   list.several = /[*,]/.test(selector);
   list.addressOf = item => pageFor({...address, at: item.id});
   $("none").textContent = events ? `No items yet of the event ${events.replaceAll(",", " or ")}` : "No items yet";
@@ -127,7 +150,7 @@ function showAddress() {
 
 /** Shows the item that the address is about, or where it would be. */
 function showPlace() {
-  const rows = [...list.element.querySelectorAll("[data-id]")];
+  const rows = list.rows.filter(row => row.dataset.id);
   const exact = rows.find(row => row.dataset.id === address.at);
   const at = /^\d+$/.test(address.at) ? Number(address.at) : Date.parse(address.at) * 1000;
   const row = exact ?? rows.findLast(row => Number(row.dataset.id) >= at) ?? rows[0];
@@ -149,17 +172,15 @@ function command() {
 
 // What it says.
 
-/** @param {import("../feed.js").State} next */
+/** @param {State} next */
 function showState(next) {
-  // The words of a wait stand through the attempt that ends it, and those of a
-  // connection when it is made anew for another address.
+  // The word live stands while the connection is made anew for another address.
   if (next.is === "connecting" && state.is === "live") return;
-  const again = next.is === "connecting" && state.is === "waiting";
   const back = next.is === "live" && state.is === "waiting";
-  state = again ? {...state, until: 0} : next;
+  state = shownAfter(state, next);
   setText($("state"), wordsFor(state));
   $("connection").dataset.is = state.is;
-  const problem = state.reason === "draining" ? undefined : state.problem;
+  const problem = problemOf(state);
   $("problem").hidden = !problem;
   if (problem) {
     setText($("problem-title"), [problem.status, problem.title].filter(Boolean).join(" "));
@@ -192,7 +213,7 @@ function showSoon() {
 }
 
 function show() {
-  const {attached, waiting, least, behind, bottom, ended, passed} = stretch;
+  const {attached, waiting: {count: waiting, least}, behind, bottom, ended, passed} = stretch;
   setText($("details"), detailsFor(state, {paused, waiting, least, behind}));
   setText($("pause"), paused ? "Resume" : "Pause");
   const away = !attached && list.length > 0;
@@ -218,12 +239,8 @@ function show() {
   $("message").hidden = !message;
 }
 
-/** Sets a text that is read aloud when it changes: only when it does. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** A message of the page itself; "" for none. */
+/** Shows a message of the page itself.
+ * @param {string} text "" for none */
 function tell(text) {
   told = text;
   show();
@@ -247,7 +264,7 @@ async function letGo() {
   if (state.is !== "live" || stretch.trouble.newer && Date.now() < again) return;
   if (stretch.attached || paused || scrolled) return;
   if (!upwards && (held() || stretch.apart)) return;
-  if (!upwards && (stretch.waiting > CATCH_UP || stretch.least)) {
+  if (!upwards && (stretch.waiting.count > CATCH_UP || stretch.waiting.least)) {
     toNewest();
     return;
   }
@@ -258,7 +275,7 @@ async function letGo() {
 
 function toNewest() {
   closeMenu(document.querySelector(".menu"));
-  if (list.element.contains(document.activeElement)) document.activeElement.blur();
+  if (list.element.contains(document.activeElement)) blur();
   paused = false;
   scrollTo({top: 0, behavior: "instant"});
   scrolled = false;
@@ -267,22 +284,27 @@ function toNewest() {
   show();
 }
 
+/** @param {boolean} on */
 function setPaused(on) {
   paused = on;
-  upwards &&= stretch.apart; // what was only counted comes at once
+  upwards &&= stretch.apart; // what was only counted is shown at once
   if (!on) letGo();
   show();
 }
 
-/** Goes to the next row that is seen, downwards or upwards. */
+/** Goes to the next row that is seen.
+ * @param {1 | -1} direction downwards, or upwards */
 function step(direction) {
-  const rows = [...list.element.children].filter(row => !row.hidden);
-  const now = rows.indexOf(document.activeElement?.closest("#items > li"));
+  const rows = list.rows.filter(row => !row.hidden);
+  const row = focused(ROW);
+  const now = row ? rows.indexOf(row) : -1;
   const next = now < 0 ? rows.find(row => row.getBoundingClientRect().bottom > 0) : rows[now + direction];
   next?.focus({preventScroll: true});
   next?.scrollIntoView({block: "nearest"});
 }
 
+/** Opens the menu of a row, or closes it.
+ * @param {HTMLElement | undefined} row */
 function menuFor(row) {
   const old = document.querySelector(".menu");
   const again = old !== null && row?.contains(old);
@@ -291,49 +313,57 @@ function menuFor(row) {
   if (item && !again) openMenu(row, item, address, fromTemplate("copies"), say);
 }
 
-/** Says something short, aloud too. */
+/** @type {ReturnType<typeof setTimeout>} */
+let saying;
+/** Says something short, aloud too.
+ * @param {string} text */
 function say(text) {
   setText($("said"), "");
   setText($("said"), text);
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => setText($("said"), ""), 3000);
+  clearTimeout(saying);
+  saying = setTimeout(() => setText($("said"), ""), MESSAGE);
 }
 
 function escape() {
   const menu = document.querySelector(".menu");
   if (menu) closeMenu(menu);
-  else document.activeElement?.blur();
+  else blur();
 }
 
-// By hand: the page's policy lets no form be sent.
+/** Acts where a browser would send a form, which the page's policy forbids.
+ * @param {string} id
+ * @param {() => void} act */
 const submitted = (id, act) => $(id).addEventListener("submit", event => {
   event.preventDefault();
   act();
 });
-submitted("choose", () => visit({selector: $("selector").value.trim() || "main", events: "", at: ""}));
+/** @param {string} id */
+const valueOf = id => $(id, HTMLInputElement).value.trim();
+submitted("choose", () => visit({selector: valueOf("selector") || "main", events: "", at: ""}));
 submitted("narrow", () => {
-  const events = $("events").value.replaceAll(/\s/g, "");
+  const events = valueOf("events").replaceAll(/\s/g, "");
   if (events !== address.events) visit({...address, events});
 });
 submitted("goto", async () => {
   const {placeOf} = await import("./when.js");
-  const at = placeOf($("place").value, new Date());
+  const at = placeOf(valueOf("place"), new Date());
   $("place").setAttribute("aria-invalid", String(!at));
   if (at) visit({...address, at});
   else tell("Write a time (14:30, yesterday 9:15, 10m ago) or an id.");
 });
-$("events").addEventListener("change", () => $("narrow").requestSubmit());
+$("events").addEventListener("change", () => $("narrow", HTMLFormElement).requestSubmit());
+/** @type {ReturnType<typeof setTimeout>} */
 let typed;
 $("words").addEventListener("input", () => {
   clearTimeout(typed);
   typed = setTimeout(() => {
-    words = $("words").value.trim().toLowerCase();
-    // What was passed over before may match now.
+    words = valueOf("words").toLowerCase();
+    // Items that were passed over may match now.
     if (stretch.passed) go(address);
     stretch.filter();
     stretch.recount();
     show();
-  }, 200);
+  }, TYPING);
 });
 $("pause").addEventListener("click", () => setPaused(!paused));
 $("new").addEventListener("click", toNewest);
@@ -345,19 +375,19 @@ $("older").addEventListener("click", () => {
   tell("");
   stretch.older(words !== "");
 });
-list.element.addEventListener("click", ({target}) => {
-  if (target.closest(".copy")) menuFor(target.closest("#items > li"));
+list.element.addEventListener("click", event => {
+  if (around(event, ".copy")) menuFor(around(event, ROW));
 });
 list.element.addEventListener("click", event => {
-  const a = event.target.closest(".time");
+  const a = around(event, ".time", HTMLAnchorElement);
   if (!a || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   visit(readAddress(a));
 });
 for (const id of ["empty", "elsewhere"]) {
-  $(id).addEventListener("click", async ({target}) => {
-    const place = target.closest("button")?.previousElementSibling;
-    if (place) say(await copy(place.textContent, place) ? "Copied" : "Chosen, to be copied");
+  $(id).addEventListener("click", async event => {
+    const place = around(event, "button")?.previousElementSibling;
+    if (place instanceof HTMLElement) say(await copy(place.textContent, place) ? "Copied" : "Selected, to be copied");
   });
 }
 list.element.addEventListener("focusout", () => setTimeout(letGo));
@@ -368,30 +398,30 @@ addEventListener("popstate", () => {
   if (pageFor(next) !== pageFor(address)) go(next); // the link to the items changes only the fragment
 });
 let nearEnd = false;
-/** Goes on downwards by itself, when the reader is near the end of the list and
+/** Goes on downwards by itself, when the window is near the end of the list and
  * that is not still being filled. */
 function goOn(records = ends.takeRecords()) {
-  if (records.length) nearEnd = records.at(-1).isIntersecting;
+  nearEnd = records.at(-1)?.isIntersecting ?? nearEnd;
   if (nearEnd && !words && !stretch.trouble.older && list.length > 0 && stretch.behind === 0) stretch.older(false);
 }
-const ends = new IntersectionObserver(records => goOn(records), {rootMargin: "600px"});
+const ends = new IntersectionObserver(records => goOn(records), {rootMargin: NEAR_END});
 ends.observe($("older"));
 listenForKeys({
   j: () => step(1),
   k: () => step(-1),
   p: () => setPaused(!paused),
   n: toNewest,
-  c: () => menuFor(document.activeElement?.closest("#items > li")),
+  c: () => menuFor(focused(ROW)),
   g: () => $("place").focus(),
   "/": () => $("words").focus(),
   "?": () => $("help").toggleAttribute("open"),
   Escape: escape,
-}, $("shortcuts"));
+}, $("shortcuts", HTMLInputElement));
 setInterval(() => {
   show();
   letGo();
   goOn();
-}, 500);
+}, TICK);
 
 showState(state);
 go(address);

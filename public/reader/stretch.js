@@ -1,50 +1,52 @@
 // Which items are on the page: one stretch of the feed, without holes.
 //
-// It is attached when its upper end is the newest item: then what comes goes on
-// top. While the reader holds it (paused, scrolled down, in an item) what comes
-// is only counted; it is asked for by id when the reader lets go. So memory is
-// bounded, however long that takes.
+// It is attached when its upper end is the newest item: then new items go on top.
+// While the reader holds it (paused, scrolled down, in an item) new items are only
+// counted; they are asked for by id when the reader lets go. So memory is bounded,
+// however long that takes.
 
-import {readPage} from "./pages.js";
+import {readPage} from "../feed-pages.js";
+import {feedAt} from "../shared/address.js";
+import {problemIn, wordsOf} from "../shared/http.js";
+import {above, isId} from "../shared/ids.js";
+import {Waiting} from "./waiting.js";
 
-/** How many rows are kept at most. */
+/** @typedef {import("../feed.js").Item} Item
+ * @typedef {import("./list.js").Entry} Entry */
+
+/** How many rows are kept at most: more would make each change of the list slow. */
 const ROWS = 500;
-/** How many items a page of older or newer ones has. */
+/** How many items a page of older or newer ones has: some four screens. */
 export const PAGE = 50;
 /** How many items are looked through at once where few may match. */
 const SEARCH = 500;
-/** How many pages, of so many items, are counted anew at most. */
-const COUNTED = 10, COUNT = 1000;
-/** How many rows are made for a frame at least and, where many wait, at most,
- * and how long more than the least may be made, in ms. */
+/** How many rows are made for a frame at least and, where many wait, at most; and
+ * how long more than the least may be made, in ms: half of a frame. */
 const LEAST = 10, MOST = 30, FRAME = 8;
 
-/** Ids are integers below 2^53. */
-const above = (id, other) => Number(id) > Number(other);
-/** That of an item, so that a page of others before and behind can be asked for. */
-const isId = text => /^\d{1,16}$/.test(text);
-/** Whether who has all up to a position has this too: an item, or the loss of
- * some. Where a store does not know a position, its ids may be others. */
+/** Whether a page that has everything up to a position has an entry: an item, or
+ * the loss of some. A store that does not know a position may count from anew, so
+ * that its ids say nothing.
+ * @param {Entry} entry
+ * @param {string} position */
 const known = ({item, gap}, position) => {
-  const id = item?.id ?? (gap.reason === "unknown" ? "" : gap.through);
+  const id = item ? item.id : gap.reason === "unknown" ? "" : gap.through;
   return position !== "" && isId(id) && !above(id, position);
 };
 
 export class Stretch {
   attached = true;
-  /** There are items above it that were not counted. */
+  /** There are items above it that were never counted. */
   apart = false;
   /** There is nothing older at the server. */
   ended = false;
-  /** How many matching items came and are not in it. */
-  waiting = 0;
-  /** There may be more of them. */
-  least = false;
+  /** The items that match, came, and are not in it. */
+  waiting = new Waiting();
   /** How many are still to be put on the page. */
   get behind() {
     return this.#pending.length;
   }
-  /** Some that did not match were passed over. */
+  /** Some items that did not match were passed over. */
   passed = false;
   /** How far back was looked: an id. */
   bottom = "";
@@ -53,30 +55,31 @@ export class Stretch {
   trouble = {};
 
   #top = ""; // everything that matches up to here is in it
-  /** @type {import("../feed.js").Item | undefined} the first that was only counted */
-  #first;
-  #counted = ""; // up to here it was counted anew
-  /** @type {string[] | undefined} what matches and came while that is done: ids */
-  #late;
-  /** @type {import("./list.js").Entry[]} came, and not on the page yet */
+  /** @type {Entry[]} came, and not on the page yet */
   #pending = [];
-  /** @type {import("./list.js").Entry[] | undefined} came while newer ones were asked for */
+  /** @type {Entry[] | undefined} came while newer ones are asked for */
   #meanwhile;
   #tooMany = false; // more came meanwhile than are kept
   #stale = true; // the rows are those of before begin()
   #asked = false; // for a frame
-  #keepPlace = false; // in spite of being at the top
-  #looking; // for older ones
+  #keepPlace = false; // the reader's, in spite of being at the top
+  #looking = false; // for older ones
   #life = new AbortController();
 
   /**
    * @param {import("./list.js").List} list
-   * @param {{held: () => boolean, scrolled: () => boolean, followed: () => boolean, matches: (item) => boolean, changed: () => void}} page
-   *   followed: the connection brings what comes from now on
+   * @param {object} page
+   * @param {() => boolean} page.held new items are only counted
+   * @param {() => boolean} page.scrolled the newest row is above the window
+   * @param {() => boolean} page.followed the connection brings all new items
+   * @param {(item: Item) => boolean} page.matches
+   * @param {() => void} page.changed is called when something of this is another
    */
   constructor(list, page) {
     this.list = list;
     this.page = page;
+    /** @type {import("../shared/address.js").Address} */
+    this.address = {selector: "", events: "", at: ""};
   }
 
   /** Begins anew. What is on the page stays until something comes.
@@ -84,12 +87,16 @@ export class Stretch {
   begin(address) {
     this.#life.abort();
     this.#life = new AbortController();
-    Object.assign(this, {address, attached: true, apart: false, ended: false, waiting: 0, least: false, passed: false, bottom: "", trouble: {}});
-    this.#top = this.#counted = "";
+    this.address = address;
+    this.attached = true;
+    this.apart = this.ended = this.passed = false;
+    this.bottom = this.#top = "";
+    this.trouble = {};
+    this.waiting.clear();
     this.#pending = [];
-    this.#meanwhile = this.#looking = this.#first = this.#late = undefined;
+    this.#meanwhile = undefined;
     this.#stale = true;
-    this.#keepPlace = false;
+    this.#looking = this.#keepPlace = false;
   }
 
   /** Takes away the rows of before begin(). */
@@ -100,20 +107,16 @@ export class Stretch {
   }
 
   /** What the connection brought.
-   * @param {import("./list.js").Entry} entry */
+   * @param {Entry} entry */
   came(entry) {
     const {item} = entry;
     if (known(entry, this.#top)) return;
-    // What it begins with is shown in any case.
+    // The first items are shown in any case.
     if (this.attached && (this.#stale || !this.page.held())) {
       this.#take(entry);
     } else {
       this.attached = false;
-      this.#first ??= item;
-      if (item && above(item.id, this.#counted) && this.page.matches(item)) {
-        this.waiting++;
-        this.#late?.push(item.id);
-      }
+      if (item) this.waiting.came(item, this.page.matches);
       if (this.#meanwhile && this.#meanwhile.push(entry) > ROWS) {
         this.#meanwhile = [];
         this.#tooMany = true;
@@ -122,7 +125,8 @@ export class Stretch {
     this.page.changed();
   }
 
-  /** Puts it on the page with the next frame. */
+  /** Puts it on the page with the next frame.
+   * @param {Entry} entry */
   #take(entry) {
     if (entry.item) {
       this.#top = entry.item.id;
@@ -133,10 +137,10 @@ export class Stretch {
       }
     }
     if (this.#pending.push(entry) > 2 * ROWS) {
-      // A page in the background gets no frames. What is left is all that the
-      // page would have at the end.
+      // A page in the background gets no frames. The list will have no more rows
+      // than are left here.
       this.#pending = this.#pending.slice(-ROWS);
-      this.bottom = this.#pending.find(({item}) => item)?.item.id ?? this.bottom;
+      this.bottom = this.#pending.find(({item}) => item)?.item?.id ?? this.bottom;
       this.ended = false;
       this.#stale = true;
     }
@@ -168,7 +172,7 @@ export class Stretch {
     this.page.changed();
   }
 
-  /** Looks again at what is here, since something else matches now. */
+  /** Hides and shows rows anew, because something else matches now. */
   filter() {
     const matching = this.#pending.filter(({item}) => !item || this.page.matches(item));
     this.passed ||= matching.length < this.#pending.length;
@@ -176,42 +180,18 @@ export class Stretch {
     this.list.filter(this.page.matches);
   }
 
-  /** Counts anew what waits, since something else matches now. */
+  /** Counts anew what waits, because something else matches now. */
   async recount() {
-    const first = this.#first;
-    if (!first) return;
     const {signal} = this.#life;
-    const top = this.#top;
-    const late = this.#late = [];
-    const begins = above(first.id, top);
-    let waiting = begins && this.page.matches(first) ? 1 : 0;
-    let page = {cursor: begins ? first.id : top, more: true};
-    try {
-      for (let pages = 0; page.more && pages < COUNTED; pages++) {
-        page = await readPage(this.address, {last_event_id: page.cursor, limit: String(COUNT)}, signal);
-        if (late !== this.#late) return; // something else matches again
-        waiting += page.items.filter(this.page.matches).length;
-      }
-    } catch {
-      if (late === this.#late) this.#late = undefined;
-      return; // the state of the connection says why
-    }
-    this.#late = undefined;
-    if (top !== this.#top) {
-      this.recount();
-      return;
-    }
-    this.waiting = waiting + late.filter(id => above(id, page.cursor)).length;
-    this.least = page.more;
-    this.#counted = page.cursor;
-    this.page.changed();
+    await this.waiting.recount(this.address, () => this.#top, this.page.matches, signal);
+    if (!signal.aborted) this.page.changed();
   }
 
   /** Goes on upwards, as far as one page goes. When that is all, the stretch is
    * attached.
    * @param {{limit?: number, keepPlace?: boolean}} [how] keepPlace: while there
-   *   is more, the reader stays at the row where he is
-   * @returns {Promise<boolean>} whether it is */
+   *   is more, the window stays at its row
+   * @returns {Promise<boolean>} whether it is attached */
   async newer({limit = PAGE, keepPlace = true} = {}) {
     if (this.attached) return true;
     if (this.#meanwhile || this.#stale || this.#pending.length) return false;
@@ -221,14 +201,13 @@ export class Stretch {
     this.#meanwhile = [];
     this.#tooMany = false;
     try {
-      const page = await readPage(this.address, {last_event_id: top, limit: String(limit)}, signal);
+      const page = await readPage(feedAt(this.address), {last_event_id: top, limit: String(limit)}, signal);
       this.trouble.newer = "";
       if (top !== this.#top) return false; // rows were dropped meanwhile
       this.#keepPlace = keepPlace && page.more;
       if (page.gap) this.#take({gap: page.gap});
       for (const item of page.items) {
-        // Apart from the newest, there are some that were never counted.
-        if (this.waiting > 0 && this.#first && !above(this.#first.id, item.id) && this.page.matches(item)) this.waiting--;
+        if (this.page.matches(item)) this.waiting.shown(item);
         this.#take({item});
       }
       this.#top = page.cursor;
@@ -239,12 +218,10 @@ export class Stretch {
       }
       this.attached = true;
       this.apart = false;
-      this.waiting = 0;
-      this.least = false;
-      this.#first = undefined;
+      this.waiting.clear();
       return true;
     } catch (err) {
-      if (!signal.aborted) this.trouble.newer = `Newer items cannot be read: ${err.message}.`;
+      if (!signal.aborted) this.trouble.newer = `Newer items cannot be read: ${wordsOf(problemIn(err))}.`;
       return false;
     } finally {
       if (!signal.aborted) {
@@ -262,7 +239,7 @@ export class Stretch {
     const {bottom} = this;
     this.#looking = true;
     try {
-      const page = await readPage(this.address, {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
+      const page = await readPage(feedAt(this.address), {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
       this.trouble.older = "";
       if (bottom !== this.bottom) return; // rows were dropped meanwhile
       const items = page.items.filter(({id}) => above(bottom, id));
@@ -272,11 +249,12 @@ export class Stretch {
       this.passed ||= matching.length < items.length;
       this.list.addOlder(matching.map(item => ({item})));
       if (this.list.length <= ROWS) return;
-      // At the newest the list filled up meanwhile: these are what is too much.
+      // Otherwise newer rows filled the list meanwhile, and the older ones that
+      // were just read are too many.
       if (search || this.page.scrolled()) this.list.inPlace(() => this.#dropNewest());
       else this.#dropOldest();
     } catch (err) {
-      if (!signal.aborted) this.trouble.older = `Older items cannot be read: ${err.message}.`;
+      if (!signal.aborted) this.trouble.older = `Older items cannot be read: ${wordsOf(problemIn(err))}.`;
     } finally {
       if (!signal.aborted) {
         this.#looking = false;
@@ -294,7 +272,7 @@ export class Stretch {
     this.attached = false;
     this.apart = true;
     this.#top = this.list.dropNewest(ROWS) ?? this.#top;
-    this.waiting += this.#pending.filter(({item}) => item).length;
+    this.waiting.count += this.#pending.filter(({item}) => item).length;
     this.#pending = [];
   }
 
@@ -303,25 +281,27 @@ export class Stretch {
    *
    * @param {string} at an id, or a time as RFC 3339
    * @returns {Promise<string | undefined>} the position at its upper end
-   * @throws {Error} with a message for people
+   * @throws see problemIn
    */
   async around(at) {
     const {signal} = this.#life;
     const limit = String(PAGE / 2);
-    const read = params => readPage(this.address, {...params, limit}, signal);
+    /** @param {Record<string, string>} params */
+    const read = params => readPage(feedAt(this.address), {...params, limit}, signal);
     let older, newer;
     if (/^\d+$/.test(at)) {
-      // Anybody can write an id. What is behind it is read from an item that
-      // there is, since the server knows no place for another.
+      // People can write any id, but the server knows places of items only. So
+      // newer items are read from the newest item that is not above the id.
       older = await read({before: String(BigInt(at) + 1n)});
       const last = older.items.at(-1)?.id;
       newer = await read(last ? {last_event_id: last} : {since: "all"});
     } else {
       newer = await read({since: at});
-      // None newer, though the time may be one to come: all up to the cursor.
+      // With none newer (the time may be in the future), all up to the cursor.
       older = await read({before: newer.items[0]?.id ?? String(Number(newer.cursor) + 1)});
     }
     this.fresh();
+    /** @type {Entry[]} */
     const entries = older.items.map(item => ({item}));
     if (newer.gap) entries.push({gap: newer.gap});
     entries.push(...newer.items.map(item => ({item})));

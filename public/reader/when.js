@@ -1,5 +1,6 @@
 // A place in a feed, as people write it: an id or a time of theirs.
 
+/** @type {Record<string, number>} in ms */
 const UNITS = {s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000};
 
 /**
@@ -14,11 +15,11 @@ export function placeOf(text, now) {
   const words = text.trim().toLowerCase().replace(/\s+ago$/, "");
   if (/^\d{6,16}$/.test(words)) return words;
   const back = /^(\d{1,6})\s*([smhd])[a-z]*$/.exec(words);
-  if (back) return new Date(now - back[1] * UNITS[back[2]]).toISOString();
+  if (back) return new Date(now.valueOf() - Number(back[1]) * UNITS[back[2]]).toISOString();
   const exact = /^(\d{4}-\d\d-\d\d)[t ](\d\d:\d\d:\d\d(\.\d+)?)\s*(z|[+-]\d\d:\d\d)$/.exec(words);
   if (exact) return valid(new Date(`${exact[1]}T${exact[2]}${exact[4].toUpperCase()}`));
 
-  const [, day, clock] = /^(.*?)(?:(?:^|[\s,t]+)(\d{1,2}(?::\d\d(?::\d\d)?)?(?:\s*[ap]m)?))?$/.exec(words);
+  const [, day = "", clock] = /^(.*?)(?:(?:^|[\s,t]+)(\d{1,2}(?::\d\d(?::\d\d)?)?(?:\s*[ap]m)?))?$/.exec(words) ?? [];
   const time = clock === undefined ? [0, 0, 0] : timeOf(clock);
   const date = dayOf(day.trim(), now);
   if (!time || !date || (!day && clock === undefined)) return undefined;
@@ -29,30 +30,35 @@ export function placeOf(text, now) {
   return valid(at);
 }
 
-/** @returns {[number, number, number] | undefined} hours, minutes, seconds */
+/** @param {string} clock
+ * @returns {[number, number, number] | undefined} hours, minutes, seconds */
 function timeOf(clock) {
-  const [, h, m, s, half] = /^(\d+)(?::(\d+))?(?::(\d+))?\s*([ap]m)?$/.exec(clock);
+  const [, h, m, s, half] = /^(\d+)(?::(\d+))?(?::(\d+))?\s*([ap]m)?$/.exec(clock) ?? [];
   if (m === undefined && !half) return undefined; // a bare number
   let hours = Number(h);
   if (half) {
     if (hours < 1 || hours > 12) return undefined;
     hours = hours % 12 + (half === "pm" ? 12 : 0);
   }
+  /** @type {[number, number, number]} */
   const time = [hours, Number(m ?? 0), Number(s ?? 0)];
   return time[0] < 24 && time[1] < 60 && time[2] < 60 ? time : undefined;
 }
 
-/** @returns {[number, number, number] | undefined} year, month from 0, day */
+/** @param {string} day
+ * @param {Date} now
+ * @returns {[number, number, number] | undefined} year, month from 0, day */
 function dayOf(day, now) {
   if (day === "" || day === "today") return [now.getFullYear(), now.getMonth(), now.getDate()];
   if (day === "yesterday") return dayOf("", new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1));
   const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(day);
-  if (iso) return [Number(iso[1]), iso[2] - 1, Number(iso[3])];
+  if (iso) return [Number(iso[1]), Number(iso[2]) - 1, Number(iso[3])];
   const dotted = /^(\d\d?)\.\s?(\d\d?)\.(?:\s?(\d{4}))?$/.exec(day);
-  if (dotted) return [Number(dotted[3] ?? now.getFullYear()), dotted[2] - 1, Number(dotted[1])];
+  if (dotted) return [Number(dotted[3] ?? now.getFullYear()), Number(dotted[2]) - 1, Number(dotted[1])];
   return undefined; // 11/12 is one day here and another there
 }
 
+/** @param {Date} date */
 function valid(date) {
   return Number.isNaN(date.valueOf()) ? undefined : date.toISOString();
 }

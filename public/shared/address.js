@@ -1,4 +1,5 @@
-// The addresses of this page: what it shows is in them.
+// The addresses of the reader's page, which say what it shows, and of feeds at
+// the server.
 
 /**
  * @typedef {object} Address
@@ -8,6 +9,7 @@
  */
 
 /** The selector is the path's, /feeds/SELECTOR, else ?feed=, else main.
+ * @param {{pathname: string, search: string}} location
  * @returns {Address} */
 export function readAddress({pathname, search}) {
   const params = new URLSearchParams(search);
@@ -19,11 +21,12 @@ export function readAddress({pathname, search}) {
   };
 }
 
+/** @param {string} path */
 function decoded(path) {
   try {
     return decodeURIComponent(path);
   } catch {
-    return path; // no UTF-8; the server will say what is wrong with it
+    return path; // not UTF-8: the server will say what is wrong with it
   }
 }
 
@@ -37,7 +40,7 @@ export function pageFor({selector = "main", events, at}) {
 }
 
 /** Where the server has the feed, for other clients too.
- * @param {Address} address
+ * @param {{selector: string, events: string}} address
  * @param {Record<string, string>} [params]
  * @returns {URL} */
 export function feedAt({selector, events}, params = {}) {

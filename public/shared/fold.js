@@ -1,15 +1,15 @@
 // Items that are tall are folded, so that none pushes all others off the screen.
-// How tall they may be says the style sheet.
+// The style sheet says how tall they may be.
 
-import {make} from "./text.js";
+import {makeButton} from "./dom.js";
 
 const sizes = new ResizeObserver(entries => {
   for (const {target} of entries) {
     const tall = target.scrollHeight > target.clientHeight + 1;
     const button = target.querySelector(":scope > .fold");
     // What was opened in it may be closed again.
-    if (button) button.hidden = !tall && !target.classList.contains("unfolded");
-    else if (tall) addButton(target);
+    if (button instanceof HTMLElement) button.hidden = !tall && !target.classList.contains("unfolded");
+    else if (tall && target instanceof HTMLElement) addButton(target);
   }
 });
 
@@ -20,10 +20,10 @@ export function foldWhenTall(element) {
   sizes.observe(element);
 }
 
+/** @param {HTMLElement} element */
 function addButton(element) {
-  const button = make("button", "fold");
-  button.type = "button";
-  const unfold = on => {
+  const button = makeButton("fold", "");
+  const unfold = (/** @type {boolean} */ on) => {
     element.classList.toggle("unfolded", on);
     button.textContent = on ? "Show less" : "Show more";
     button.setAttribute("aria-expanded", String(on));
@@ -34,9 +34,9 @@ function addButton(element) {
     unfold(on);
     if (!on) button.scrollIntoView({block: "nearest", behavior: "instant"}); // it was at the end, perhaps far down
   });
-  // Whoever goes on by keyboard sees where.
+  // The keyboard's place must be seen.
   element.addEventListener("focusin", ({target}) => {
-    if (target !== button && target.matches(":focus-visible")) unfold(true);
+    if (target instanceof Element && target !== button && target.matches(":focus-visible")) unfold(true);
   });
   element.append(button);
 }

@@ -4,28 +4,33 @@
 // An item whose data is a JSON object is shown by its fields. The field `type`
 // may name the kind; without it, or with one that is not known, the fields tell:
 // the first kind of ORDER that has what it needs. Names are taken tolerantly
-// (title or headline, lon or lng); the first of them that is there counts. A
-// kind leaves nothing away: where an object has other fields too, all of them
-// can be opened under what is shown. What is of no kind is a tree.
+// (title or headline, lon or lng); the first of them that is there counts. No
+// field is left out: where an object has some that its kind does not show, all of
+// them can be opened below. An object of no kind is a tree.
 
+import {membersOf} from "../feed-pages.js";
+import {make} from "./dom.js";
 import {foldWhenTall} from "./fold.js";
-import {membersOf} from "./json.js";
-import {addressIn, LENGTH, link, linked, make, sourceOf} from "./text.js";
+import {addressIn, LENGTH, link, linked, sourceOf} from "./text.js";
 import {treeOf} from "./tree.js";
 
-/** Which kind an object is of when its type does not say it: those that need
- * most come first. */
+/** In this order the kinds are tried on an object whose type does not say which it
+ * is: those that need the most fields come first. */
 const ORDER = ["score", "place", "activity", "post", "photo", "video", "link", "headline", "text"];
+
+/** How many commits of a push are told, and how much of a text is quoted, in
+ * characters: an activity takes no more room than a post. */
+const COMMITS = 3, QUOTE = 300;
 
 /** @type {Record<string, (f: Fields) => (Node | string | undefined)[] | undefined>} */
 const SHOW = {
   headline(f) {
     const words = f.text("headline", "title", ...(f.typed ? ["text", "name"] : []));
-    return words && [make("p", "headline", link(f.text("url", "href", "link"), words)), paragraph(f.text("text", "description"))];
+    return words ? [make("p", "headline", link(f.text("url", "href", "link"), words)), paragraph(f.text("text", "description"))] : undefined;
   },
   text(f) {
     const words = f.text("text", "message", "body", "content", ...(f.typed ? ["title", "headline"] : []));
-    return words && [paragraph(words)];
+    return words ? [paragraph(words)] : undefined;
   },
   photo(f) {
     const src = addressIn(f.text("src", "photo", "image", ...(f.typed ? ["url", "href"] : [])), /^https?:\/\//i);
@@ -44,18 +49,10 @@ const SHOW = {
     const src = addressIn(f.text("src", "video", ...(f.typed ? ["url", "href"] : [])), /^https?:\/\//i);
     if (!src) return undefined;
     const caption = f.text("caption", "title", "text");
-    let player = link(src, src);
-    // What is no file, such as the page of a video site, is a link.
-    if (/\.(mp4|m4v|webm|ogv|mov)$/i.test(new URL(src).pathname)) {
-      player = make("video");
-      player.controls = true;
-      player.preload = "none";
-      player.setAttribute("aria-label", caption ?? "a video without a title");
-      const poster = addressIn(f.text("poster"), /^https?:\/\//i);
-      if (poster) player.poster = poster;
-      player.src = src;
-    }
-    return [make("figure", "", player, caption && make("figcaption", "", linked(caption)))];
+    // The address of anything but a file (a video site's page, say) is a link.
+    const file = /\.(mp4|m4v|webm|ogv|mov)$/i.test(new URL(src).pathname);
+    const shown = file ? player(src, caption, addressIn(f.text("poster"), /^https?:\/\//i)) : link(src, src);
+    return [make("figure", "", shown, caption && make("figcaption", "", linked(caption)))];
   },
   link(f) {
     const url = f.text("url", "href", "link");
@@ -66,7 +63,7 @@ const SHOW = {
   },
   place(f) {
     const [lat, lon] = [f.text("lat", "latitude"), f.text("lon", "lng", "long", "longitude")];
-    const right = (text, most) => text && Math.abs(Number(text)) <= most;
+    const right = (/** @type {string | undefined} */ text, /** @type {number} */ most) => text !== undefined && Math.abs(Number(text)) <= most;
     if (!right(lat, 90) || !right(lon, 180)) return undefined;
     const name = f.text("name", "title", "label");
     const map = `https://www.openstreetmap.org/?mlat=${Number(lat)}&mlon=${Number(lon)}#map=14/${Number(lat)}/${Number(lon)}`;
@@ -94,14 +91,28 @@ const SHOW = {
     if (!actor || !repo || !what) return undefined;
     const words = what.replace(/Event$/, "").replaceAll(/\B(?=[A-Z])/g, " ").toLowerCase();
     const payload = fieldsOf(f.source("payload") ?? "{}");
-    const said = (payload.list("commits") ?? []).slice(0, 3).map(commit => fieldsOf(commit).text("message")?.split("\n", 1)[0]);
+    const said = (payload.list("commits") ?? []).slice(0, COMMITS).map(commit => fieldsOf(commit).text("message")?.split("\n", 1)[0]);
     said.push(payload.inner("issue", "title"), payload.inner("pull_request", "title"), payload.inner("comment", "body"), payload.text("description"));
     return [make("p", "by", make("b", "", actor), ` ${VERBS[words] ?? `${words}:`} `, make("b", "", repo)),
-      ...said.filter(Boolean).map(words => make("p", "quote", linked(words.slice(0, 300))))];
+      ...said.filter(words => words !== undefined).map(words => make("p", "quote", linked(words.slice(0, QUOTE))))];
   },
 };
 
-/** What somebody did. */
+/** @param {string} src
+ * @param {string} [caption]
+ * @param {string} [poster] */
+function player(src, caption, poster) {
+  const video = make("video");
+  video.controls = true;
+  video.preload = "none";
+  video.setAttribute("aria-label", caption ?? "a video without a title");
+  if (poster) video.poster = poster;
+  video.src = src;
+  return video;
+}
+
+/** What an actor did.
+ * @type {Record<string, string>} */
 const VERBS = {
   push: "pushed to", create: "created something in", fork: "forked", watch: "watches", "issue comment": "commented in",
   issues: "changed an issue of", gollum: "edited the wiki of", "pull request": "changed a pull request of", delete: "deleted something in",
@@ -118,7 +129,8 @@ class Fields {
     this.sources = sources;
   }
 
-  /** @returns {string | undefined} */
+  /** @param {string} name
+   * @returns {string | undefined} */
   source(name) {
     return this.sources.get(name);
   }
@@ -138,17 +150,21 @@ class Fields {
     return undefined;
   }
 
-  /** A name, or that of an object. */
+  /** A name, or that of an object.
+   * @param {string} name
+   * @param {...string} names in the object */
   inner(name, ...names) {
     return this.text(name) ?? fieldsOf(this.source(name) ?? "").text(...names);
   }
 
-  /** @returns {string[] | undefined} */
+  /** @param {string} name
+   * @returns {string[] | undefined} */
   list(name) {
     return membersOf(this.source(name) ?? "")?.map(({source}) => source);
   }
 
-  /** Two numbers: [2, 1] or "2:1". */
+  /** Two numbers: [2, 1] or "2:1".
+   * @param {...string} names */
   pair(...names) {
     for (const name of names) {
       const list = this.list(name) ?? this.text(name)?.split(/\s*[:–-]\s*/);
@@ -160,15 +176,18 @@ class Fields {
   }
 }
 
+/** @param {string} source of an object */
 function fieldsOf(source) {
   return new Fields(new Map((membersOf(source) ?? []).map(({name, source}) => [name, source])));
 }
 
+/** @param {string | undefined} text */
 function paragraph(text) {
-  return text && make("p", "words", linked(text));
+  return text === undefined ? undefined : make("p", "words", linked(text));
 }
 
-/** What an object is shown as; undefined when it is of no kind. */
+/** What an object is shown as; undefined when it is of no kind.
+ * @param {string} source */
 function showObject(source) {
   const sources = fieldsOf(source).sources;
   const type = new Fields(sources).text("type")?.toLowerCase();
@@ -179,11 +198,12 @@ function showObject(source) {
     const parts = SHOW[kind](fields);
     if (!parts) continue;
     const others = [...sources.keys()].some(name => name !== "type" && !fields.used.has(name));
-    return {kind, parts: [...parts.filter(Boolean), others ? allFields(source) : undefined]};
+    return {kind, parts: others ? [...parts, allFields(source)] : parts};
   }
   return undefined;
 }
 
+/** @param {string} source of an object */
 function allFields(source) {
   const details = make("details", "fields", make("summary", "", "All fields"));
   details.addEventListener("toggle", () => details.append(treeOf(source)), {once: true});
@@ -193,8 +213,8 @@ function allFields(source) {
 /**
  * An item's data, as an element of the class `data` and its kind's.
  *
- * @param {import("../feed.js").Item} item id, feed and line may be missing, for a
- *   preview
+ * @param {{id?: string, feed?: string, line?: string, data: any}} item one for a
+ *   preview has data only
  * @returns {HTMLElement}
  */
 export function show(item) {
@@ -206,7 +226,7 @@ export function show(item) {
   const object = whole && json && text.startsWith("{") ? showObject(text) : undefined;
   if (object) {
     root.classList.add(object.kind);
-    root.append(...object.parts.filter(Boolean));
+    root.append(...object.parts.filter(part => part !== undefined));
   } else if (json && whole) {
     root.dir = "ltr";
     root.append(treeOf(text));
@@ -216,7 +236,7 @@ export function show(item) {
   }
   if (!whole && item.id) {
     const all = make("a", "", "Show all of it");
-    all.href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
+    all.href = `/feeds/${encodeURIComponent(item.feed ?? "")}/items/${encodeURIComponent(item.id)}`;
     root.append(make("p", "more", all));
   }
   foldWhenTall(root);

@@ -1,28 +1,14 @@
 // Text that others wrote: its length, its links, its JSON.
 
-import {membersOf} from "./json.js";
+import {membersOf} from "../feed-pages.js";
+import {make} from "./dom.js";
 
-/** How much of an item is shown, in characters. */
+/** How much of an item is shown, in characters: some ten screens. Laying out much
+ * more would make the page stutter. */
 export const LENGTH = 20_000;
 
 /** Web addresses in a text; what ends a sentence is no part of one. */
 const ADDRESSES = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
-
-/**
- * Makes an element. Children that are strings become text, never HTML; those
- * that are undefined are left out.
- *
- * @param {string} tag
- * @param {string} classes
- * @param {...(Node | string | undefined)} children
- * @returns {HTMLElement}
- */
-export function make(tag, classes, ...children) {
-  const element = document.createElement(tag);
-  if (classes) element.className = classes;
-  element.append(...children.filter(child => child !== undefined));
-  return element;
-}
 
 /** The address that a text is, where a page may link to it; else undefined.
  * @param {string | undefined} text
@@ -34,7 +20,7 @@ export function addressIn(text, schemes = /^(https?:\/\/|mailto:)/i) {
 }
 
 /** A link to elsewhere; an address that is none is shown as text.
- * @param {string} address
+ * @param {string | undefined} address
  * @param {...(Node | string | undefined)} children */
 export function link(address, ...children) {
   const href = addressIn(address);
@@ -62,7 +48,8 @@ export function linked(text) {
 
 /** The JSON of an item's data as the publisher gave it: in JavaScript's values
  * large numbers are rounded and repeated names lost.
- * @param {import("../feed.js").Item} item */
+ * @param {{line?: string, data: any}} item
+ * @returns {string} */
 export function sourceOf({line, data}) {
   return membersOf(line ?? "")?.findLast(({name}) => name === "data")?.source ?? JSON.stringify(data);
 }

@@ -1,13 +1,18 @@
 // JSON as a tree whose branches open and close.
 
-import {membersOf} from "./json.js";
-import {addressIn, link, make} from "./text.js";
+import {membersOf} from "../feed-pages.js";
+import {make, makeButton} from "./dom.js";
+import {addressIn, link} from "./text.js";
 
-/** A branch whose source is no longer than this is open from the beginning. */
+/** @typedef {import("../feed-pages.js").Member} Member */
+
+/** A branch whose source is no longer than this, in characters, is open from the
+ * beginning: it takes a few lines. */
 const SHORT = 160;
-/** A list of numbers that is no longer than this stands on one line. */
+/** A list of numbers that is no longer than this, in characters, stands on one
+ * line, also on a phone. */
 const INLINE = 60;
-/** How many members are shown at once. */
+/** How many members are shown at once: some two screens. */
 const MEMBERS = 50;
 /** How much of a closed branch is shown, in characters. */
 const PREVIEW = 60;
@@ -24,11 +29,13 @@ export function treeOf(source) {
   return members?.length ? branches(members, source) : make("p", "tree", leaf(source));
 }
 
+/** @param {Member[]} members
+ * @param {string} source */
 function branches(members, source) {
   const list = make("ul", "tree");
   const array = /^\s*\[/.test(source);
   let shown = 0;
-  const more = make("button", "quiet");
+  const more = makeButton("quiet", "");
   const showMore = () => {
     for (const end = Math.min(shown + MEMBERS, members.length); shown < end; shown++) {
       const {name, source} = members[shown];
@@ -38,15 +45,16 @@ function branches(members, source) {
     if (shown < members.length) list.append(make("li", "", more));
     else more.parentElement?.remove();
   };
-  more.type = "button";
   more.addEventListener("click", () => {
-    more.parentElement.remove();
+    more.parentElement?.remove();
     showMore();
   });
   showMore();
   return list;
 }
 
+/** @param {string} name
+ * @param {string} source */
 function branch(name, source) {
   const label = make("span", "name", `${name}: `);
   const members = membersOf(source);
@@ -64,6 +72,7 @@ function branch(name, source) {
   return details;
 }
 
+/** @param {string} source */
 function leaf(source) {
   if (!source.startsWith('"')) return make("span", "value", source);
   // Once decoded, so that \u00e9 is shown as the letter it stands for.

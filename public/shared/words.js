@@ -2,6 +2,10 @@
 
 /** @typedef {import("../feed.js").State} State */
 
+/** So many rows are made within a few frames: nobody could read that they are
+ * missing. */
+const FEW = 100;
+
 /** @param {State} state
  * @returns {string} a few words that stand until the state is another */
 export function wordsFor(state) {
@@ -13,16 +17,42 @@ export function wordsFor(state) {
   }
 }
 
+/** When a wait ends, behind the words for it.
+ * @param {State} state
+ * @returns {string} "" where nothing is waited for */
+export function countdownOf(state) {
+  if (state.is !== "waiting") return "";
+  const seconds = Math.ceil((state.until - Date.now()) / 1000);
+  return seconds > 0 ? `${state.reason === "draining" ? ", trying again" : ""} in ${seconds} s` : "";
+}
+
+/** What to show while a connection goes from one state to the next: the words of
+ * a wait stand through the attempt that ends it, without the countdown.
+ * @param {State} was
+ * @param {State} next
+ * @returns {State} */
+export function shownAfter(was, next) {
+  return next.is === "connecting" && was.is === "waiting" ? {...was, until: 0} : next;
+}
+
+/** What hinders a connection, where people should be told of it: not that a
+ * server is restarting.
+ * @param {State} state
+ * @returns {import("../feed.js").Problem | undefined} */
+export function problemOf(state) {
+  if (state.is === "refused") return state.problem;
+  return state.is === "waiting" && state.reason !== "draining" ? state.problem : undefined;
+}
+
 /** What changes all the time, and is therefore not read aloud.
  * @param {State} state
  * @param {{paused: boolean, waiting: number, least: boolean, behind: number}} page least: perhaps more are waiting
  * @returns {string} */
 export function detailsFor(state, {paused, waiting, least, behind}) {
-  const seconds = state.until ? Math.ceil((state.until - Date.now()) / 1000) : 0;
   return [
-    seconds > 0 ? `${state.reason === "draining" ? ", trying again" : ""} in ${seconds} s` : "",
+    countdownOf(state),
     paused ? ", paused" : "",
-    waiting ? `, behind by ${waiting.toLocaleString()}${least ? " or more" : ""}` : behind > 100 ? `, behind by ${behind.toLocaleString()}` : "",
+    waiting ? `, behind by ${waiting.toLocaleString()}${least ? " or more" : ""}` : behind > FEW ? `, behind by ${behind.toLocaleString()}` : "",
   ].join("");
 }
 
