@@ -213,9 +213,10 @@ func testChatLateHistory(t *testing.T, b *browser.Browser) {
 	first := browser.Publish(s, "chat", "", "application/json", `{"name":"Bert","text":"of before"}`)
 	second := browser.Publish(s, "chat", "", "application/json", `{"name":"Bert","text":"of before, too"}`)
 	rest := make(chan struct{})
+	empty := emptyOnce()
 	front := s.Before(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Upgrade") == "" {
-			return false
+			return empty(w, r)
 		}
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {

@@ -121,7 +121,7 @@ func testChatUnreadable(t *testing.T, b *browser.Browser) {
 		t.Errorf("it says %q", got)
 	}
 	tab.Eval(`new Promise(resolve => setTimeout(resolve, 30_000, ""))`) // by the page's clock
-	if n := asked.Load(); n != 2 {                                      // the WebSocket, and why not
+	if n := asked.Load(); n != 1 {
 		t.Errorf("the page asked %d times", n)
 	}
 	tab.Navigate(s.Link())

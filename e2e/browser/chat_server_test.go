@@ -3,8 +3,7 @@ package browser_test
 import (
 	"context"
 	"encoding/json"
-	"feedd/e2e/browser"
-	"feedd/e2e/harness"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"feedd/e2e/browser"
+	"feedd/e2e/harness"
 )
 
 // talk returns what the server has in its chat, as a page for it shows it.
@@ -142,6 +144,20 @@ func refusesUpgrades(s *harness.Server) string {
 		}
 		return false
 	})
+}
+
+// emptyOnce answers the first page of the chat with nothing before the position
+// 1, so that what there is comes by the WebSocket of the test.
+func emptyOnce() func(w http.ResponseWriter, r *http.Request) bool {
+	var asked atomic.Bool
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/feeds/chat" || asked.Swap(true) {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"items":[],"cursor":"1","more":false}`)
+		return true
+	}
 }
 
 // closeWith opens a WebSocket, sends frames, and closes it.

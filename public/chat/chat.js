@@ -3,58 +3,64 @@
 // Whatever comes from the server is put in as text, never as HTML: guests are
 // not trusted with the page.
 
+import {$, one, setText} from "../shared/dom.js";
+import {keep, recall} from "../shared/storage.js";
+import {countdownOf, problemOf, shownAfter, wordsFor} from "../shared/words.js";
 import {Log} from "./log.js";
+import {LENGTH, nameOf} from "./messages.js";
 import {Outbox} from "./outbox.js";
 import {Room} from "./room.js";
-import {keep, recall} from "./storage.js";
-import {nameOf} from "./messages.js";
 
-/** How many of the newest messages the page begins with. */
+/** @typedef {import("../feed.js").State} State
+ * @typedef {import("../feed.js").Problem} Problem */
+
+/** How many of the newest messages the page begins with: some three screens. */
 const LAST = 50;
-/** How long a message may be, in characters. */
-const LENGTH = 4_000;
-/** One message in so many ms, and so many at once. */
+/** One message in so many ms, and so many at once: faster than people write, but
+ * slow enough that others can read. */
 const PACE = 500, BURST = 5;
-/** How often it is asked who is here, in ms. */
+/** About how often the server is asked who is here, in ms. Of a thousand pages
+ * that is 50 questions a second. */
 const COUNTING = 20_000;
+/** A page in the background asks so many times less. */
+const HIDDEN = 10;
+/** How long it stands that messages are too many, or too fast, in ms. */
+const TOO_MANY = 3_000, TOO_FAST = 2_000;
+/** How often the countdown is shown, in ms. */
+const TICK = 500;
+/** The code of keys that an input method takes (UI Events). */
+const COMPOSING = 229;
 /** Where the name is kept. */
 const NAME = "feedd chat name";
 const HINT = "Enter sends, Shift+Enter begins a new line.";
 
-const $ = id => document.getElementById(id);
-
 const room = new Room("/chat", LAST);
 const log = new Log(LAST);
 const outbox = new Outbox(room, log, () => mayPublish(false));
-room.addEventListener("item", ({detail}) => {
+room.on("item", ({detail}) => {
   log.add(detail, outbox.came(detail));
   outbox.passed(detail.id);
 });
-room.addEventListener("gap", ({detail}) => log.addGap(detail));
-room.addEventListener("position", ({detail}) => outbox.passed(detail));
-room.addEventListener("state", ({detail}) => showState(detail));
+room.on("gap", ({detail}) => {
+  log.addGap(detail);
+  outbox.passed(detail.through);
+});
+room.on("state", ({detail}) => showState(detail));
 
 // The connection.
 
+/** @type {State} */
 let state = {is: "connecting"};
 
-/** @param {import("../feed.js").State} next */
+/** @param {State} next */
 function showState(next) {
   const was = state.is;
-  // The words of a wait stand through the attempt that ends it.
-  const again = next.is === "connecting" && was === "waiting";
-  state = again ? {...state, until: 0} : next;
-  const restarting = state.reason === "draining";
-  setText($("state"), {
-    connecting: "connecting",
-    live: "live",
-    waiting: restarting ? "server is restarting" : "reconnecting",
-    refused: "not connected",
-  }[state.is]);
+  state = shownAfter(state, next);
+  setText($("state"), state.is === "live" ? "live" : wordsFor(state)); // by whatever
   $("connection").dataset.is = state.is;
   $("connection").title = state.is === "live" && state.by !== "socket" ? "without WebSocket" : "";
   showCountdown();
-  showProblem(restarting ? undefined : state.problem);
+  showProblem(problemOf(state));
   if (state.is !== "live") {
     setText($("here"), "");
     return;
@@ -63,46 +69,43 @@ function showState(next) {
   if (was !== "live") count();
 }
 
-/** Sets a text that is read aloud when it changes: only when it does. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function showCountdown() {
-  const seconds = state.until ? Math.ceil((state.until - Date.now()) / 1000) : 0;
-  setText($("countdown"), seconds > 0 ? `${state.reason === "draining" ? ", trying again" : ""} in ${seconds} s` : "");
+  setText($("countdown"), countdownOf(state));
 }
 
+/** @param {Problem | undefined} problem */
 function showProblem(problem) {
   $("problem").hidden = !problem;
   if (!problem) return;
   const [title, detail, signIn] = $("problem").children;
-  // The server's words for that are for who writes a client.
+  // The server's words for that are for people who write clients.
   const closed = problem.status === 401 || problem.status === 403;
   setText(title, closed ? "You may not read this chat" : [problem.status, problem.title].filter(Boolean).join(" "));
   setText(detail, closed ? "It is open only to those whom the server lets in." : problem.detail ?? "");
-  signIn.hidden = !closed;
+  signIn.toggleAttribute("hidden", !closed);
 }
 
 // Who is here, and whether one may speak.
 
+/** @type {ReturnType<typeof setTimeout>} */
 let counting;
 
-/** Asks now, and again after a while. A page that is not looked at asks less. */
+/** Asks now, and again after a while: pages do so at different times. */
 async function count() {
   clearTimeout(counting);
-  counting = setTimeout(count, COUNTING * (document.hidden ? 10 : 0.75 + Math.random() / 2));
+  counting = setTimeout(count, COUNTING * (document.hidden ? HIDDEN : 0.75 + Math.random() / 2));
   if (state.is !== "live") return;
-  const {feed, head, subscribers, may_publish: may} = await room.about();
-  if (!feed || state.is !== "live") return;
-  setText($("here"), subscribers > 0 ? `${subscribers} here` : "");
-  log.begin(head);
-  $("earlier").firstElementChild.href = `/feeds/${encodeURIComponent(feed)}`;
-  mayPublish(may);
+  const about = await room.about().catch(() => undefined); // it is asked again
+  if (!about || room.state.is !== "live") return;
+  setText($("here"), about.subscribers > 0 ? `${about.subscribers} here` : "");
+  log.begin(about.head);
+  one($("earlier"), "a", HTMLAnchorElement).href = `/feeds/${encodeURIComponent(about.feed)}`;
+  mayPublish(about.may_publish);
 }
 
 let speaking = false;
 
+/** @param {boolean} may */
 function mayPublish(may) {
   $("closed").hidden = may;
   if (may === speaking) return;
@@ -129,21 +132,22 @@ function endNaming() {
   $("text").focus();
 }
 
-$("name").value = name;
+const nameField = $("name", HTMLInputElement);
+nameField.value = name;
 $("naming").addEventListener("submit", event => {
   event.preventDefault();
-  name = nameOf($("name").value) || name;
+  name = nameOf(nameField.value) || name;
   keep("localStorage", NAME, name);
   endNaming();
 });
-$("name").addEventListener("keydown", event => {
+nameField.addEventListener("keydown", event => {
   if (event.key === "Escape") endNaming();
 });
 $("rename").addEventListener("click", () => {
   naming = true;
-  $("name").value = name;
+  nameField.value = name;
   showForms();
-  $("name").select();
+  nameField.select();
 });
 // Another tab may have taken another name.
 addEventListener("storage", event => {
@@ -154,23 +158,29 @@ addEventListener("storage", event => {
 
 // The message.
 
+const textField = $("text", HTMLTextAreaElement);
+
 let tokens = BURST;
 let counted = performance.now();
 
 /** Takes one of the messages that may be sent now.
- * @returns {number} how long to wait for one, in ms; 0: it was taken */
+ * @returns {boolean} whether there was one */
 function take() {
   const now = performance.now();
   tokens = Math.min(BURST, tokens + (now - counted) / PACE);
   counted = now;
-  if (tokens < 1) return Math.ceil((1 - tokens) * PACE);
+  if (tokens < 1) return false;
   tokens--;
-  return 0;
+  return true;
 }
 
+/** @type {ReturnType<typeof setTimeout>} */
 let hinting;
 
-/** Says what is wrong with sending, and, where that passes, when it has. */
+/** Says something about sending.
+ * @param {string} text
+ * @param {boolean} wrong it hinders sending
+ * @param {number} [passes] after so many ms the hint is taken away */
 function hint(text, wrong, passes) {
   clearTimeout(hinting);
   setText($("hint"), text);
@@ -179,42 +189,42 @@ function hint(text, wrong, passes) {
 }
 
 function checkLength() {
-  const over = $("text").value.length - LENGTH;
-  $("text").ariaInvalid = String(over > 0);
+  const over = textField.value.length - LENGTH;
+  textField.ariaInvalid = String(over > 0);
   if (over > 0) hint(`Too long by ${over === 1 ? "one character" : `${over} characters`}.`, true);
-  else if ($("hint").textContent.startsWith("Too long")) hint(HINT, false);
+  else if ($("hint").textContent?.startsWith("Too long")) hint(HINT, false);
   return over <= 0;
 }
 
 function send() {
-  const text = $("text").value.replace(/^(\s*\n)+|\s+$/gu, "");
+  const text = textField.value.replace(/^(\s*\n)+|\s+$/gu, "");
   if (!text.trim() || !checkLength()) return;
   if (outbox.full) {
-    hint("Too many messages wait to be sent.", true, 3_000);
+    hint("Too many messages wait to be sent.", true, TOO_MANY);
     return;
   }
-  if (take() > 0) {
-    hint("Not so fast: two messages in a second. Yours is still here.", true, 2_000);
+  if (!take()) {
+    hint("Not so fast: two messages in a second. Yours is still here.", true, TOO_FAST);
     return;
   }
   outbox.add({name, text});
-  $("text").value = "";
+  textField.value = "";
   if ($("hint").classList.contains("wrong")) hint(HINT, false);
 }
 
 $("composer").addEventListener("submit", event => {
   event.preventDefault();
   send();
-  $("text").focus();
+  textField.focus();
 });
-$("text").addEventListener("keydown", event => {
-  // Safari tells of the Enter that ends a composition only by its code.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+textField.addEventListener("keydown", event => {
+  // Safari marks the Enter that ends a composition only by its code.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING) return;
   event.preventDefault();
   send();
 });
-$("text").addEventListener("input", checkLength);
+textField.addEventListener("input", checkLength);
 
 hint(HINT, false);
-setInterval(showCountdown, 500);
+setInterval(showCountdown, TICK);
 showState(state);

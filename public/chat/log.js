@@ -1,20 +1,23 @@
 // The messages on the page: rows, the place to which the reader has scrolled,
 // and what is read aloud.
 
+import {$, fromTemplate, one} from "../shared/dom.js";
 import {messageOf, putText, shorten} from "./messages.js";
 
-/** How many rows are kept at most. */
+/** How many rows are kept at most: more would make each change of the list slow. */
 const ROWS = 500;
-/** So near to the end, in px, a reader counts as being there. */
+/** So near to the end, in px, a reader counts as being there: two lines. */
 const NEAR = 48;
 /** Messages of one speaker within this time, in ms, stand together. */
 const TOGETHER = 300_000;
-/** What is new is read aloud at most this often, in ms. */
+/** News is read aloud at most this often, in ms: a message takes as long. */
 const ALOUD = 3_000;
-/** How many colours names have. */
+/** How many colours names have: those of chat.css. */
 const HUES = 6;
-
-const $ = id => document.getElementById(id);
+/** How much of a message is read aloud, in characters. */
+const READ = 200;
+/** When rows go onto a page in the background, in ms: it gets no frames. */
+const BACKGROUND = 250;
 const shortTime = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
 const longTime = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
 const fullTime = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "long"});
@@ -24,10 +27,14 @@ export class Log {
   #pending = [];
   #atEnd = true;
   #unseen = 0; // messages that came since the reader was at the end
-  #begin = Infinity; // what is up to this id was said before the page was there
-  #last; // what the newest row is: a speaker and a time, or a gap
+  #begin = Infinity; // messages up to this id were said before the page was there
+  /** @type {{name: string, own: boolean, at: number} | {gap: string} | undefined}
+   * what the newest row is: a message, or a gap */
+  #last;
   #full;
-  #aloud = []; // to be read
+  /** @type {string[]} to be read aloud */
+  #aloud = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #aloudTimer;
 
   /** @param {number} history how many messages it begins with: only where there
@@ -50,8 +57,8 @@ export class Log {
     });
   }
 
-  /** The page is there, and may still be receiving what was said before: news is
-   * what is said after this position.
+  /** The page is there, but older messages may still be coming: news are those
+   * after this position.
    * @param {string} head the server's newest */
   begin(head) {
     if (this.#begin < Infinity) return;
@@ -64,7 +71,10 @@ export class Log {
   add(item, own) {
     const {name, text, json} = messageOf(item);
     const row = fromTemplate("message");
-    const [who, time, said, more] = row.querySelectorAll(".name, time, .text, .more");
+    const who = one(row, ".name");
+    const time = one(row, "time", HTMLTimeElement);
+    const said = one(row, ".text");
+    const more = one(row, ".more");
     row.dataset.id = item.id;
     row.classList.toggle("own", own);
     who.textContent = name || "nameless";
@@ -80,10 +90,12 @@ export class Log {
     putText(said, shown.text);
     said.classList.toggle("json", json);
     more.hidden = shown.whole;
-    if (!shown.whole) more.firstElementChild.href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
+    if (!shown.whole) one(more, "a", HTMLAnchorElement).href = `/feeds/${encodeURIComponent(item.feed)}/items/${encodeURIComponent(item.id)}`;
     const last = this.#last;
-    this.#last = {name, own, at: date.valueOf()};
-    row.classList.toggle("follows", last?.name === name && name !== "" && last.own === own && date - last.at < TOGETHER);
+    const at = date.valueOf();
+    this.#last = {name, own, at};
+    const follows = last && "name" in last && last.name === name && name !== "" && last.own === own && at - last.at < TOGETHER;
+    row.classList.toggle("follows", follows === true);
     this.#add(row);
     if (!own && Number(item.id) > this.#begin) this.#news(name || "nameless", shown.text);
   }
@@ -91,15 +103,17 @@ export class Log {
   /** @param {import("../feed.js").Gap} gap */
   addGap({reason}) {
     const text = `Messages are missing here: ${reason === "unknown" ? "the server does not know where this page stood" : reason}`;
-    // Told again when the connection broke before the next message.
-    if (this.#last?.gap === text) return;
+    // A loss is told again when the connection broke before the next message.
+    if (this.#last && "gap" in this.#last && this.#last.gap === text) return;
     this.#last = {gap: text};
     const row = fromTemplate("gap");
     row.textContent = text;
     this.#add(row);
   }
 
-  /** Says of a message that is there whether it is one's own. */
+  /** Marks a message that is there as one's own, or not.
+   * @param {string} id
+   * @param {boolean} own */
   setOwn(id, own) {
     const row = this.#pending.find(row => row.dataset.id === id) ?? $("messages").querySelector(`[data-id="${CSS.escape(id)}"]`);
     row?.classList.toggle("own", own);
@@ -112,15 +126,16 @@ export class Log {
     this.#seen();
   }
 
-  /** Keeps a reader who is at the end there, when something else was changed. */
+  /** Keeps a reader at the end who was there before the page changed. */
   stay() {
     if (this.#atEnd) this.toEnd();
   }
 
-  /** Rows go onto the page once for each frame, however many come. */
+  /** Rows go onto the page once for each frame, however many come.
+   * @param {HTMLElement} row */
   #add(row) {
     if (this.#pending.length === 0) {
-      if (document.hidden) setTimeout(() => this.#render(), 250);
+      if (document.hidden) setTimeout(() => this.#render(), BACKGROUND);
       else requestAnimationFrame(() => this.#render());
     }
     this.#pending.push(row);
@@ -136,18 +151,20 @@ export class Log {
     const tooMany = Math.max(list.children.length - ROWS, 0);
     const first = list.children[tooMany];
     const before = first.getBoundingClientRect().top;
-    for (let i = 0; i < tooMany; i++) list.firstElementChild.remove();
+    for (let i = 0; i < tooMany; i++) list.firstElementChild?.remove();
     $("earlier").hidden = list.children.length < this.#full;
-    // What is being read stays where it is.
+    // The rows in the window stay where they are.
     log.scrollTop -= before - first.getBoundingClientRect().top;
     if (this.#atEnd) log.scrollTop = log.scrollHeight;
     this.#showUnseen();
   }
 
+  /** @param {string} name
+   * @param {string} text */
   #news(name, text) {
     if (!this.#atEnd || document.hidden) this.#unseen++;
     // The first is read at once, and what comes soon after it together.
-    this.#aloud.push(`${name}: ${text.slice(0, 200)}`);
+    this.#aloud.push(`${name}: ${text.slice(0, READ)}`);
     this.#aloudTimer ??= setTimeout(() => this.#readAloud(), 0);
   }
 
@@ -174,12 +191,10 @@ export class Log {
   }
 }
 
-export function fromTemplate(id) {
-  return $(id).content.firstElementChild.cloneNode(true);
-}
-
+/** The colour of a name, which is the same everywhere: by a hash of it.
+ * @param {string} name */
 function hueOf(name) {
   let sum = 0;
-  for (const c of name) sum = (31 * sum + c.codePointAt(0)) % 9973;
+  for (const c of name) sum = (31 * sum + (c.codePointAt(0) ?? 0)) % 9973; // primes
   return String(sum % HUES);
 }

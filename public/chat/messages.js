@@ -3,33 +3,35 @@
 import {laidOut} from "../shared/json.js";
 import {sourceOf} from "../shared/text.js";
 
-/** How much of a message is shown, in characters and in lines. */
-const LENGTH = 4_000, LINES = 60;
+/** How long a message may be, in characters: a page of text. More of one is not
+ * shown, nor more lines than some two screens. */
+export const LENGTH = 4_000;
+const LINES = 60;
 /** How long a name may be, in characters. */
 export const NAME = 40;
-/** How many addresses of one message become links. */
+/** How many addresses of one message become links: more are there to annoy. */
 const LINKS = 50;
 
 /** An address, up to a space, a quote, a mark that turns the direction of
  * writing, or what ends a sentence. */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"\p{Cc}\p{Cf}]*[^\s<>"\p{Cc}\p{Cf}.,;:!?'()[\]{}]/giu;
-/** Marks piled up on a letter: what is beyond five says nothing in any script. */
+/** Marks piled up on a letter: no script has letters with more than five. */
 const PILE = /(\p{M}{5})\p{M}+/gu;
-/** What has no place in a name: it is not seen, or turns what stands around it.
- * The joiners within emoji may stay. */
+/** What has no place in a name: it cannot be seen, or turns the direction of what
+ * stands around it. The joiners within emoji may stay. */
 const UNSEEN = /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
 
 /**
  * @typedef {object} Message
  * @property {string} name "" for none
  * @property {string} text
- * @property {boolean} json the text is JSON, since nothing in it looks like a
- *   message
+ * @property {boolean} json the text is the item's JSON, because nothing in it
+ *   looks like a message
  */
 
 /**
- * Reads an item. This page publishes {"name", "text"}; clients of before say
- * what they like.
+ * Reads an item. This page publishes {"name", "text"}; older clients have fields
+ * of their own.
  *
  * @param {import("../feed.js").Item} item
  * @returns {Message}
@@ -47,6 +49,7 @@ export function messageOf(item) {
 /** A name as it is shown: one line that can be seen, of bounded length.
  * @param {string} name */
 export function nameOf(name) {
+  // No name is so long that its end matters, whatever is taken out of it.
   const seen = name.slice(0, 40 * NAME).replace(/\s+/gu, " ").replace(UNSEEN, "").replace(PILE, "$1").trim();
   return /[^\u200c\u200d\p{M}\s]/u.test(seen) ? Array.from(seen).slice(0, NAME).join("").trim() : "";
 }
@@ -69,6 +72,7 @@ export function shorten(text) {
  * @param {HTMLElement} element
  * @param {string} text */
 export function putText(element, text) {
+  /** @type {(string | Node)[]} */
   const parts = [];
   let rest = 0;
   for (const {0: address, index} of text.matchAll(ADDRESS)) {
@@ -83,6 +87,7 @@ export function putText(element, text) {
     rest = index + address.length;
   }
   element.replaceChildren(...parts, text.slice(rest));
-  // A text without anything is called empty by the style sheet.
+  // The style sheet finds an element without text by :empty, which an empty text
+  // node would hinder.
   element.normalize();
 }

@@ -1,19 +1,21 @@
 // One's own messages on their way: pending until the server has answered, then
-// a message like all others, or one that failed. A page that is loaded again
-// sends those on that are left.
+// a message like all others, or one that failed. A page that is loaded again goes
+// on sending those that are left.
 
-import {fromTemplate} from "./log.js";
-import {keep, recall} from "./storage.js";
+import {$, fromTemplate, one} from "../shared/dom.js";
+import {newKey} from "../shared/key.js";
+import {keep, recall} from "../shared/storage.js";
 import {putText, shorten} from "./messages.js";
 
-/** Where a tab keeps what is on its way, and the ids of what it said. */
+/** Where a tab keeps its messages that are on their way, and the ids of those that
+ * were stored. */
 const UNSENT = "feedd chat unsent", OWN = "feedd chat own";
-/** How many ids of one's own are kept. */
+/** How many ids of one's own messages are kept: more than a page begins with. */
 const OWN_KEPT = 200;
-/** How many messages may be on their way. */
+/** How many messages may be on their way: more say that the server is away. */
 const MOST = 50;
-/** What is older than this, in ms, is not sent on without being asked for: its
- * talk is over. */
+/** A message that is older than this, in ms, is not sent on unless its author says
+ * so: the talk is over. */
 const OLD = 3_600_000;
 
 /**
@@ -23,7 +25,8 @@ const OLD = 3_600_000;
  * @property {number} since a Date.now()
  * @property {boolean} failed
  * @property {string} [id] the server's answer, while its item has not come
- * @property {string} [guess] an item that says the same came before the answer
+ * @property {string} [guess] the id of an item that says the same, and came before
+ *   the answer
  * @property {HTMLElement} row
  */
 
@@ -61,9 +64,7 @@ export class Outbox {
 
   /** @param {{name: string, text: string}} data */
   add(data) {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    const key = Array.from(bytes, b => b.toString(16).padStart(2, "0")).join("");
-    this.#send(this.#enter({key, data, since: Date.now()}));
+    this.#send(this.#enter({key: newKey(), data, since: Date.now()}));
     this.#log.toEnd();
   }
 
@@ -75,8 +76,8 @@ export class Outbox {
       this.passed(id);
       return true;
     }
-    // The item may come before the answer. Until that names it, it is the one
-    // that says the same.
+    // The item may come before the answer, which names it. Until then an item that
+    // says the same is taken for it.
     const entry = this.#entries.find(e => !e.failed && !e.guess && e.data.name === data?.name && e.data.text === data?.text);
     if (!entry) return false;
     entry.guess = id;
@@ -84,21 +85,24 @@ export class Outbox {
     return true;
   }
 
-  /** Everything up to the cursor is on the page, or gone. */
+  /** Everything up to the cursor is on the page, or gone.
+   * @param {string} cursor */
   passed(cursor) {
     for (const entry of this.#entries.filter(e => e.id && Number(e.id) <= Number(cursor))) this.#leave(entry);
   }
 
+  /** @param {{key: string, data: Entry["data"], since: number}} said */
   #enter({key, data, since}) {
     const row = fromTemplate("unsent");
+    /** @type {Entry} */
     const entry = {key, data, since, failed: false, row};
-    putText(row.querySelector(".text"), shorten(data.text).text);
-    row.querySelector(".again").addEventListener("click", () => this.#send(entry));
-    row.querySelector(".discard").addEventListener("click", () => {
+    putText(one(row, ".text"), shorten(data.text).text);
+    one(row, ".again").addEventListener("click", () => this.#send(entry));
+    one(row, ".discard").addEventListener("click", () => {
       this.#leave(entry);
-      document.getElementById("text").focus();
+      $("text").focus();
     });
-    document.getElementById("outbox").append(row);
+    $("outbox").append(row);
     this.#entries.push(entry);
     return entry;
   }
@@ -109,7 +113,7 @@ export class Outbox {
     this.#show(entry, "pending", "sending…");
     const {id, problem} = await this.#room.say(entry.key, entry.data);
     if (entry.guess && entry.guess !== id) {
-      // Somebody else said the same, or one's own other message does.
+      // Another guest said the same, or another message of one's own does.
       this.#log.setOwn(entry.guess, this.#own.has(entry.guess));
       entry.row.hidden = false;
       entry.guess = undefined;
@@ -130,19 +134,25 @@ export class Outbox {
     }
   }
 
+  /** @param {Entry} entry
+   * @param {string} why */
   #fail(entry, why) {
     entry.failed = true;
     this.#show(entry, "failed", why);
   }
 
+  /** @param {Entry} entry
+   * @param {"pending" | "sent" | "failed"} is
+   * @param {string} words */
   #show(entry, is, words) {
     entry.row.dataset.is = is;
-    entry.row.querySelector(".fate").textContent = words;
-    entry.row.querySelector(".choice").hidden = is !== "failed";
+    one(entry.row, ".fate").textContent = words;
+    one(entry.row, ".choice").hidden = is !== "failed";
     this.#keep();
     this.#log.stay();
   }
 
+  /** @param {Entry} entry */
   #leave(entry) {
     entry.row.remove();
     this.#entries = this.#entries.filter(e => e !== entry);
@@ -158,14 +168,14 @@ export class Outbox {
 /** Why a message was not taken.
  * @param {import("../feed.js").Problem} problem */
 function wordsOf({status, type, title, detail}) {
+  /** @type {Record<string, string>} */
   const words = {
     429: "Too fast: the server takes no more from you for a moment.",
     413: "Too long for this server.",
     401: "Not allowed: the chat is closed to strangers.",
     403: "Not allowed with your credential.",
-  }[status] ?? {
     "outcome-unknown": "The server does not know whether it was stored. Trying again is safe.",
     "store-full": "The server has no room for it.",
-  }[type];
-  return `Not sent. ${words ?? [title, detail].filter(Boolean).join(": ")}`;
+  };
+  return `Not sent. ${words[status ?? ""] ?? words[type ?? ""] ?? [title, detail].filter(Boolean).join(": ")}`;
 }
