@@ -26,6 +26,7 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".ts":   "text/plain; charset=utf-8", // types have no type of their own, and a browser shows this one
 	".yaml": "application/yaml", // RFC 9512; it has no charset
 	".svg":  "image/svg+xml",
 	".webm": "video/webm",
@@ -59,6 +60,9 @@ func loadPages(files fs.FS, chat bool) (map[string]page, error) {
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
+		}
+		if body, err = preload(files, body); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		if !chat {
 			body = bytes.ReplaceAll(body, []byte(chatLink), nil)
