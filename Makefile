@@ -33,10 +33,12 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: the files above need it"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	./scripts/types
 	cd e2e && $(GO) vet ./...
 	cd e2e && "$$(cd .. && $(GO) tool -n staticcheck)" ./...
 
-unit: ## the tests of the packages; no browser, no proxy
+unit: ## the tests of the packages and of the pages' scripts; no browser, no proxy
+	node --test public/test/*.test.js
 	$(GO) test -race -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang; two minutes are usual
 	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 

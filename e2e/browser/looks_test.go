@@ -23,7 +23,6 @@ import (
 func TestLooks(t *testing.T) {
 	inBrowser(t, []browserTest{
 		{"shows items by their kinds", testLooksKinds},
-		{"shows the examples of all kinds", testLooksExamples},
 		{"folds what is tall", testLooksTall},
 		{"runs nothing that is stored in an item of any kind", testLooksHostile},
 		{"can be read and used by everybody", testLooksForAll},
@@ -105,36 +104,6 @@ func testLooksKinds(t *testing.T, b *browser.Browser) {
 	browser.Publish(s, "kinds", "", "application/json", `{"type":"photo","src":"`+s.URL()+`/none.png"}`)
 	tab.Wait(`document.querySelector("#items li .photo a").textContent === location.origin + "/none.png (the photo cannot be loaded)"`)
 	tab.WantQuiet(`status of 404`)
-}
-
-func testLooksExamples(t *testing.T, b *browser.Browser) {
-	s := harness.Start(t)
-	tab := b.Open(t, s.URL()+"/?feed=main")
-	tab.WaitState("live")
-	// Each example is of its kind, has all the fields that must be there and no
-	// others than the kind's, and is shown without a rest.
-	if got := tab.Eval(`(async () => {
-		const [{KINDS}, {show}] = await Promise.all([import("/admin/kindforms.js"), import("/shared/kinds.js")]);
-		const wrong = [];
-		for (const [kind, {label, fields, example}] of Object.entries(KINDS)) {
-			const data = show({data: example});
-			if (!data.classList.contains(kind)) wrong.push(kind + " is shown as " + data.className);
-			if (data.querySelector(".fields") && kind !== "photo") wrong.push(kind + " leaves something away");
-			if (!label || example.type !== kind) wrong.push(kind + " has no label or another type");
-			for (const {name, label, input, required} of fields) {
-				if (!label || !["text", "textarea", "url", "number"].includes(input)) wrong.push(kind + "." + name);
-				if (required && !(name in example)) wrong.push(kind + " needs " + name);
-			}
-			if (show({data: {type: kind}}).classList.contains(kind)) wrong.push(kind + " needs nothing");
-			for (const name of Object.keys(example)) {
-				if (name !== "type" && !fields.some(field => field.name === name)) wrong.push(kind + " does not know " + name);
-			}
-		}
-		return wrong.join("\n");
-	})()`); got != "" {
-		t.Error(got)
-	}
-	tab.WantQuiet()
 }
 
 func testLooksTall(t *testing.T, b *browser.Browser) {
