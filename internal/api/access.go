@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"feedd/internal/problem"
+
 	"github.com/go-chi/chi/v5"
 
 	"feedd/internal/auth"
@@ -61,7 +63,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 				c.principal, ok = s.Auth.Identify(strings.TrimSpace(key))
 			}
 			if !ok {
-				s.writeProblem(w, r, unauthorized.with("the Authorization header has no valid key: it must be Bearer and the key"))
+				s.problems.Write(w, r, problem.Unauthorized.With("the Authorization header has no valid key: it must be Bearer and the key"))
 				return
 			}
 		} else if token := s.sessionToken(r); token != "" {
@@ -98,9 +100,9 @@ func (s *Server) leaseOf(r *http.Request, sel selector.Selection) context.Contex
 // with one, the same whether the feed exists or not.
 func refuse(p auth.Principal, what string) error {
 	if p.Anonymous() {
-		return unauthorized.with("%s needs an Authorization header: Bearer and the key", what)
+		return problem.Unauthorized.With("%s needs an Authorization header: Bearer and the key", what)
 	}
-	return forbidden.with("%s is not allowed with this key", what)
+	return problem.Forbidden.With("%s is not allowed with this key", what)
 }
 
 func needAdmin(r *http.Request, what string) error {
@@ -114,22 +116,22 @@ func needAdmin(r *http.Request, what string) error {
 func (s *Server) selector(r *http.Request) (sel selector.Selection, err error) {
 	text, err := pathParam(r, "feed")
 	if err != nil {
-		return sel, badSelector.because(err)
+		return sel, problem.BadSelector.Because(err)
 	}
 	return s.parseSelector(r, text)
 }
 
 func (s *Server) parseSelector(r *http.Request, text string) (selector.Selection, error) {
 	if n := strings.Count(text, ",") + 1; n > s.MaxSelectorTerms {
-		return selector.Selection{}, badSelector.hit("max_selector_terms").with("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
+		return stream.Selection{}, problem.BadSelector.Hit("max_selector_terms").With("it has %d terms; max_selector_terms allows %d", n, s.MaxSelectorTerms)
 	}
 	sel, err := selector.Parse(text, s.MaxSelectorTerms)
 	if err != nil {
-		return sel, badSelector.because(err)
+		return sel, problem.BadSelector.Because(err)
 	}
 	most := s.MaxAnonymousPatterns
 	if n := len(sel.Patterns()); most > 0 && n > most && principal(r).Anonymous() {
-		return sel, badSelector.hit("max_anonymous_patterns").with("it has %d patterns; max_anonymous_patterns allows %d without a credential", n, most)
+		return sel, problem.BadSelector.Hit("max_anonymous_patterns").With("it has %d patterns; max_anonymous_patterns allows %d without a credential", n, most)
 	}
 	return sel, nil
 }
@@ -167,7 +169,7 @@ func feedName(r *http.Request) (string, error) {
 		err = selector.CheckFeed(name)
 	}
 	if err != nil {
-		return "", badFeed.because(err)
+		return "", problem.BadFeed.Because(err)
 	}
 	return strings.Clone(name), nil // it is kept, and not all that stood beside it
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"feedd/internal/problem"
 )
 
 const (
@@ -64,7 +66,7 @@ func (s *Server) writeAnswer(w http.ResponseWriter, status int, b []byte) error 
 	defer s.unread.Add(-size)
 	if s.unread.Add(size) > max(unreadBytes, size) {
 		w.Header().Del("Content-Length")
-		return tooManyAnswers.with("%d MiB of answers wait for those who asked for them", unreadBytes>>20)
+		return problem.TooManyAnswers.With("%d MiB of answers wait for those who asked for them", unreadBytes>>20)
 	}
 	w.WriteHeader(status)
 	s.output(w).send(b) // who is gone needs no answer, and the connection ends

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/budget"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -68,18 +70,18 @@ func (s *Server) hold(r *http.Request) hold {
 }
 
 // need makes the hold n bytes, if it is less.
-func (h *hold) need(n int64) *problem {
+func (h *hold) need(n int64) *problem.Problem {
 	more := n - h.n
 	if more <= 0 {
 		return nil
 	}
 	if !h.from.Take(netip.Addr{}, more) {
 		if most := h.from.Total(); n > most { // to come back would not help
-			p := tooLarge.hit("max_bodies_bytes")
-			return p.with("it takes %d bytes of memory, of which there may be %d", n, most)
+			p := problem.TooLarge.Hit("max_bodies_bytes")
+			return p.With("it takes %d bytes of memory, of which there may be %d", n, most)
 		}
-		p := tooManyBodies.hit("max_bodies_bytes")
-		return p.with("other publishes have the memory for it")
+		p := problem.TooManyBodies.Hit("max_bodies_bytes")
+		return p.With("other publishes have the memory for it")
 	}
 	h.n = n
 	if more > smallBody && h.bodies.all.Used() > h.bodies.much() {
@@ -89,7 +91,7 @@ func (h *hold) need(n int64) *problem {
 }
 
 // grow returns b with a capacity of size bytes.
-func (h *hold) grow(b []byte, size int) ([]byte, *problem) {
+func (h *hold) grow(b []byte, size int) ([]byte, *problem.Problem) {
 	if size > smallBody {
 		if p := h.need(int64(size)); p != nil {
 			return nil, p
@@ -116,7 +118,7 @@ func (h *hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft,
 }
 
 // whole is need, for a body that has come.
-func (h *hold) whole(n int64) *problem {
+func (h *hold) whole(n int64) *problem.Problem {
 	if h.from == h.bodies.unfinished {
 		h.bodies.unfinished.Leave(netip.Addr{}, h.n)
 		h.from = h.bodies.strangers

@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
+	"feedd/internal/stream"
 )
 
 // chatPage is where the pages have the chat's.
@@ -21,12 +23,12 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badQuery.because(err)
+		return problem.BadQuery.Because(err)
 	}
 	socket, about := wantsWebSocket(r), query.Get("format") == "json"
 	if !socket && !about {
 		if f, err := negotiate(r, query); err != nil || f != formatHTML {
-			return upgradeRequired.with("there is a WebSocket here, and its page for whoever accepts text/html")
+			return problem.UpgradeRequired.With("there is a WebSocket here, and its page for whoever accepts text/html")
 		}
 		return s.pages[chatPage].serve(w, r) // open to all, as the reader's page
 	}
@@ -57,7 +59,7 @@ func (s *Server) grantChat(r *http.Request) *http.Request {
 // was refused, and would take another answer for a proxy's fault.
 func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 	if s.draining() {
-		return &draining
+		return &problem.Draining
 	}
 	feed := s.Forerunner.Chat
 	return s.writeJSON(w, http.StatusOK, struct {
@@ -79,7 +81,7 @@ func (s *Server) postChat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if kind, err := kindOf(r.Header); err == nil && kind.batch {
-		return badType.with("one item is sent at a time")
+		return problem.UnsupportedMediaType.With("one item is sent at a time")
 	}
 	return s.publishTo(w, r, s.Forerunner.Chat, chatEvent, begin)
 }

@@ -40,14 +40,14 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	parked := s.Shards.Stats()
 	over := len(c.open) + parked.Members + s.sockets.number() - s.MaxConnections
 	if n := min(over, parked.Resting); n > 0 {
-		s.metrics.limitHits.WithLabelValues("descriptors").Add(float64(n))
+		s.problems.CountLimit("descriptors", n)
 		s.Shards.CloseResting(n)
 		over -= n
 	}
 	for ; over > 0 && c.idle.Len() > 0; over-- {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
-		s.metrics.limitHits.WithLabelValues("descriptors").Inc()
+		s.problems.CountLimit("descriptors", 1)
 		oldest.Close() // its goroutine notices, and tells us too late
 	}
 }

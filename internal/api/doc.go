@@ -2,6 +2,6 @@
 // one path by which every transport is served. Items and promises are package
 // stream's, bytes are package wire's, and who may do what is package auth's.
 //
-// A handler returns an error; the one table in problem.go turns it into an
+// A handler returns an error; the one table of package problem turns it into an
 // answer of type application/problem+json (RFC 9457).
 package api

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"feedd/internal/problem"
+
 	"github.com/go-chi/chi/v5"
 )
 
@@ -53,7 +55,7 @@ func (s *Server) TooFast(r *http.Request, items, bytes int) (wait int) {
 	if err == nil {
 		return 0
 	}
-	return problemOf(err).RetryAfter
+	return problem.Of(err).RetryAfter
 }
 
 // SetFarewell sets how long a client may take to answer the closing of a

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/clip"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
@@ -76,7 +78,7 @@ func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInf
 	case "newest":
 		key = func(f *stream.FeedInfo) float64 { return float64(f.Newest) }
 	default:
-		return nil, badQuery.with("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
+		return nil, problem.BadQuery.With("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
 	}
 	feeds = slices.Clone(feeds)
 	slices.SortStableFunc(feeds, func(a, b stream.FeedInfo) int {
@@ -116,11 +118,11 @@ func itemOf(r *http.Request) (feed string, id stream.ID, err error) {
 	}
 	text, err := pathParam(r, "id")
 	if err != nil {
-		return "", 0, badQuery.because(err)
+		return "", 0, problem.BadQuery.Because(err)
 	}
 	id, ok := stream.ParseID(text)
 	if !ok {
-		return "", 0, notFound.with("%q is no id", text)
+		return "", 0, problem.NotFound.With("%q is no id", text)
 	}
 	return feed, id, nil
 }
@@ -140,7 +142,7 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if it == nil {
-		return notFound.with("%s has no item %s", feed, id)
+		return problem.NotFound.With("%s has no item %s", feed, id)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -162,7 +164,7 @@ func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !found {
-		return notFound.with("%s has no item %s", feed, id)
+		return problem.NotFound.With("%s has no item %s", feed, id)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -183,7 +185,7 @@ func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed string) error {
 	sel, err := selector.Parse(feed, 1)
 	if err != nil {
-		return badFeed.because(err)
+		return problem.BadFeed.Because(err)
 	}
 	feeds, err := s.Engine.Feeds(r.Context(), sel)
 	if err != nil {
@@ -206,8 +208,8 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
-	if selector.Internal(feed) {
-		return forbidden.with("%s is one of feedd's own feeds", feed)
+	if stream.Internal(feed) {
+		return problem.Forbidden.With("%s is one of feedd's own feeds", feed)
 	}
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
 		return err
@@ -220,7 +222,7 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	}
 	retention, err := s.ParseRetention(body, s.BaseRetention(feed))
 	if err != nil {
-		return badSettings.because(err)
+		return problem.BadSettings.Because(err)
 	}
 	if err := s.Engine.SetRetention(r.Context(), feed, &retention); err != nil {
 		return err
@@ -254,5 +256,5 @@ func settingsType(header string) error {
 	case header == "", err == nil && name == "application/json", err == nil && name == "application/x-www-form-urlencoded":
 		return nil
 	}
-	return badType.with("settings are application/json, not %s", header)
+	return problem.UnsupportedMediaType.With("settings are application/json, not %s", header)
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/clip"
 	"feedd/internal/fanout"
 	"feedd/internal/stream"
@@ -257,14 +259,12 @@ func (s *Server) draining() bool {
 // does so by itself, with its position. Everyone else gets the error. The
 // connection ends as well: those who were refused for want of descriptors must
 // not keep one each.
-func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, sub subscription, p *problem) error {
+func (s *Server) refuseStream(w http.ResponseWriter, r *http.Request, sub subscription, p *problem.Problem) error {
 	w.Header().Set("Connection", "close")
 	if sub.enc.contentType != sse.contentType || !onlySSE(r) {
 		return p
 	}
-	if p.limit != "" {
-		s.metrics.limitHits.WithLabelValues(p.limit).Inc()
-	}
+	s.problems.Count(p)
 	wait := stream.JitteredRetry()
 	var b []byte
 	closing := stream.Closing{Reason: p.Type, Retry: wait}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/clip"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
@@ -60,7 +62,7 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if kind.batch {
-		return badType.with("one item is sent at a time: a form, or a JSON object")
+		return problem.UnsupportedMediaType.With("one item is sent at a time: a form, or a JSON object")
 	}
 	limit, setting := s.largest(r)
 	h := s.hold(r)
@@ -74,7 +76,7 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if d := drafts[0]; !d.JSON || d.Data[0] != '{' {
-		return badRequest.with("an item is a form, or a JSON object")
+		return problem.BadRequest.With("an item is a form, or a JSON object")
 	}
 	if err := s.tooMuch(r, 1, len(body)); err != nil {
 		return err
@@ -105,7 +107,7 @@ func typeOf(item []byte) string {
 func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badQuery.because(err)
+		return problem.BadQuery.Because(err)
 	}
 	sel, err := selector.Parse(s.Forerunner.Feed, 1)
 	if err != nil {
@@ -121,7 +123,7 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	if text := query.Get("since"); text != "" {
 		since, ok := wire.ParseTimestamp(text)
 		if !ok {
-			return badQuery.with("since is a timestamp in milliseconds, not %q", text)
+			return problem.BadQuery.With("since is a timestamp in milliseconds, not %q", text)
 		}
 		// Not as a position: the page may begin with any time, and could not be
 		// told that something is gone.

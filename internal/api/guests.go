@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"sync"
 
-	"feedd/internal/fanout"
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 )
 
@@ -36,9 +36,9 @@ const ownPlaces = 16
 // admit counts a subscriber of a hub in, and charges it for what it selects, or
 // says why it cannot be. Keeps says that a goroutine will keep its request.
 // Whoever is in leaves by guest.left.
-func (s *Server) admit(r *http.Request, hub *stream.Hub, sel selector.Selection, keeps bool) (*guest, *problem) {
+func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, keeps bool) (*guest, *problem.Problem) {
 	if s.draining() {
-		return nil, &draining
+		return nil, &problem.Draining
 	}
 	request := int64(0)
 	if keeps {
@@ -63,17 +63,17 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub, sel selector.Selection,
 }
 
 // tooDear says that there is no room for a selection.
-func (s *Server) tooDear(sel selector.Selection) *problem {
+func (s *Server) tooDear(sel stream.Selection) *problem.Problem {
 	b := s.selections.budget
 	limit := "max_selection_bytes_per_ip"
 	if total := b.Total(); total > 0 && b.Used()+sel.Cost() > total {
 		limit = "max_selection_bytes"
 	}
-	return selectionsFull.hit(limit).with("this one takes %d bytes, more than is left of %s; fewer or shorter terms take less", sel.Cost(), limit)
+	return problem.SelectionsFull.Hit(limit).With("this one takes %d bytes, more than is left of %s; fewer or shorter terms take less", sel.Cost(), limit)
 }
 
 // place counts a subscriber of a hub in.
-func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
+func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem.Problem) {
 	spare := 0
 	if hub == s.Own {
 		spare = ownPlaces
@@ -83,7 +83,7 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	if gs.total >= s.MaxSubscribers+spare {
-		return nil, tooManySubs.hit("max_subscribers").with("%d are connected", gs.total)
+		return nil, problem.TooManySubscribers.Hit("max_subscribers").With("%d are connected", gs.total)
 	}
 	g := gs.byAddr[addr]
 	if g == nil {
@@ -95,7 +95,7 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 		gs.byAddr[addr] = g
 	}
 	if most := s.MaxSubscribersPerIP; most > 0 && addr.IsValid() && g.count >= most+spare {
-		return nil, tooManySubs.hit("max_subscribers_per_ip").with("%d are connected from your address", g.count)
+		return nil, problem.TooManySubscribers.Hit("max_subscribers_per_ip").With("%d are connected from your address", g.count)
 	}
 	g.count++
 	gs.total++
@@ -105,7 +105,7 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem) {
 func (gs *guests) leave(g *guest, end fanout.End) {
 	if end == fanout.EndStalled { // first: whoever finds that one is gone finds that it was cut
 		gs.server.metrics.stalled.Inc()
-		gs.server.metrics.limitHits.WithLabelValues("stall_timeout").Inc()
+		gs.server.problems.CountLimit("stall_timeout", 1)
 	}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 )
 
@@ -73,7 +75,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
 // readyz says whether publishing works.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if s.draining() {
-		return &draining
+		return &problem.Draining
 	}
 	if s.InPlace != nil {
 		// A commit proves nothing for five seconds where its file may be gone.

@@ -10,7 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 )
 
@@ -58,7 +59,7 @@ func newListings() *listings {
 func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badQuery.because(err)
+		return problem.BadQuery.Because(err)
 	}
 	limit, err := number(query, "limit", 1, 10_000, 1000)
 	if err != nil {
@@ -78,7 +79,7 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := listKey{sel.Key(), principal(r).Admin(), query.Get("after"), query.Get("sort"), limit}
 	if key.after != "" && key.sort != "" {
-		return badQuery.with("after does not go with sort: it is a name to go on from")
+		return problem.BadQuery.With("after does not go with sort: it is a name to go on from")
 	}
 	answer, err := s.listing(r, sel, key)
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Server) listing(r *http.Request, sel selector.Selection, key listKey) (
 	select {
 	case turn <- struct{}{}:
 	case <-s.Hub.Draining(): // with many before it, it would keep the server from its end
-		return nil, &draining
+		return nil, &problem.Draining
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -23,7 +23,6 @@ type metrics struct {
 	delivered atomic.Uint64 // shards apart
 	gaps      atomic.Uint64 // shards apart
 	stalled   prometheus.Counter
-	limitHits *prometheus.CounterVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -41,9 +40,6 @@ func newMetrics(s *Server) *metrics {
 		stalled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "feedd_subscribers_cut_total", Help: "Subscribers cut because they took nothing for stall_timeout.",
 		}),
-		limitHits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "feedd_limit_hits_total", Help: "Requests refused, or subscribers cut, by the setting that did it.",
-		}, []string{"limit"}),
 	}
 	usage := func(name, help string, value func(stream.Usage) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
@@ -57,8 +53,8 @@ func newMetrics(s *Server) *metrics {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
-		m.items, m.publishes, m.latency, m.stalled, m.limitHits,
-		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st fanout.Stats) uint64 {
+		m.items, m.publishes, m.latency, m.stalled, s.problems.Metrics(),
+		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st stream.ShardStats) uint64 {
 			return st.Delivered + m.delivered.Load()
 		}),
 		count("feedd_gaps_total", "Gap notices written: readers told that items are gone.", func(st fanout.Stats) uint64 {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"feedd/internal/problem"
 )
 
 // format is what a reader gets.
@@ -46,7 +48,7 @@ func negotiate(r *http.Request, query url.Values) (format, error) {
 				return f.format, nil
 			}
 		}
-		return 0, badQuery.with("format is sse, ndjson or json, not %q", name)
+		return 0, problem.BadQuery.With("format is sse, ndjson or json, not %q", name)
 	}
 	accept := strings.Join(r.Header.Values("Accept"), ",")
 	if strings.TrimSpace(accept) == "" {
@@ -65,7 +67,7 @@ func negotiate(r *http.Request, query url.Values) (format, error) {
 		}
 	}
 	if !found {
-		return 0, notAcceptable.with("there are text/event-stream, application/x-ndjson, application/json and text/html")
+		return 0, problem.NotAcceptable.With("there are text/event-stream, application/x-ndjson, application/json and text/html")
 	}
 	return best, nil
 }

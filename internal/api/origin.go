@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"feedd/internal/problem"
 )
 
 // What is here is against pages of others in a browser: they reach a server on
@@ -30,7 +32,7 @@ func (s *Server) checkHost(next http.Handler) http.Handler {
 	allowed := nameSet(s.Hosts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostName(r.Host); host != "" && !allowed[host] && !isProbe(r) {
-			s.writeProblem(w, r, misdirected.with("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
+			s.problems.Write(w, r, problem.Misdirected.With("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -45,7 +47,7 @@ func isProbe(r *http.Request) bool {
 // checkOrigin refuses what pages of other origins would change.
 func (s *Server) checkOrigin(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	guard.SetDenyHandler(s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		return otherOrigin(r, r.Header.Get("Origin"))
 	}))
 	guarded := guard.Handler(next)
@@ -91,9 +93,9 @@ func (s *Server) ownPage(r *http.Request, origin string) bool {
 }
 
 // otherOrigin says of whom a request is, and what to set where that is wrong.
-func otherOrigin(r *http.Request, origin string) *problem {
+func otherOrigin(r *http.Request, origin string) *problem.Problem {
 	if origin == "" {
-		return crossOrigin.with("the request comes from a page of another site")
+		return problem.CrossOrigin.With("the request comes from a page of another site")
 	}
-	return crossOrigin.with("the request comes from a page of %q, and was sent to %q; if the page is of this server, behind a proxy, add its name to the setting hosts", origin, r.Host)
+	return problem.CrossOrigin.With("the request comes from a page of %q, and was sent to %q; if the page is of this server, behind a proxy, add its name to the setting hosts", origin, r.Host)
 }

@@ -6,7 +6,8 @@ import (
 	"net/url"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -38,10 +39,10 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 	if v := query.Get("before"); v != "" {
 		var ok bool
 		if before, ok = stream.ParseID(v); !ok {
-			return badQuery.with("before is an id, not %q", v)
+			return problem.BadQuery.With("before is an id, not %q", v)
 		}
 		if wait > 0 {
-			return badQuery.with("wait does not go with before: there is nothing to wait for")
+			return problem.BadQuery.With("wait does not go with before: there is nothing to wait for")
 		}
 	}
 	if before == 0 && (given || wait > 0) {

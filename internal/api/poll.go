@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"feedd/internal/fanout"
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -69,7 +69,7 @@ func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page 
 	var g *guest
 	var waiter *stream.Waiter
 	if p.wait > 0 {
-		var refused *problem
+		var refused *problem.Problem
 		if g, refused = s.admit(r, p.hub, p.sel, !parks); refused != nil {
 			return page, false, refused
 		}

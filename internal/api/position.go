@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"feedd/internal/problem"
 )
 
 // idParameters are the names under which a query has what the header
@@ -52,7 +54,7 @@ func misspelt(r *http.Request, query url.Values, by string, names []string) erro
 	if found == "" {
 		return nil
 	}
-	return badQuery.with("%q says nothing here: where to begin is said by %s", found, by)
+	return problem.BadQuery.With("%q says nothing here: where to begin is said by %s", found, by)
 }
 
 // plainName is made once: a long poll is parsed for each answer.

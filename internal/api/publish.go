@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -90,7 +91,7 @@ func (s *Server) publishTo(w http.ResponseWriter, r *http.Request, feed, event s
 	}
 	drafts, err := h.parse(&kind, body, s.batchItems(r))
 	if syntax := new(wire.SyntaxError); kind.text && errors.As(err, &syntax) {
-		return badText.at(syntax)
+		return problem.BadText.At(syntax)
 	} else if err != nil {
 		return err
 	}
@@ -129,13 +130,13 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 		h.until(u.Done)
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // that ended the wait, not the commit
-		err = outcome.with("the commit takes longer than %s", commitTimeout)
+		err = problem.OutcomeUnknown.With("the commit takes longer than %s", commitTimeout)
 	}
 	if err != nil {
-		switch p := problemOf(err); {
-		case p.Type == storeFull.Type && b.Size() > largeBatch:
+		switch p := problem.Of(err); {
+		case p.Type == problem.StoreFull.Type && b.Size() > largeBatch:
 			s.ready.doubt() // it may have been refused alone
-		case p.Status >= 500 && p.Type != tooManyFeeds.Type:
+		case p.Status >= 500 && p.Type != problem.TooManyFeeds.Type:
 			s.ready.learn(err) // a disk may have room for a probe and for no item
 		}
 		return receipt, err
@@ -157,7 +158,7 @@ func (s *Server) mayPublish(r *http.Request, feed string) error {
 		return refuse(principal(r), "publishing to "+feed)
 	}
 	if s.draining() {
-		return &draining
+		return &problem.Draining
 	}
 	return nil
 }
@@ -172,34 +173,34 @@ type params struct {
 func publishParams(r *http.Request) (p params, err error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return p, badQuery.because(err)
+		return p, problem.BadQuery.Because(err)
 	}
 	for name, values := range query {
 		if name != "event" && name != "ttl" {
-			return p, badQuery.with("%q is no parameter of a publish: there are event and ttl", name)
+			return p, problem.BadQuery.With("%q is no parameter of a publish: there are event and ttl", name)
 		}
 		if len(values) > 1 {
-			return p, badQuery.with("%s is given %d times", name, len(values))
+			return p, problem.BadQuery.With("%s is given %d times", name, len(values))
 		}
 	}
 	if query.Has("event") {
 		p.event = strings.Clone(query.Get("event")) // it is kept, and not all that stood beside it
-		if err := selector.CheckEvent(p.event); err != nil {
-			return p, badQuery.because(err)
+		if err := stream.CheckEvent(p.event); err != nil {
+			return p, problem.BadQuery.Because(err)
 		}
 	}
 	if query.Has("ttl") {
 		if p.ttl, err = wire.ParseTTL(query.Get("ttl")); err != nil {
-			return p, badQuery.with("ttl: %s", err)
+			return p, problem.BadQuery.With("ttl: %s", err)
 		}
 	}
 	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 0 {
 		p.key = keys[0]
 		if len(keys) > 1 {
-			return p, badKey.with("there are %d of them", len(keys))
+			return p, problem.BadIdempotencyKey.With("there are %d of them", len(keys))
 		}
 		if err := stream.CheckKey(p.key); err != nil {
-			return p, badKey.because(err)
+			return p, problem.BadIdempotencyKey.Because(err)
 		}
 	}
 	return p, nil
@@ -210,7 +211,7 @@ func publishParams(r *http.Request) (p params, err error) {
 func kindOf(h http.Header) (bodyKind, error) {
 	for _, enc := range h.Values("Content-Encoding") {
 		if enc != "" && !strings.EqualFold(enc, "identity") {
-			return bodyKind{}, badType.with("content encoding %q is not supported", enc)
+			return bodyKind{}, problem.UnsupportedMediaType.With("content encoding %q is not supported", enc)
 		}
 	}
 	header := h.Get("Content-Type")
@@ -222,17 +223,17 @@ func kindOf(h http.Header) (bodyKind, error) {
 	}
 	name, attrs, err := mime.ParseMediaType(header)
 	if err != nil {
-		return bodyKind{}, badType.with("content type %q: %s", header, err)
+		return bodyKind{}, problem.UnsupportedMediaType.With("content type %q: %s", header, err)
 	}
 	kind, ok := bodyKinds[name]
 	if !ok {
-		return bodyKind{}, badType.with("%q is none of %s", name, strings.Join(typeNames(), ", "))
+		return bodyKind{}, problem.UnsupportedMediaType.With("%q is none of %s", name, strings.Join(typeNames(), ", "))
 	}
 	switch charset := strings.ToLower(attrs["charset"]); charset {
 	case "", "utf-8", "utf8", "us-ascii":
 		return kind, nil
 	default:
-		return bodyKind{}, badType.with("the character set must be UTF-8, not %s", charset)
+		return bodyKind{}, problem.UnsupportedMediaType.With("the character set must be UTF-8, not %s", charset)
 	}
 }
 
@@ -264,7 +265,7 @@ func (s *Server) checkSizes(r *http.Request, drafts []stream.Draft) error {
 	most, setting := s.largest(r)
 	for i := range drafts {
 		if n := int64(len(drafts[i].Data)); n > most {
-			return tooLarge.hit(setting).with("item %d has %d bytes, more than %s allows: %d", i+1, n, setting, most)
+			return problem.TooLarge.Hit(setting).With("item %d has %d bytes, more than %s allows: %d", i+1, n, setting, most)
 		}
 	}
 	return nil
@@ -273,8 +274,8 @@ func (s *Server) checkSizes(r *http.Request, drafts []stream.Draft) error {
 // mayBatch says why whoever sent the request must not publish a batch.
 func (s *Server) mayBatch(r *http.Request, feed string) error {
 	if p := principal(r); p.Anonymous() && s.MaxAnonymousBatchItems <= 1 {
-		p := unauthorized.hit("max_anonymous_batch_items")
-		return p.with("publishing more than one item at a time to %s needs an Authorization header: Bearer and the key", feed)
+		p := problem.Unauthorized.Hit("max_anonymous_batch_items")
+		return p.With("publishing more than one item at a time to %s needs an Authorization header: Bearer and the key", feed)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/clip"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
@@ -17,7 +19,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badQuery.because(err)
+		return problem.BadQuery.Because(err)
 	}
 	socket := wantsWebSocket(r)
 	f, err := negotiate(r, query)
@@ -78,7 +80,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 		if r.Context().Err() == nil { // else it went before it could begin
 			s.Log.Warn("stream refused", "selector", clip.Text(sel.String()), "err", err)
 		}
-		return s.refuseStream(w, r, sub, problemOf(err))
+		return s.refuseStream(w, r, sub, problem.Of(err))
 	}
 	return nil
 }
@@ -99,7 +101,7 @@ func (s *Server) hubOf(sel selector.Selection) (*stream.Hub, error) {
 	case len(terms):
 		return s.Own, nil
 	}
-	return nil, badSelector.with("feeds whose names begin with _ are read apart from others")
+	return nil, problem.BadSelector.With("feeds whose names begin with _ are read apart from others")
 }
 
 // sseOf says what the events of an SSE stream look like.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"feedd/internal/problem"
 )
 
 const (
@@ -52,12 +54,12 @@ func (p *pace) deadline(now time.Time, got int) (time.Time, bool) {
 // setting ("" for a fixed one): a body that says to be larger is refused
 // without being read, and so is one for which there is no memory.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit int64, setting string) ([]byte, error) {
-	large := func() *problem {
+	large := func() *problem.Problem {
 		if setting == "" {
-			return tooLarge.with("the limit is %d bytes", limit)
+			return problem.TooLarge.With("the limit is %d bytes", limit)
 		}
-		hit := tooLarge.hit(setting)
-		return hit.with("%s allows %d bytes", setting, limit)
+		hit := problem.TooLarge.Hit(setting)
+		return hit.With("%s allows %d bytes", setting, limit)
 	}
 	if r.ContentLength > limit {
 		return nil, large()
@@ -104,7 +106,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, s.tooSlow()
 		default:
-			return nil, badRequest.with("the body broke off: %s", err)
+			return nil, problem.BadRequest.With("the body broke off: %s", err)
 		}
 	}
 }
@@ -112,16 +114,16 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 // passOver reads what is left of a body for which there is no memory: most
 // clients look for an answer only when they have sent everything. It returns
 // why.
-func passOver(w http.ResponseWriter, r *http.Request, h *hold, limit int64, why *problem) error {
+func passOver(w http.ResponseWriter, r *http.Request, h *hold, limit int64, why *problem.Problem) error {
 	h.shrink(0)
 	if r.Header.Get("Expect") == "" { // else the client waits for the answer
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody))
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(problem.RefusedBody))
 		io.CopyN(io.Discard, r.Body, limit)
 	}
 	return why
 }
 
-func (s *Server) tooSlow() *problem {
-	p := timeout.hit("body_timeout")
-	return p.with("it may pause for %s, and must come with %d KiB/s after a minute", s.BodyTimeout, bodyRate>>10)
+func (s *Server) tooSlow() *problem.Problem {
+	p := problem.Timeout.Hit("body_timeout")
+	return p.With("it may pause for %s, and must come with %d KiB/s after a minute", s.BodyTimeout, bodyRate>>10)
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	"feedd/internal/problem"
+
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 )
@@ -12,45 +14,45 @@ import (
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(s.recoverPanic, middleware.GetHead, s.identify)
-	r.NotFound(s.handle(func(w http.ResponseWriter, r *http.Request) error { return &notFound }))
-	r.MethodNotAllowed(s.handle(func(w http.ResponseWriter, req *http.Request) error { return s.otherMethod(w, req, r) }))
+	r.NotFound(s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error { return &problem.NotFound }))
+	r.MethodNotAllowed(s.problems.Handle(func(w http.ResponseWriter, req *http.Request) error { return s.otherMethod(w, req, r) }))
 
 	// What follows takes a path away from a page of the same name.
 	for path, page := range s.pages {
-		r.Get(path, s.handle(page.serve))
+		r.Get(path, s.problems.Handle(page.serve))
 	}
 
-	r.Get("/feeds", s.handle(s.lingers(s.listFeeds)))
-	r.Post("/feeds/{feed}", s.handle(s.publish))
-	r.Get("/feeds/{feed}", s.handle(s.read))
-	r.Delete("/feeds/{feed}", s.handle(s.purge))
-	r.Get("/feeds/{feed}/items/{id}", s.handle(s.lingers(s.getItem)))
-	r.Delete("/feeds/{feed}/items/{id}", s.handle(s.lingers(s.deleteItem)))
-	r.Get("/feeds/{feed}/settings", s.handle(s.lingers(s.getSettings)))
-	r.Put("/feeds/{feed}/settings", s.handle(s.lingers(s.putSettings)))
-	r.Delete("/feeds/{feed}/settings", s.handle(s.lingers(s.deleteSettings)))
+	r.Get("/feeds", s.problems.Handle(s.lingers(s.listFeeds)))
+	r.Post("/feeds/{feed}", s.problems.Handle(s.publish))
+	r.Get("/feeds/{feed}", s.problems.Handle(s.read))
+	r.Delete("/feeds/{feed}", s.problems.Handle(s.purge))
+	r.Get("/feeds/{feed}/items/{id}", s.problems.Handle(s.lingers(s.getItem)))
+	r.Delete("/feeds/{feed}/items/{id}", s.problems.Handle(s.lingers(s.deleteItem)))
+	r.Get("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.getSettings)))
+	r.Put("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.putSettings)))
+	r.Delete("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.deleteSettings)))
 
 	if s.Forerunner.Feed != "" {
-		r.Post("/send_feed_item", s.handle(s.sendFeedItem))
-		r.Get("/real_time_feed", s.handle(s.realTimeFeed))
+		r.Post("/send_feed_item", s.problems.Handle(s.sendFeedItem))
+		r.Get("/real_time_feed", s.problems.Handle(s.realTimeFeed))
 	}
 	if s.Forerunner.Chat != "" {
-		r.Get("/chat", s.handle(s.chat))
-		r.Post("/chat", s.handle(s.postChat))
+		r.Get("/chat", s.problems.Handle(s.chat))
+		r.Post("/chat", s.problems.Handle(s.postChat))
 	}
 
-	r.Post("/session", s.handle(s.signIn))
-	r.Get("/session", s.handle(s.getSession))
-	r.Delete("/session", s.handle(s.signOut))
-	r.Post("/tickets", s.handle(s.newTicket))
+	r.Post("/session", s.problems.Handle(s.signIn))
+	r.Get("/session", s.problems.Handle(s.getSession))
+	r.Delete("/session", s.problems.Handle(s.signOut))
+	r.Post("/tickets", s.problems.Handle(s.newTicket))
 
-	r.Get("/subscribers", s.handle(s.listSubscribers))
-	r.Delete("/subscribers/{id}", s.handle(s.cutSubscriber))
-	r.Get("/config", s.handle(s.getConfig))
+	r.Get("/subscribers", s.problems.Handle(s.listSubscribers))
+	r.Delete("/subscribers/{id}", s.problems.Handle(s.cutSubscriber))
+	r.Get("/config", s.problems.Handle(s.getConfig))
 
-	r.Get("/healthz", s.handle(s.healthz))
-	r.Get("/readyz", s.handle(s.readyz))
-	r.Get("/metrics", s.handle(s.serveMetrics))
+	r.Get("/healthz", s.problems.Handle(s.healthz))
+	r.Get("/readyz", s.problems.Handle(s.readyz))
+	r.Get("/metrics", s.problems.Handle(s.serveMetrics))
 
 	return r
 }
@@ -77,15 +79,13 @@ func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.
 		}
 	}
 	if len(allowed) == 0 {
-		return &notFound
+		return &problem.NotFound
 	}
 	if r.Method != http.MethodOptions {
-		p := notAllowed
-		p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
-		return &p
+		return problem.MethodNotAllowed.Allow(strings.Join(allowed, ", "))
 	}
 	if s.draining() {
-		return &draining
+		return &problem.Draining
 	}
 	w.Header().Set("Allow", strings.Join(append(allowed, r.Method), ", "))
 	w.WriteHeader(http.StatusNoContent)

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/problem"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"feedd/internal/auth"
@@ -113,12 +115,12 @@ type Options struct {
 // Server answers feedd's HTTP requests.
 type Server struct {
 	Options
-	pages   map[string]page
-	names   map[string]bool // Options.Names
-	metrics *metrics
-	ready   readiness
-	warned  warned
-	handler http.Handler
+	pages    map[string]page
+	names    map[string]bool // Options.Names
+	metrics  *metrics
+	ready    readiness
+	problems *problem.Reporter
+	handler  http.Handler
 
 	guests      guests
 	selections  selections
@@ -140,6 +142,7 @@ type Server struct {
 func New(opts Options) (*Server, error) {
 	s := &Server{Options: opts, names: nameSet(opts.Names), farewell: farewellTimeout, rateOver: rateOver, ready: readiness{lasts: readyFor}}
 	s.guests.server = s
+	s.problems = problem.NewReporter(opts.Log)
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
@@ -175,15 +178,6 @@ func (s *Server) LocalHandler() http.Handler {
 	}))
 }
 
-// handle makes an http.HandlerFunc of a handler that returns its error.
-func (s *Server) handle(fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := fn(w, r); err != nil {
-			s.writeProblem(w, r, err)
-		}
-	}
-}
-
 // secure sets the headers that every answer has.
 func (s *Server) secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +188,7 @@ func (s *Server) secure(next http.Handler) http.Handler {
 		if r.ContentLength != 0 {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
 				h.Set("Connection", "close") // or the server would wait for the body
-				s.writeProblem(w, r, badRequest.with("a %s has no body here", r.Method))
+				s.problems.Write(w, r, problem.BadRequest.With("a %s has no body here", r.Method))
 				return
 			}
 			// Nobody waits for a body for ever, also where nobody reads it.
@@ -217,7 +211,7 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 				panic(v)
 			}
 			s.Log.Error("panic", "method", clip.Text(r.Method), "path", clip.Text(r.URL.Path), "value", clip.Text(fmt.Sprint(v)), "stack", string(debug.Stack()))
-			s.writeProblem(w, r, &internal)
+			s.problems.Write(w, r, &problem.Internal)
 		}()
 		next.ServeHTTP(w, r)
 	})

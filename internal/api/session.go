@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/auth"
 )
 
@@ -28,7 +30,7 @@ type sessionState struct {
 // signIn answers POST /session: {"key":"..."} or {"ticket":"..."}.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return badType.with("a sign-in is application/json")
+		return problem.UnsupportedMediaType.With("a sign-in is application/json")
 	}
 	h := s.hold(r)
 	defer h.give()
@@ -38,21 +40,21 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	var with struct{ Key, Ticket string }
 	if err := json.Unmarshal(body, &with); err != nil {
-		return badJSON.because(err)
+		return problem.BadJSON.Because(err)
 	}
 	switch {
 	case (with.Key == "") == (with.Ticket == ""):
-		return badRequest.with("a sign-in has a key or a ticket")
+		return problem.BadRequest.With("a sign-in has a key or a ticket")
 	case with.Key != "":
 		if p, ok := s.Auth.Identify(with.Key); !ok || !p.Admin() {
-			return unauthorized.with("this is not the key")
+			return problem.Unauthorized.With("this is not the key")
 		}
 	case !s.Sessions.Redeem(with.Ticket):
-		return unauthorized.with("the ticket was used, or is older than ten minutes")
+		return problem.Unauthorized.With("the ticket was used, or is older than ten minutes")
 	}
 	token, end, err := s.Sessions.Begin(callerOf(r).sessions)
 	if errors.Is(err, auth.ErrKeyChanged) {
-		return unauthorized.because(err)
+		return problem.Unauthorized.Because(err)
 	}
 	if err != nil {
 		s.Log.Warn("a session is not stored, and ends with the process", "err", err)
@@ -101,7 +103,7 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 	}
 	ticket, end, err := s.Sessions.Ticket(callerOf(r).sessions)
 	if err != nil {
-		return unauthorized.because(err)
+		return problem.Unauthorized.Because(err)
 	}
 	return s.writeJSON(w, http.StatusCreated, struct {
 		Ticket  string    `json:"ticket"`

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"time"
 	"unicode/utf8"
+
+	"feedd/internal/problem"
 
 	"github.com/coder/websocket"
 
@@ -41,12 +42,12 @@ func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, m
 	h := s.hold(r)
 	defer h.give()
 	kind, b, err := s.readMessage(o, &h, most)
-	refused := new(problem)
+	refused := new(problem.Problem)
 	if errors.As(err, &refused) {
 		// Whether a stranger may publish is known when the message is whole. Who
 		// has a key keeps its connection, and the answer has no ref: that of the
 		// message was not read.
-		s.countHit(refused)
+		s.problems.Count(refused)
 		if principal(r).Anonymous() {
 			return farewell{websocket.StatusTryAgainLater, "too many long messages without a credential"}, false
 		}
@@ -88,14 +89,14 @@ func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageTyp
 		return 0, nil, err
 	}
 	in := &slowReader{from: message, conn: o.raw, pace: pace{pause: s.BodyTimeout}, late: func() {
-		s.countHit(s.tooSlow())
+		s.problems.Count(s.tooSlow())
 		o.raw.cut()
 	}}
 	defer in.stop()
 	b := make([]byte, 0, leastRead)
 	for {
 		if len(b) == cap(b) {
-			var p *problem
+			var p *problem.Problem
 			if b, p = h.grow(b, min(2*cap(b), most+leastRead)); p != nil {
 				if h.from == h.bodies.all {
 					_, err = io.Copy(io.Discard, in)
@@ -162,17 +163,13 @@ func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector
 	if err == nil {
 		return wire.AppendAnswer(nil, f.Ref, id)
 	}
-	p := problemOf(err)
-	s.countHit(p)
+	p := problem.Of(err)
+	s.problems.Count(p)
 	return refusal(f.Ref, p)
 }
 
-func refusal(ref string, p *problem) []byte {
-	text, err := json.Marshal(p)
-	if err != nil {
-		text = []byte(`{"type":"internal"}`)
-	}
-	return wire.AppendRefusal(nil, ref, text)
+func refusal(ref string, p *problem.Problem) []byte {
+	return wire.AppendRefusal(nil, ref, p.JSON())
 }
 
 func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *hold) (f wire.ClientFrame, id stream.ID, err error) {
@@ -183,14 +180,14 @@ func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel selector.Sel
 	}
 	if f, err = wire.ParseClientFrame(b); err != nil {
 		if syntax := new(wire.SyntaxError); errors.As(err, &syntax) {
-			return f, 0, badFrame.at(syntax)
+			return f, 0, problem.BadFrame.At(syntax)
 		}
-		return f, 0, badFrame.because(err)
+		return f, 0, problem.BadFrame.Because(err)
 	}
 	if f.Feed == "" {
 		names, plain := sel.Names()
 		if !plain || len(names) != 1 {
-			return f, 0, badFrame.with("the frame names no feed, and the selector %s is not one feed", sel)
+			return f, 0, problem.BadFrame.With("the frame names no feed, and the selector %s is not one feed", sel)
 		}
 		f.Feed = names[0]
 	}

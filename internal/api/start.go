@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"feedd/internal/selector"
+	"feedd/internal/problem"
+
 	"feedd/internal/stream"
 	"feedd/internal/units"
 )
@@ -34,7 +35,7 @@ func startOf(r *http.Request, query url.Values, maxLast int) (start stream.Start
 	if last := query.Get("last"); last != "" {
 		n, err := strconv.Atoi(last)
 		if err != nil || n < 0 || n > maxLast {
-			return start, false, badQuery.with("last is a number from 0 to %d, not %q", maxLast, last)
+			return start, false, problem.BadQuery.With("last is a number from 0 to %d, not %q", maxLast, last)
 		}
 		return stream.StartLast(n), true, nil
 	}
@@ -75,7 +76,7 @@ func parseSince(s string, now time.Time) (stream.Start, error) {
 	if d, err := units.ParseDuration(s); err == nil {
 		return stream.StartSince(now.Add(-time.Duration(d))), nil
 	}
-	return stream.Start{}, badQuery.with("since is an id, a time such as 2026-11-22T06:13:20Z, a duration such as 10m, all or now, not %q", s)
+	return stream.Start{}, problem.BadQuery.With("since is an id, a time such as 2026-11-22T06:13:20Z, a duration such as 10m, all or now, not %q", s)
 }
 
 // eventsOf returns the event names to pass; none: all.
@@ -86,13 +87,13 @@ func (s *Server) eventsOf(query url.Values) ([]string, error) {
 		n += strings.Count(v, ",") + 1
 	}
 	if most := s.MaxEventNames; most > 0 && n > most {
-		return nil, badQuery.hit("max_event_names").with("event names %d events; max_event_names allows %d", n, most)
+		return nil, problem.BadQuery.Hit("max_event_names").With("event names %d events; max_event_names allows %d", n, most)
 	}
 	for _, v := range query["event"] {
 		for name := range strings.SplitSeq(v, ",") {
 			if name != "message" {
-				if err := selector.CheckEvent(name); err != nil {
-					return nil, badQuery.because(err)
+				if err := stream.CheckEvent(name); err != nil {
+					return nil, problem.BadQuery.Because(err)
 				}
 			}
 			names = append(names, name)
@@ -107,9 +108,9 @@ func duration(query url.Values, name string, most time.Duration) (time.Duration,
 	if v == "" {
 		return 0, nil
 	}
-	d, err := units.ParseDuration(v)
-	if err != nil || time.Duration(d) > most {
-		return 0, badQuery.with("%s is a duration of at most %s, not %q", name, most, v)
+	d, err := wire.ParseDuration(v)
+	if err != nil || d < 0 || d > most {
+		return 0, problem.BadQuery.With("%s is a duration of at most %s, not %q", name, most, v)
 	}
 	return time.Duration(d), nil
 }
@@ -122,7 +123,7 @@ func number(query url.Values, name string, least, most, otherwise int) (int, err
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < least || n > most {
-		return 0, badQuery.with("%s is a number from %d to %d, not %q", name, least, most, v)
+		return 0, problem.BadQuery.With("%s is a number from %d to %d, not %q", name, least, most, v)
 	}
 	return n, nil
 }
@@ -137,6 +138,6 @@ func flag(query url.Values, name string) (bool, error) {
 	case "false", "0":
 		return false, nil
 	default:
-		return false, badQuery.with("%s is true or false, not %q", name, v)
+		return false, problem.BadQuery.With("%s is true or false, not %q", name, v)
 	}
 }

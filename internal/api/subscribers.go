@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/problem"
+
 	"feedd/internal/clip"
 	"feedd/internal/fanout"
 	"feedd/internal/stream"
@@ -42,7 +44,7 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badQuery.because(err)
+		return problem.BadQuery.Because(err)
 	}
 	limit, err := number(query, "limit", 1, 1000, 100)
 	if err != nil {
@@ -92,10 +94,10 @@ func (s *Server) cutSubscriber(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, err := pathParam(r, "id")
 	if err != nil {
-		return badRequest.because(err)
+		return problem.BadRequest.Because(err)
 	}
 	if !s.Shards.Cut(id) && !s.looped.cut(id) {
-		return notFound.with("there is no subscriber %q any more", id)
+		return problem.NotFound.With("there is no subscriber %q any more", id)
 	}
 	s.Log.Info("subscriber cut", "id", clip.Text(id))
 	w.WriteHeader(http.StatusNoContent)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/problem"
+
 	"golang.org/x/time/rate"
 )
 
@@ -95,8 +97,8 @@ func (s *Server) tooMuch(r *http.Request, items, bytes int) error {
 		{"max_anonymous_bytes", a.bytes, bytes, fmt.Sprintf("%d bytes", s.MaxAnonymousBytes)},
 	} {
 		if c.limiter != nil && c.n > c.limiter.Burst() {
-			p := tooLarge.hit(c.setting)
-			return p.with("%s allows %s a second, and %d at once, without a credential", c.setting, c.aSecond, c.limiter.Burst())
+			p := problem.TooLarge.Hit(c.setting)
+			return p.With("%s allows %s a second, and %d at once, without a credential", c.setting, c.aSecond, c.limiter.Burst())
 		}
 		if wait := short(c.limiter, now, c.n); wait > 0 {
 			return throttled(c.setting, wait, c.aSecond)
@@ -128,8 +130,8 @@ func lacks(l *rate.Limiter, now time.Time, n int) time.Duration {
 	return wait
 }
 
-func throttled(setting string, wait time.Duration, aSecond string) *problem {
-	p := tooManyPublishes.hit(setting).with("%s a second from one address are allowed without a credential", aSecond)
+func throttled(setting string, wait time.Duration, aSecond string) *problem.Problem {
+	p := problem.TooManyPublishes.Hit(setting).With("%s a second from one address are allowed without a credential", aSecond)
 	p.RetryAfter = int(math.Ceil(wait.Seconds()))
 	return p
 }

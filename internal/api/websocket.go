@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/problem"
+
 	"github.com/coder/websocket"
 
 	"feedd/internal/fanout"
@@ -167,7 +169,7 @@ func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *takenConn
 	if u.status == 0 { // the connection is taken over, or broken
 		return nil, nil, http.ErrAbortHandler
 	}
-	return nil, nil, badRequest.with("this is no handshake of WebSocket: %s", err)
+	return nil, nil, problem.BadRequest.With("this is no handshake of WebSocket: %s", err)
 }
 
 // upgrade keeps back the library's own error page, and keeps the connection
