@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"feedd/internal/budget"
@@ -63,7 +64,7 @@ type hold struct {
 
 // hold returns the hold of a body that whoever sent the request sends.
 func (s *Server) hold(r *http.Request) hold {
-	if principal(r).Anonymous() {
+	if access.Principal(r).Anonymous() {
 		return hold{bodies: s.bodies, from: s.bodies.unfinished}
 	}
 	return hold{bodies: s.bodies, from: s.bodies.all}

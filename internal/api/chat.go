@@ -5,9 +5,9 @@ import (
 	"net/url"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
-
-	"feedd/internal/stream"
+	"feedd/internal/selector"
 )
 
 // chatPage is where the pages have the chat's.
@@ -36,7 +36,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if sel, err = s.readable(r, sel); err != nil {
+	if sel, err = s.gate.Readable(r, sel); err != nil {
 		return err
 	}
 	r = s.grantChat(r)
@@ -49,7 +49,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 // grantChat lets anybody publish to the chat, where it is open.
 func (s *Server) grantChat(r *http.Request) *http.Request {
 	if s.Forerunner.ChatOpen {
-		return grant(r, s.Forerunner.Chat)
+		return access.Grant(r, s.Forerunner.Chat)
 	}
 	return r
 }
@@ -68,7 +68,7 @@ func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 		MayPublish  bool   `json:"may_publish"`
 		// Head is the newest position: what is above it is said later.
 		Head string `json:"head"`
-	}{feed, s.Hub.Readers([]string{feed})[0], s.allowed(r, feed), s.Hub.Head().String()})
+	}{feed, s.Hub.Readers([]string{feed})[0], s.gate.MayPublish(r, feed), s.Hub.Head().String()})
 }
 
 // postChat answers POST /chat: what is published by frames, for clients whose

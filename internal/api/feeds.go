@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"feedd/internal/clip"
@@ -92,11 +93,11 @@ func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInf
 
 // purge answers DELETE /feeds/{feed}.
 func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
-	feed, err := feedName(r)
+	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
 	}
-	if err := needAdmin(r, "purging "+feed); err != nil {
+	if err := access.NeedAdmin(r, "purging "+feed); err != nil {
 		return err
 	}
 	// A purge that was begun is finished, whoever still waits for it.
@@ -113,10 +114,10 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 
 // itemOf returns the feed and id that the path names.
 func itemOf(r *http.Request) (feed string, id stream.ID, err error) {
-	if feed, err = feedName(r); err != nil {
+	if feed, err = access.FeedName(r); err != nil {
 		return "", 0, err
 	}
-	text, err := pathParam(r, "id")
+	text, err := access.PathParam(r, "id")
 	if err != nil {
 		return "", 0, problem.BadQuery.Because(err)
 	}
@@ -134,8 +135,8 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p := principal(r); !s.Auth.MayRead(p, feed) {
-		return refuse(p, "reading "+feed)
+	if err := s.gate.MayRead(r, feed); err != nil {
+		return err
 	}
 	it, err := s.Hub.Item(r.Context(), feed, id)
 	if err != nil {
@@ -156,7 +157,7 @@ func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := needAdmin(r, "deleting from "+feed); err != nil {
+	if err := access.NeedAdmin(r, "deleting from "+feed); err != nil {
 		return err
 	}
 	found, err := s.Engine.Delete(r.Context(), feed, id)
@@ -172,11 +173,11 @@ func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
 
 // getSettings answers GET /feeds/{feed}/settings: what is in force.
 func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
-	feed, err := feedName(r)
+	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
 	}
-	if err := needAdmin(r, "reading the settings of "+feed); err != nil {
+	if err := access.NeedAdmin(r, "reading the settings of "+feed); err != nil {
 		return err
 	}
 	return s.writeSettings(w, r, feed)
@@ -201,14 +202,14 @@ func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed stri
 // putSettings answers PUT /feeds/{feed}/settings: what the body leaves out
 // comes from the configuration.
 func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
-	feed, err := feedName(r)
+	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
 	}
-	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
+	if err := access.NeedAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
-	if stream.Internal(feed) {
+	if selector.Internal(feed) {
 		return problem.Forbidden.With("%s is one of feedd's own feeds", feed)
 	}
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
@@ -234,11 +235,11 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 // deleteSettings answers DELETE /feeds/{feed}/settings: the configuration
 // holds again.
 func (s *Server) deleteSettings(w http.ResponseWriter, r *http.Request) error {
-	feed, err := feedName(r)
+	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
 	}
-	if err := needAdmin(r, "changing the settings of "+feed); err != nil {
+	if err := access.NeedAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
 	if err := s.Engine.SetRetention(r.Context(), feed, nil); err != nil {

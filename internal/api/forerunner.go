@@ -1,12 +1,12 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"feedd/internal/clip"
@@ -33,23 +33,11 @@ const (
 	forerunnerItems = 1000
 )
 
-type grantKey struct{}
-
-// grant lets whoever sent the request publish to one feed more.
-func grant(r *http.Request, feed string) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), grantKey{}, feed))
-}
-
-func granted(r *http.Request, feed string) bool {
-	one, ok := r.Context().Value(grantKey{}).(string)
-	return ok && one == feed
-}
-
 // sendFeedItem answers POST /send_feed_item: a form, or JSON, becomes an item.
 func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 	begin := time.Now()
 	if s.Forerunner.FeedOpen {
-		r = grant(r, s.Forerunner.Feed)
+		r = access.Grant(r, s.Forerunner.Feed)
 	}
 	if err := s.mayPublish(r, s.Forerunner.Feed); err != nil {
 		return err
@@ -113,7 +101,7 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if sel, err = s.readable(r, sel); err != nil {
+	if sel, err = s.gate.Readable(r, sel); err != nil {
 		return err
 	}
 	if err := misspelt(r, query, "since", []string{"since"}); err != nil {
@@ -134,5 +122,5 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		wait = 0
 	}
 	// What is gone is nothing that this protocol can tell of.
-	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped, s.leaseOf(r, sel)})
+	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped, s.gate.Lease(r, sel)})
 }

@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"sync"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 )
@@ -36,7 +38,7 @@ const ownPlaces = 16
 // admit counts a subscriber of a hub in, and charges it for what it selects, or
 // says why it cannot be. Keeps says that a goroutine will keep its request.
 // Whoever is in leaves by guest.left.
-func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, keeps bool) (*guest, *problem.Problem) {
+func (s *Server) admit(r *http.Request, hub *stream.Hub, sel selector.Selection, keeps bool) (*guest, *problem.Problem) {
 	if s.draining() {
 		return nil, &problem.Draining
 	}
@@ -44,7 +46,7 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, k
 	if keeps {
 		request = requestSize(r)
 	}
-	giveBack, ok := s.selections.charge(addressOf(r), sel, request)
+	giveBack, ok := s.selections.charge(access.Address(r), sel, request)
 	if !ok {
 		return nil, s.tooDear(sel)
 	}
@@ -63,7 +65,7 @@ func (s *Server) admit(r *http.Request, hub *stream.Hub, sel stream.Selection, k
 }
 
 // tooDear says that there is no room for a selection.
-func (s *Server) tooDear(sel stream.Selection) *problem.Problem {
+func (s *Server) tooDear(sel selector.Selection) *problem.Problem {
 	b := s.selections.budget
 	limit := "max_selection_bytes_per_ip"
 	if total := b.Total(); total > 0 && b.Used()+sel.Cost() > total {
@@ -78,7 +80,7 @@ func (s *Server) place(r *http.Request, hub *stream.Hub) (*guest, *problem.Probl
 	if hub == s.Own {
 		spare = ownPlaces
 	}
-	addr := addressOf(r)
+	addr := access.Address(r)
 	gs := &s.guests
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -120,23 +122,4 @@ func (s *Server) Subscribers() int {
 	s.guests.mu.Lock()
 	defer s.guests.mu.Unlock()
 	return s.guests.total
-}
-
-// addressOf returns the address that a request came from, the zero Addr for a
-// unix socket. Whoever has an IPv6 address has a network of them, so those of
-// one /64 count as one.
-func addressOf(r *http.Request) netip.Addr {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := from.Addr().Unmap()
-	if addr.Is4() {
-		return addr
-	}
-	network, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return addr
-	}
-	return network.Addr()
 }

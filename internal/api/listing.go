@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 )
@@ -69,15 +71,15 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if match == "" {
 		match = "**"
 	}
-	sel, err := s.parseSelector(r, match)
+	sel, err := s.gate.ParseSelector(r, match)
 	if err != nil {
 		return err
 	}
-	sel, err = s.readable(r, sel)
+	sel, err = s.gate.Readable(r, sel)
 	if err != nil {
 		return err
 	}
-	key := listKey{sel.Key(), principal(r).Admin(), query.Get("after"), query.Get("sort"), limit}
+	key := listKey{sel.Key(), access.Principal(r).Admin(), query.Get("after"), query.Get("sort"), limit}
 	if key.after != "" && key.sort != "" {
 		return problem.BadQuery.With("after does not go with sort: it is a name to go on from")
 	}
@@ -96,7 +98,7 @@ func (s *Server) listing(r *http.Request, sel selector.Selection, key listKey) (
 		return s.makeList(ctx, sel, key)
 	}
 	turn := ls.others
-	if principal(r).Anonymous() {
+	if access.Principal(r).Anonymous() {
 		turn = ls.strangers
 	}
 	select {

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"feedd/internal/fanout"
+	"feedd/internal/access"
 	"feedd/internal/stream"
 )
 
@@ -116,8 +116,8 @@ func (m *metrics) published(r stream.Receipt, took time.Duration) {
 
 // serveMetrics answers GET /metrics. Off loopback it needs the admin key.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
-	if !fromLoopback(r) {
-		if err := needAdmin(r, "reading the metrics from another machine"); err != nil {
+	if !access.FromLoopback(r) {
+		if err := access.NeedAdmin(r, "reading the metrics from another machine"); err != nil {
 			return err
 		}
 	}

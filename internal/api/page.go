@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -49,7 +50,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 		if r.Method == http.MethodHead {
 			wait = 0
 		}
-		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON, s.leaseOf(r, sel)})
+		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON, s.gate.Lease(r, sel)})
 	}
 	page, err := s.pageBack(r, hub, sel, before, limit)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"

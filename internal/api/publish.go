@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
@@ -52,7 +54,7 @@ var bodyKinds = map[string]bodyKind{
 // publish answers POST /feeds/{feed}.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	begin := time.Now()
-	feed, err := feedName(r)
+	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
 	}
@@ -146,16 +148,10 @@ func (s *Server) commit(ctx context.Context, r *http.Request, begin time.Time, b
 	return receipt, nil
 }
 
-// allowed reports whether a rule, or a grant, lets whoever sent the request
-// publish.
-func (s *Server) allowed(r *http.Request, feed string) bool {
-	return s.Auth.MayPublish(principal(r), feed) || granted(r, feed)
-}
-
 // mayPublish says why whoever sent the request must not publish now.
 func (s *Server) mayPublish(r *http.Request, feed string) error {
-	if !s.allowed(r, feed) {
-		return refuse(principal(r), "publishing to "+feed)
+	if !s.gate.MayPublish(r, feed) {
+		return access.Refuse(r, "publishing to "+feed)
 	}
 	if s.draining() {
 		return &problem.Draining
@@ -185,7 +181,7 @@ func publishParams(r *http.Request) (p params, err error) {
 	}
 	if query.Has("event") {
 		p.event = strings.Clone(query.Get("event")) // it is kept, and not all that stood beside it
-		if err := stream.CheckEvent(p.event); err != nil {
+		if err := selector.CheckEvent(p.event); err != nil {
 			return p, problem.BadQuery.Because(err)
 		}
 	}
@@ -273,7 +269,7 @@ func (s *Server) checkSizes(r *http.Request, drafts []stream.Draft) error {
 
 // mayBatch says why whoever sent the request must not publish a batch.
 func (s *Server) mayBatch(r *http.Request, feed string) error {
-	if p := principal(r); p.Anonymous() && s.MaxAnonymousBatchItems <= 1 {
+	if p := access.Principal(r); p.Anonymous() && s.MaxAnonymousBatchItems <= 1 {
 		p := problem.Unauthorized.Hit("max_anonymous_batch_items")
 		return p.With("publishing more than one item at a time to %s needs an Authorization header: Bearer and the key", feed)
 	}
@@ -283,7 +279,7 @@ func (s *Server) mayBatch(r *http.Request, feed string) error {
 // batchItems returns how many items whoever sent the request may publish at a
 // time.
 func (s *Server) batchItems(r *http.Request) int {
-	if principal(r).Anonymous() {
+	if access.Principal(r).Anonymous() {
 		return min(s.MaxAnonymousBatchItems, s.MaxBatchItems)
 	}
 	return s.MaxBatchItems

@@ -26,14 +26,14 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !socket {
 		return err
 	}
-	sel, err := s.selector(r)
+	sel, err := s.gate.Selector(r)
 	if err != nil {
 		return err
 	}
 	if f == formatHTML && !socket { // open to all; what it may read the page finds out
 		return s.pages["/"].serve(w, r)
 	}
-	if sel, err = s.readable(r, sel); err != nil {
+	if sel, err = s.gate.Readable(r, sel); err != nil {
 		return err
 	}
 	hub, err := s.hubOf(sel)
@@ -71,7 +71,7 @@ func (s *Server) readStream(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	sub := subscription{hub, sel, start, presentedID(r, query), enc, s.leaseOf(r, sel)}
+	sub := subscription{hub, sel, start, presentedID(r, query), enc, s.gate.Lease(r, sel)}
 	g, p := s.admit(r, hub, sel, !s.handsOver(r, sub))
 	if p != nil {
 		return s.refuseStream(w, r, sub, p)

@@ -4,9 +4,6 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
-	"strings"
-
-	"feedd/internal/auth"
 )
 
 // Recheck cuts the subscribers that may owe what they read to a key or a rule
@@ -14,7 +11,7 @@ import (
 // the others are refused. Those stay who read feeds by name that are open to
 // everybody, but for WebSockets, which may publish.
 func (s *Server) Recheck() {
-	s.cutInShards(func(_ netip.AddrPort, selector string) bool { return s.doubtful(selector) })
+	s.cutInShards(func(_ netip.AddrPort, selector string) bool { return s.gate.Closed(selector) })
 	s.looped.cutThose(s.doubtfulRow)
 }
 
@@ -22,7 +19,7 @@ func (s *Server) Recheck() {
 // come into the shards: a key or rule may have changed since the look at the
 // request, and Recheck have come before the subscriber.
 func (s *Server) recheckAdopted(r *http.Request) {
-	if !s.changedSince(r) {
+	if !s.gate.Changed(r) {
 		return
 	}
 	addr, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -30,37 +27,19 @@ func (s *Server) recheckAdopted(r *http.Request) {
 		return // the shards have TCP connections only
 	}
 	s.cutInShards(func(peer netip.AddrPort, selector string) bool {
-		return samePeer(peer, addr) && s.doubtful(selector)
+		return samePeer(peer, addr) && s.gate.Closed(selector)
 	})
 }
 
 // recheckLooped does so for one with a goroutine.
 func (s *Server) recheckLooped(r *http.Request, l *looped) {
-	if s.changedSince(r) && s.doubtfulRow(&l.row) {
+	if s.gate.Changed(r) && s.doubtfulRow(&l.row) {
 		l.end()
 	}
 }
 
-// changedSince reports whether a key or a rule has changed since the look at who
-// asks.
-func (s *Server) changedSince(r *http.Request) bool {
-	c := callerOf(r)
-	return !c.local && c.changes != s.Auth.Changes()
-}
-
-// doubtful reports whether not everybody may read all of a selector.
-func (s *Server) doubtful(selector string) bool {
-	for name := range strings.SplitSeq(selector, ",") {
-		// What a pattern matches may be closed.
-		if strings.Contains(name, "*") || !s.Auth.MayRead(auth.Principal{}, name) {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *Server) doubtfulRow(row *subscriberRow) bool {
-	return row.Transport == "websocket" || s.doubtful(row.Selector)
+	return row.Transport == "websocket" || s.gate.Closed(row.Selector)
 }
 
 func (s *Server) cutInShards(which func(addr netip.AddrPort, selector string) bool) {

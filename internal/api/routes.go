@@ -13,7 +13,7 @@ import (
 // routes is the table of contents.
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.recoverPanic, middleware.GetHead, s.identify)
+	r.Use(s.recoverPanic, middleware.GetHead, s.gate.Identify)
 	r.NotFound(s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error { return &problem.NotFound }))
 	r.MethodNotAllowed(s.problems.Handle(func(w http.ResponseWriter, req *http.Request) error { return s.otherMethod(w, req, r) }))
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,7 +117,7 @@ type Options struct {
 type Server struct {
 	Options
 	pages    map[string]page
-	names    map[string]bool // Options.Names
+	gate     *access.Gate
 	metrics  *metrics
 	ready    readiness
 	problems *problem.Reporter
@@ -140,9 +141,13 @@ type Server struct {
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts, names: nameSet(opts.Names), farewell: farewellTimeout, rateOver: rateOver, ready: readiness{lasts: readyFor}}
+	s := &Server{Options: opts, farewell: farewellTimeout, rateOver: rateOver, ready: readiness{lasts: readyFor}}
 	s.guests.server = s
 	s.problems = problem.NewReporter(opts.Log)
+	s.gate = access.NewGate(access.Options{
+		Auth: opts.Auth, Sessions: opts.Sessions, Problems: s.problems, Hosts: opts.Hosts, Names: opts.Names,
+		MaxSelectorTerms: opts.MaxSelectorTerms, MaxAnonymousPatterns: opts.MaxAnonymousPatterns,
+	})
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
@@ -165,17 +170,13 @@ func New(opts Options) (*Server, error) {
 
 // Handler returns the handler for the network.
 func (s *Server) Handler() http.Handler {
-	return s.secure(s.checkHost(s.checkOrigin(s.handler)))
+	return s.secure(s.gate.CheckHost(s.gate.CheckOrigin(s.handler)))
 }
 
 // LocalHandler returns the handler for a socket that only the owner of the
 // data can reach: whoever comes there is the administrator.
 func (s *Server) LocalHandler() http.Handler {
-	return s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := s.newCaller()
-		c.principal, c.local = s.Auth.Administrator(), true
-		s.handler.ServeHTTP(w, c.in(r))
-	}))
+	return s.secure(s.gate.IdentifyOwner(s.handler))
 }
 
 // secure sets the headers that every answer has.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"feedd/internal/auth"
@@ -52,7 +53,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case !s.Sessions.Redeem(with.Ticket):
 		return problem.Unauthorized.With("the ticket was used, or is older than ten minutes")
 	}
-	token, end, err := s.Sessions.Begin(callerOf(r).sessions)
+	token, end, err := s.Sessions.Begin(access.SessionsName(r))
 	if errors.Is(err, auth.ErrKeyChanged) {
 		return problem.Unauthorized.Because(err)
 	}
@@ -72,15 +73,15 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 
 // endSession ends the session that a request came with, where there is one.
 func (s *Server) endSession(r *http.Request) {
-	if err := s.Sessions.End(s.sessionToken(r)); err != nil {
+	if err := s.Sessions.End(s.gate.SessionToken(r)); err != nil {
 		s.Log.Warn("the end of a session is not stored: a restart may bring it back", "err", err)
 	}
 }
 
 // getSession answers GET /session.
 func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
-	state := sessionState{Admin: principal(r).Admin()}
-	if life, ok := s.Sessions.Holds(s.sessionToken(r)); ok {
+	state := sessionState{Admin: access.Principal(r).Admin()}
+	if life, ok := s.Sessions.Holds(s.gate.SessionToken(r)); ok {
 		end, _ := life.Deadline()
 		state.Expires = &end
 	}
@@ -98,10 +99,10 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // newTicket answers POST /tickets.
 func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
-	if err := needAdmin(r, "a ticket"); err != nil {
+	if err := access.NeedAdmin(r, "a ticket"); err != nil {
 		return err
 	}
-	ticket, end, err := s.Sessions.Ticket(callerOf(r).sessions)
+	ticket, end, err := s.Sessions.Ticket(access.SessionsName(r))
 	if err != nil {
 		return problem.Unauthorized.Because(err)
 	}
@@ -121,13 +122,4 @@ func (s *Server) cookie(r *http.Request, token string, end time.Time) *http.Cook
 		// first was, but the page does.
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	}
-}
-
-// sessionToken returns what the cookie holds, "" without one.
-func (s *Server) sessionToken(r *http.Request) string {
-	c, err := r.Cookie(s.Sessions.Name())
-	if err != nil {
-		return ""
-	}
-	return c.Value
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"github.com/coder/websocket"
@@ -48,7 +49,7 @@ func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, m
 		// has a key keeps its connection, and the answer has no ref: that of the
 		// message was not read.
 		s.problems.Count(refused)
-		if principal(r).Anonymous() {
+		if access.Principal(r).Anonymous() {
 			return farewell{websocket.StatusTryAgainLater, "too many long messages without a credential"}, false
 		}
 		return farewell{}, o.answer(func() []byte { return refusal("", refused) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"feedd/internal/problem"
+	"feedd/internal/selector"
 
 	"feedd/internal/stream"
 	"feedd/internal/units"
@@ -92,7 +93,7 @@ func (s *Server) eventsOf(query url.Values) ([]string, error) {
 	for _, v := range query["event"] {
 		for name := range strings.SplitSeq(v, ",") {
 			if name != "message" {
-				if err := stream.CheckEvent(name); err != nil {
+				if err := selector.CheckEvent(name); err != nil {
 					return nil, problem.BadQuery.Because(err)
 				}
 			}

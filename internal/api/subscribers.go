@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"feedd/internal/clip"
@@ -39,7 +40,7 @@ type subscriberRow struct {
 // listSubscribers answers GET /subscribers: at most limit that match, those first
 // who have not got everything.
 func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
-	if err := needAdmin(r, "the list of subscribers"); err != nil {
+	if err := access.NeedAdmin(r, "the list of subscribers"); err != nil {
 		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -89,10 +90,10 @@ func (row *subscriberRow) stand(at, head stream.ID) {
 
 // cutSubscriber answers DELETE /subscribers/{id}.
 func (s *Server) cutSubscriber(w http.ResponseWriter, r *http.Request) error {
-	if err := needAdmin(r, "cutting a subscriber"); err != nil {
+	if err := access.NeedAdmin(r, "cutting a subscriber"); err != nil {
 		return err
 	}
-	id, err := pathParam(r, "id")
+	id, err := access.PathParam(r, "id")
 	if err != nil {
 		return problem.BadRequest.Because(err)
 	}
@@ -228,7 +229,7 @@ func (ls *loops) cutThose(which func(row *subscriberRow) bool) {
 // getConfig answers GET /config: the settings in force, as YAML, and what the
 // acknowledgement of a publish means under them.
 func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
-	if err := needAdmin(r, "reading the settings"); err != nil {
+	if err := access.NeedAdmin(r, "reading the settings"); err != nil {
 		return err
 	}
 	h := w.Header()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"golang.org/x/time/rate"
@@ -63,14 +64,14 @@ func (a *allowance) full(now time.Time) bool {
 // tooFast says that whoever sent the request must wait before it publishes, if
 // it must. It is asked before the body is read.
 func (s *Server) tooFast(r *http.Request) error {
-	if s.MaxAnonymousRate <= 0 || !principal(r).Anonymous() {
+	if s.MaxAnonymousRate <= 0 || !access.Principal(r).Anonymous() {
 		return nil
 	}
 	t := &s.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	if wait := lacks(t.of(addressOf(r), &s.Options, now).publishes, now, 1); wait > 0 {
+	if wait := lacks(t.of(access.Address(r), &s.Options, now).publishes, now, 1); wait > 0 {
 		return throttled("max_anonymous_rate", wait, fmt.Sprintf("%d publishes", s.MaxAnonymousRate))
 	}
 	return nil
@@ -79,14 +80,14 @@ func (s *Server) tooFast(r *http.Request) error {
 // tooMuch is tooFast for what the body turned out to be, which is counted when
 // all of it is allowed.
 func (s *Server) tooMuch(r *http.Request, items, bytes int) error {
-	if !principal(r).Anonymous() {
+	if !access.Principal(r).Anonymous() {
 		return nil
 	}
 	t := &s.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	a := t.of(addressOf(r), &s.Options, now)
+	a := t.of(access.Address(r), &s.Options, now)
 	for _, c := range []struct {
 		setting string
 		limiter *rate.Limiter
@@ -169,7 +170,7 @@ func (t *throttle) forget(now time.Time) {
 // largest returns the largest item that whoever sent the request may publish,
 // and the setting that says so.
 func (s *Server) largest(r *http.Request) (limit int64, setting string) {
-	if most := s.MaxAnonymousItemBytes; most > 0 && most < s.MaxItemBytes && principal(r).Anonymous() {
+	if most := s.MaxAnonymousItemBytes; most > 0 && most < s.MaxItemBytes && access.Principal(r).Anonymous() {
 		return most, "max_anonymous_item_bytes"
 	}
 	return s.MaxItemBytes, "max_item_bytes"

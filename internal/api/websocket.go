@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/access"
 	"feedd/internal/problem"
 
 	"github.com/coder/websocket"
@@ -47,7 +48,7 @@ func wantsWebSocket(r *http.Request) bool {
 // serveWebSocket answers with the stream over WebSocket, on which the client
 // may publish as well.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel selector.Selection) error {
-	if err := s.sameOrigin(r); err != nil {
+	if err := s.gate.SameOrigin(r); err != nil {
 		return err
 	}
 	start, _, err := startOf(r, query, maxLast)
@@ -60,7 +61,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, query ur
 	}
 	end := fanout.EndGone
 	defer func() { g.left(end) }()
-	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames, sessionOf(r)})
+	l, err := s.newLoop(r, subscription{hub, sel, start, presentedID(r, query), frames, access.Session(r)})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
-package api
+package access
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,19 +21,18 @@ func nameSet(names []string) map[string]bool {
 	return set
 }
 
-// checkHost refuses requests for other hosts.
+// CheckHost refuses requests for other hosts.
 //
 // One without a host comes from no browser: those always send one. The probes
 // answer to any name, since load balancers ask with none, or with an address,
 // and they tell nothing.
-func (s *Server) checkHost(next http.Handler) http.Handler {
-	if s.Hosts == nil {
+func (g *Gate) CheckHost(next http.Handler) http.Handler {
+	if g.hosts == nil {
 		return next
 	}
-	allowed := nameSet(s.Hosts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostName(r.Host); host != "" && !allowed[host] && !isProbe(r) {
-			s.problems.Write(w, r, problem.Misdirected.With("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
+		if host := hostName(r.Host); host != "" && !g.hosts[host] && !isProbe(r) {
+			g.problems.Write(w, r, problem.Misdirected.With("%q is not a name of this server, which listens on loopback only; add it to the setting hosts if it is", host))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -44,15 +44,15 @@ func isProbe(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
 
-// checkOrigin refuses what pages of other origins would change.
-func (s *Server) checkOrigin(next http.Handler) http.Handler {
+// CheckOrigin refuses what pages of other origins would change.
+func (g *Gate) CheckOrigin(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error {
+	guard.SetDenyHandler(g.problems.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		return otherOrigin(r, r.Header.Get("Origin"))
 	}))
 	guarded := guard.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.ownPage(r, r.Header.Get("Origin")) {
+		if g.ownPage(r, r.Header.Get("Origin")) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -60,15 +60,15 @@ func (s *Server) checkOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin refuses pages of other origins: a browser lets them open a
+// SameOrigin refuses pages of other origins: a browser lets them open a
 // WebSocket to anywhere, with the user's cookies.
-func (s *Server) sameOrigin(r *http.Request) error {
+func (g *Gate) SameOrigin(r *http.Request) error {
 	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
 		return nil
 	}
 	for _, origin := range r.Header.Values("Origin") { // none: not a browser
 		u, err := url.Parse(origin)
-		if (err != nil || !strings.EqualFold(u.Host, r.Host)) && !s.ownPage(r, origin) {
+		if (err != nil || !strings.EqualFold(u.Host, r.Host)) && !g.ownPage(r, origin) {
 			return otherOrigin(r, origin)
 		}
 	}
@@ -81,12 +81,12 @@ func (s *Server) sameOrigin(r *http.Request) error {
 //
 // Where it does, a page that came over plain HTTP is not taken for one's own:
 // anybody on its way could have written it.
-func (s *Server) ownPage(r *http.Request, origin string) bool {
-	if origin == "" || len(s.names) == 0 {
+func (g *Gate) ownPage(r *http.Request, origin string) bool {
+	if origin == "" || len(g.names) == 0 {
 		return false
 	}
 	u, err := url.Parse(origin)
-	if err != nil || !s.names[hostName(u.Host)] {
+	if err != nil || !g.names[hostName(u.Host)] {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && r.Header.Get("Sec-Fetch-Site") == ""
@@ -98,4 +98,15 @@ func otherOrigin(r *http.Request, origin string) *problem.Problem {
 		return problem.CrossOrigin.With("the request comes from a page of another site")
 	}
 	return problem.CrossOrigin.With("the request comes from a page of %q, and was sent to %q; if the page is of this server, behind a proxy, add its name to the setting hosts", origin, r.Host)
+}
+
+// hostName returns the host of a Host header, lower case, without port and
+// brackets.
+func hostName(hostport string) string {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
