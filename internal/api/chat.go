@@ -62,7 +62,7 @@ func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 		return &problem.Draining
 	}
 	feed := s.Forerunner.Chat
-	return s.writeJSON(w, http.StatusOK, struct {
+	return s.answers.JSON(w, http.StatusOK, struct {
 		Feed        string `json:"feed"`
 		Subscribers int    `json:"subscribers"`
 		MayPublish  bool   `json:"may_publish"`

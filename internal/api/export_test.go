@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,18 +22,6 @@ func PublishTypes() []string { return typeNames() }
 
 // Bodies returns how many bytes of memory the publishes under way count.
 func (s *Server) Bodies() int64 { return s.bodies.all.Used() }
-
-// Unread returns how many bytes of large answers wait for their readers.
-func (s *Server) Unread() int64 { return s.unread.Load() }
-
-// LeaveUnread leaves so many bytes of memory for large answers.
-func (s *Server) LeaveUnread(bytes int64) { s.unread.Store(unreadBytes - bytes) }
-
-// Linger is linger.
-func (s *Server) Linger(r *http.Request) (context.Context, context.CancelFunc) { return s.linger(r) }
-
-// MaxLingering is maxLingering.
-const MaxLingering = maxLingering
 
 // NewPace returns the pace of a body that may pause for so long.
 func NewPace(pause time.Duration) *Pace { return &Pace{pace{pause: pause}} }

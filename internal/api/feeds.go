@@ -106,7 +106,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Log.Info("feed purged", "feed", clip.Text(feed), "items", n)
-	return s.writeJSON(w, http.StatusOK, struct {
+	return s.answers.JSON(w, http.StatusOK, struct {
 		Feed   string `json:"feed"`
 		Purged int    `json:"purged"`
 	}{feed, n})
@@ -148,7 +148,7 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	return s.writeAnswer(w, http.StatusOK, wire.AppendLine(nil, it))
+	return s.answers.Write(w, http.StatusOK, wire.AppendLine(nil, it))
 }
 
 // deleteItem answers DELETE /feeds/{feed}/items/{id}.
@@ -196,7 +196,7 @@ func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed stri
 	if len(feeds) > 0 {
 		retention = feeds[0].Retention
 	}
-	return s.writeJSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
+	return s.answers.JSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
 }
 
 // putSettings answers PUT /feeds/{feed}/settings: what the body leaves out

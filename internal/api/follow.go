@@ -2,23 +2,18 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 
 	"feedd/internal/clip"
 	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
-
-// chunk is how much is written against one deadline: a reader that takes less
-// than this within the stall timeout is cut.
-const chunk = 16 << 10
 
 // peerLook is how often whoever waits in a goroutine looks whether its peer has
 // ended behind something that nobody reads. net/http sees the end of one that
@@ -191,28 +186,25 @@ var always = func() <-chan struct{} {
 	return c
 }()
 
-// output writes to a client over HTTP that may be slow.
-type output struct {
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	stall   time.Duration
-	stalled bool // the client made no progress for that long
+// output is the outlet of a stream over HTTP.
+type output struct{ *answer.Output }
+
+func (s *Server) output(w http.ResponseWriter) output {
+	return output{answer.NewOutput(w, s.StallTimeout)}
 }
 
-func (s *Server) output(w http.ResponseWriter) *output {
-	return &output{w: w, rc: http.NewResponseController(w), stall: s.StallTimeout}
-}
+func (o output) send(notice []byte) bool { return o.Send(notice) }
 
 // end says how the stream ended, as far as the output knows.
-func (o *output) end() fanout.End {
-	if o.stalled {
-		return fanout.EndStalled
+func (o output) end() stream.End {
+	if o.Stalled() {
+		return stream.EndStalled
 	}
 	return fanout.EndGone
 }
 
 // deliver writes a delivery whole.
-func (o *output) deliver(d *stream.Delivery, enc *encoder) bool {
+func (o output) deliver(d *stream.Delivery, enc *encoder) bool {
 	buf := buffers.Get().(*[]byte)
 	b := enc.AppendDelivery((*buf)[:0], d)
 	ok := o.send(b)
@@ -221,27 +213,6 @@ func (o *output) deliver(d *stream.Delivery, enc *encoder) bool {
 		buffers.Put(buf)
 	}
 	return ok
-}
-
-// send writes b and flushes it. It returns false when the client is gone, or
-// does not take it.
-func (o *output) send(b []byte) bool {
-	for len(b) > 0 {
-		n := min(len(b), chunk)
-		o.rc.SetWriteDeadline(time.Now().Add(o.stall))
-		if _, err := o.w.Write(b[:n]); err != nil {
-			o.stalled = errors.Is(err, os.ErrDeadlineExceeded)
-			return false
-		}
-		b = b[n:]
-	}
-	if err := o.rc.Flush(); err != nil {
-		o.stalled = errors.Is(err, os.ErrDeadlineExceeded)
-		return false
-	}
-	// No deadline while nothing is written: an idle stream is in order.
-	o.rc.SetWriteDeadline(time.Time{})
-	return true
 }
 
 // draining reports whether the server is going down.

@@ -73,7 +73,7 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Log.Info("push", "feed", s.Forerunner.Feed, "type", typeOf(drafts[0].Data))
-	return s.writeJSON(w, http.StatusOK, struct{}{})
+	return s.answers.JSON(w, http.StatusOK, struct{}{})
 }
 
 // typeOf returns the type that an item says it has, for the log: the text of a

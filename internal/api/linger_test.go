@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"feedd/internal/api"
 	"feedd/internal/selector"
@@ -127,61 +125,4 @@ func TestBadInput_HalfClosedGetsItsAnswer(t *testing.T) {
 	if logs := s.logs.String(); strings.Contains(logs, "level=WARN") {
 		t.Errorf("the log has %q", logs)
 	}
-}
-
-// Whoever is gone altogether is not worked for much longer.
-func TestP5_AnAnswerForNobodyIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		of, leave := context.WithCancel(t.Context())
-		r, err := http.NewRequestWithContext(of, "GET", "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := new(api.Server)
-		ctx, end := s.Linger(r)
-		defer end()
-		leave()
-		time.Sleep(29 * time.Second)
-		if ctx.Err() != nil {
-			t.Error("it was given up after less than 30 s")
-		}
-		time.Sleep(2 * time.Second)
-		if ctx.Err() == nil {
-			t.Error("it is worked for after more than 30 s")
-		}
-	})
-}
-
-// P6: whoever breaks off very many is worked for in a few of them.
-func TestP6_FewAreWorkedForWithoutAClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := new(api.Server)
-		worked := func() (n int) {
-			of, leave := context.WithCancel(t.Context())
-			r, err := http.NewRequestWithContext(of, "GET", "/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var all []context.Context
-			for range 3 * api.MaxLingering {
-				ctx, end := s.Linger(r)
-				defer end()
-				all = append(all, ctx)
-			}
-			leave()
-			synctest.Wait()
-			for _, ctx := range all {
-				if ctx.Err() == nil {
-					n++
-				}
-			}
-			return n
-		}
-		for range 2 { // their places are free again
-			if n := worked(); n != api.MaxLingering {
-				t.Errorf("%d are worked for, not %d", n, api.MaxLingering)
-			}
-			synctest.Wait()
-		}
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"feedd/internal/access"
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
 
@@ -83,12 +84,12 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if key.after != "" && key.sort != "" {
 		return problem.BadQuery.With("after does not go with sort: it is a name to go on from")
 	}
-	answer, err := s.listing(r, sel, key)
+	list, err := s.listing(r, sel, key)
 	if err != nil {
 		return err
 	}
-	setPageHeader(w.Header())
-	return s.writeAnswer(w, http.StatusOK, answer)
+	answer.SetJSON(w.Header())
+	return s.answers.Write(w, http.StatusOK, list)
 }
 
 // listing returns the answer to somebody who may read what sel selects.

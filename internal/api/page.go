@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
 
@@ -56,14 +57,14 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 	if err != nil {
 		return err
 	}
-	setPageHeader(w.Header())
+	answer.SetJSON(w.Header())
 	s.metrics.delivered.Add(uint64(len(page.Items)))
-	return s.writeAnswer(w, http.StatusOK, wire.AppendPage(nil, page))
+	return s.answers.Write(w, http.StatusOK, wire.AppendPage(nil, page))
 }
 
 // pageBack returns the newest items, or those below an id.
-func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
-	ctx, cancel := s.linger(r)
+func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
+	ctx, cancel := s.answers.Linger(r)
 	defer cancel()
 	items, older, at, err := hub.Before(ctx, sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
 
@@ -41,30 +42,25 @@ var (
 	pageTimestamped = &pageForm{func(dst []byte, p wire.Page) []byte { return wire.AppendTimestamped(dst, p.Items) }, false}
 )
 
-func setPageHeader(h http.Header) {
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-}
-
 // answerPoll answers a poll: at once where there is something, else with what
 // comes first.
 //
 // On plain TCP whoever waits does so in a shard, which writes the answer by
 // itself and gives the connection back (handOverPoll): this goroutine ends.
 func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, p poll) error {
-	setPageHeader(w.Header())
+	answer.SetJSON(w.Header())
 	page, parked, err := s.pageFrom(w, r, p)
 	if err != nil || parked {
 		return err
 	}
 	s.metrics.delivered.Add(uint64(len(page.Items)))
-	return s.writeAnswer(w, http.StatusOK, p.form.append(nil, page))
+	return s.answers.Write(w, http.StatusOK, p.form.append(nil, page))
 }
 
 // pageFrom returns the items after a start. When there are none it waits for
 // the first one that comes, or hands the connection over.
 func (s *Server) pageFrom(w http.ResponseWriter, r *http.Request, p poll) (page wire.Page, parked bool, err error) {
-	ctx, cancel := s.linger(r)
+	ctx, cancel := s.answers.Linger(r)
 	defer cancel()
 	parks := p.hub == s.Hub && p.lease == nil && s.parks(r)
 	var g *guest

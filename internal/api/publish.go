@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
@@ -295,7 +294,7 @@ func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch boo
 		status = http.StatusOK
 	}
 	if batch {
-		return s.writeJSON(w, status, struct {
+		return s.answers.JSON(w, status, struct {
 			Feed  string `json:"feed"`
 			Count int    `json:"count"`
 			First string `json:"first"`
@@ -303,21 +302,9 @@ func (s *Server) writeReceipt(w http.ResponseWriter, r stream.Receipt, batch boo
 		}{r.Feed, r.Count, r.First.String(), r.Last.String()})
 	}
 	h.Set("Location", "/feeds/"+r.Feed+"/items/"+r.First.String())
-	return s.writeJSON(w, status, struct {
+	return s.answers.JSON(w, status, struct {
 		ID   string `json:"id"`
 		Feed string `json:"feed"`
 		Time string `json:"time"`
 	}{r.First.String(), r.Feed, string(wire.AppendTime(nil, r.Time))})
-}
-
-// writeJSON answers with a value.
-func (s *Server) writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	return s.writeAnswer(w, status, append(body, '\n'))
 }

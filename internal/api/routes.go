@@ -22,15 +22,15 @@ func (s *Server) routes() http.Handler {
 		r.Get(path, s.problems.Handle(page.serve))
 	}
 
-	r.Get("/feeds", s.problems.Handle(s.lingers(s.listFeeds)))
+	r.Get("/feeds", s.problems.Handle(s.answers.Lingering(s.listFeeds)))
 	r.Post("/feeds/{feed}", s.problems.Handle(s.publish))
 	r.Get("/feeds/{feed}", s.problems.Handle(s.read))
 	r.Delete("/feeds/{feed}", s.problems.Handle(s.purge))
-	r.Get("/feeds/{feed}/items/{id}", s.problems.Handle(s.lingers(s.getItem)))
-	r.Delete("/feeds/{feed}/items/{id}", s.problems.Handle(s.lingers(s.deleteItem)))
-	r.Get("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.getSettings)))
-	r.Put("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.putSettings)))
-	r.Delete("/feeds/{feed}/settings", s.problems.Handle(s.lingers(s.deleteSettings)))
+	r.Get("/feeds/{feed}/items/{id}", s.problems.Handle(s.answers.Lingering(s.getItem)))
+	r.Delete("/feeds/{feed}/items/{id}", s.problems.Handle(s.answers.Lingering(s.deleteItem)))
+	r.Get("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.getSettings)))
+	r.Put("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.putSettings)))
+	r.Delete("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.deleteSettings)))
 
 	if s.Forerunner.Feed != "" {
 		r.Post("/send_feed_item", s.problems.Handle(s.sendFeedItem))

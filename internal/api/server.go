@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"feedd/internal/access"
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,6 +81,9 @@ type Options struct {
 	// MaxBodiesBytes is the memory for all that is being published, in bytes; 0:
 	// no bound. Those without a credential may have a quarter of it.
 	MaxBodiesBytes int64
+	// MaxUnreadBytes is the memory for large answers that clients have not read
+	// yet, all together; 0: 128 MiB.
+	MaxUnreadBytes int64
 	// BodyTimeout is how long a body may pause.
 	BodyTimeout time.Duration
 
@@ -134,8 +137,7 @@ type Server struct {
 	farewell    time.Duration // see farewellTimeout
 	rateOver    time.Duration // see rateOver
 	looped      loops
-	unread      atomic.Int64 // bytes, see unreadBytes
-	lingering   atomic.Int64 // answers, see maxLingering
+	answers     *answer.Answers
 	throttle    throttle
 }
 
@@ -148,6 +150,7 @@ func New(opts Options) (*Server, error) {
 		Auth: opts.Auth, Sessions: opts.Sessions, Problems: s.problems, Hosts: opts.Hosts, Names: opts.Names,
 		MaxSelectorTerms: opts.MaxSelectorTerms, MaxAnonymousPatterns: opts.MaxAnonymousPatterns,
 	})
+	s.answers = answer.New(opts.StallTimeout, opts.MaxUnreadBytes)
 	s.bodies = newBodies(opts.MaxBodiesBytes)
 	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)

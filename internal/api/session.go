@@ -61,7 +61,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		s.Log.Warn("a session is not stored, and ends with the process", "err", err)
 	}
 	http.SetCookie(w, s.cookie(r, token, end))
-	if err := s.writeJSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end}); err != nil {
+	if err := s.answers.JSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end}); err != nil {
 		return err
 	}
 	// Nobody can sign out of the one that the browser had. It has the new cookie
@@ -85,7 +85,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 		end, _ := life.Deadline()
 		state.Expires = &end
 	}
-	return s.writeJSON(w, http.StatusOK, state)
+	return s.answers.JSON(w, http.StatusOK, state)
 }
 
 // signOut answers DELETE /session. The streams that the session alone allowed
@@ -106,7 +106,7 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem.Unauthorized.Because(err)
 	}
-	return s.writeJSON(w, http.StatusCreated, struct {
+	return s.answers.JSON(w, http.StatusCreated, struct {
 		Ticket  string    `json:"ticket"`
 		Expires time.Time `json:"expires"`
 		Link    string    `json:"link"`

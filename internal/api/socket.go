@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"feedd/internal/fanout"
+	"feedd/internal/answer"
 	"feedd/internal/stream"
 )
 
@@ -129,7 +129,7 @@ func (o *socket) send(message []byte) bool {
 		cancel()
 	})
 	defer patience.Stop()
-	if len(message) <= chunk {
+	if len(message) <= answer.Part {
 		return o.conn.Write(ctx, websocket.MessageText, message) == nil
 	}
 	w, err := o.conn.Writer(ctx, websocket.MessageText)
@@ -137,7 +137,7 @@ func (o *socket) send(message []byte) bool {
 		return false
 	}
 	for len(message) > 0 {
-		n := min(len(message), chunk)
+		n := min(len(message), answer.Part)
 		if _, err := w.Write(message[:n]); err != nil {
 			return false
 		}

@@ -78,7 +78,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sub subscripti
 		end = out.end()
 		return nil
 	}
-	conn, _, err := out.rc.Hijack() // what the client has sent behind its request is nothing that it may say
+	conn, _, err := out.Controller().Hijack() // what the client has sent behind its request is nothing that it may say
 	if err != nil {
 		s.Log.Error("a connection cannot be taken over", "err", err)
 		return nil

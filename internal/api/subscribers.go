@@ -73,7 +73,7 @@ func (s *Server) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 		return cmp.Compare(parkedLast[a.State], parkedLast[b.State])
 	})
 	answer.Subscribers = rows[:min(len(rows), limit)]
-	return s.writeJSON(w, http.StatusOK, answer)
+	return s.answers.JSON(w, http.StatusOK, answer)
 }
 
 // stand says where a subscriber stands: 0 is not known. Whoever has everything

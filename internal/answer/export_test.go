@@ -1,0 +1,4 @@
+package answer
+
+// MaxLingering is maxLingering.
+const MaxLingering = maxLingering

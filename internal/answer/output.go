@@ -1,0 +1,53 @@
+package answer
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Part is how much is written against one deadline, in bytes: a client that takes
+// less than this within the stall timeout is cut. It is what any socket's buffer
+// holds, so that a part is either taken or the client reads nothing.
+const Part = 16 << 10
+
+// Output writes to a client over HTTP that may be slow.
+type Output struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	stall   time.Duration
+	stalled bool
+}
+
+// NewOutput returns an output that gives each part the time stall.
+func NewOutput(w http.ResponseWriter, stall time.Duration) *Output {
+	return &Output{w: w, rc: http.NewResponseController(w), stall: stall}
+}
+
+// Stalled reports whether Send failed because the client made no progress.
+func (o *Output) Stalled() bool { return o.stalled }
+
+// Controller returns what the connection is taken over with.
+func (o *Output) Controller() *http.ResponseController { return o.rc }
+
+// Send writes b and flushes it. It returns false when the client is gone, or
+// does not take it.
+func (o *Output) Send(b []byte) bool {
+	for len(b) > 0 {
+		n := min(len(b), Part)
+		o.rc.SetWriteDeadline(time.Now().Add(o.stall))
+		if _, err := o.w.Write(b[:n]); err != nil {
+			o.stalled = errors.Is(err, os.ErrDeadlineExceeded)
+			return false
+		}
+		b = b[n:]
+	}
+	if err := o.rc.Flush(); err != nil {
+		o.stalled = errors.Is(err, os.ErrDeadlineExceeded)
+		return false
+	}
+	// No deadline while nothing is written: an idle stream is in order.
+	o.rc.SetWriteDeadline(time.Time{})
+	return true
+}
