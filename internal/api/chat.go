@@ -3,10 +3,10 @@ package api
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 	"feedd/internal/selector"
 )
 
@@ -75,13 +75,12 @@ func (s *Server) aboutChat(w http.ResponseWriter, r *http.Request) error {
 // proxy lets no WebSocket through. One item at a time, so that the rate of those
 // without a credential is one of messages.
 func (s *Server) postChat(w http.ResponseWriter, r *http.Request) error {
-	begin := time.Now()
 	r = s.grantChat(r)
-	if err := s.mayPublish(r, s.Forerunner.Chat); err != nil {
+	if err := s.publisher.MayPublish(r, s.Forerunner.Chat); err != nil {
 		return err
 	}
-	if kind, err := kindOf(r.Header); err == nil && kind.batch {
+	if publish.IsBatch(r.Header) { // before it counts as one of those that come too fast
 		return problem.UnsupportedMediaType.With("one item is sent at a time")
 	}
-	return s.publishTo(w, r, s.Forerunner.Chat, chatEvent, begin)
+	return s.publisher.PostTo(w, r, publish.Form{Feed: s.Forerunner.Chat, Event: chatEvent})
 }

@@ -215,9 +215,9 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	h := s.hold(r)
-	defer h.give()
-	body, err := s.readBody(w, r, &h, settingsBytes, "")
+	h := s.bodies.Hold(r)
+	defer h.Give()
+	body, err := h.Read(w, r, settingsBytes, "")
 	if err != nil {
 		return err
 	}

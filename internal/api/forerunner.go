@@ -8,6 +8,7 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"feedd/internal/clip"
 	"feedd/internal/selector"
@@ -35,44 +36,25 @@ const (
 
 // sendFeedItem answers POST /send_feed_item: a form, or JSON, becomes an item.
 func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
-	begin := time.Now()
 	if s.Forerunner.FeedOpen {
 		r = access.Grant(r, s.Forerunner.Feed)
 	}
-	if err := s.mayPublish(r, s.Forerunner.Feed); err != nil {
-		return err
-	}
-	if err := s.tooFast(r); err != nil {
-		return err
-	}
-	kind, err := kindOf(r.Header)
+	kind := ""
+	err := s.publisher.Take(w, r, publish.Form{
+		Feed: s.Forerunner.Feed, Single: "one item is sent at a time: a form, or a JSON object", Legacy: true,
+		Check: func(drafts []stream.Draft) error {
+			d := &drafts[0]
+			if !d.JSON || d.Data[0] != '{' {
+				return problem.BadRequest.With("an item is a form, or a JSON object")
+			}
+			kind = typeOf(d.Data)
+			return nil
+		},
+	})
 	if err != nil {
 		return err
 	}
-	if kind.batch {
-		return problem.UnsupportedMediaType.With("one item is sent at a time: a form, or a JSON object")
-	}
-	limit, setting := s.largest(r)
-	h := s.hold(r)
-	defer h.give()
-	body, err := s.readBody(w, r, &h, limit, setting)
-	if err != nil {
-		return err
-	}
-	drafts, err := h.parse(&kind, body, 1)
-	if err != nil {
-		return err
-	}
-	if d := drafts[0]; !d.JSON || d.Data[0] != '{' {
-		return problem.BadRequest.With("an item is a form, or a JSON object")
-	}
-	if err := s.tooMuch(r, 1, len(body)); err != nil {
-		return err
-	}
-	if _, err := s.commit(r.Context(), r, begin, stream.Batch{Feed: s.Forerunner.Feed, Drafts: drafts}, &h); err != nil {
-		return err
-	}
-	s.Log.Info("push", "feed", s.Forerunner.Feed, "type", typeOf(drafts[0].Data))
+	s.Log.Info("push", "feed", s.Forerunner.Feed, "type", kind)
 	return s.answers.JSON(w, http.StatusOK, struct{}{})
 }
 

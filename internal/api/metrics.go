@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -17,9 +16,6 @@ import (
 // must not grow with the feeds.
 type metrics struct {
 	handler   http.Handler
-	items     prometheus.Counter
-	publishes *prometheus.CounterVec
-	latency   prometheus.Histogram
 	delivered atomic.Uint64 // shards apart
 	gaps      atomic.Uint64 // shards apart
 	stalled   prometheus.Counter
@@ -27,16 +23,6 @@ type metrics struct {
 
 func newMetrics(s *Server) *metrics {
 	m := &metrics{
-		items: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "feedd_items_published_total", Help: "Items committed that were published over HTTP.",
-		}),
-		publishes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "feedd_publishes_total", Help: "Publishes answered with a receipt: stored, or replayed by Idempotency-Key.",
-		}, []string{"outcome"}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "feedd_publish_seconds", Help: "Time from a publish's arrival to its commit.",
-			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
-		}),
 		stalled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "feedd_subscribers_cut_total", Help: "Subscribers cut because they took nothing for stall_timeout.",
 		}),
@@ -53,7 +39,7 @@ func newMetrics(s *Server) *metrics {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
-		m.items, m.publishes, m.latency, m.stalled, s.problems.Metrics(),
+		m.stalled, s.problems.Metrics(),
 		count("feedd_items_delivered_total", "Items written to subscribers and pages.", func(st stream.ShardStats) uint64 {
 			return st.Delivered + m.delivered.Load()
 		}),
@@ -79,12 +65,6 @@ func newMetrics(s *Server) *metrics {
 			Name: "feedd_max_subscribers_per_ip", Help: "How many of them may come from one address, 0 for any number.",
 		}, func() float64 { return float64(s.MaxSubscribersPerIP) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "feedd_bodies_bytes", Help: "Memory in use for publishes that are being read or committed.",
-		}, func() float64 { return float64(s.bodies.all.Used()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "feedd_max_bodies_bytes", Help: "How much of it there may be.",
-		}, func() float64 { return float64(s.bodies.all.Total()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "feedd_selection_bytes", Help: "Memory that counts against max_selection_bytes.",
 		}, func() float64 { return float64(s.selections.budget.Used()) }),
 		usage("feedd_store_feeds", "Feeds in the store.", func(u stream.Usage) float64 { return float64(u.Feeds) }),
@@ -99,19 +79,10 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	reg.MustRegister(s.publisher.Metrics()...)
 	reg.MustRegister(s.Metrics...)
 	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 	return m
-}
-
-func (m *metrics) published(r stream.Receipt, took time.Duration) {
-	m.latency.Observe(took.Seconds())
-	if r.Replayed {
-		m.publishes.WithLabelValues("replayed").Inc()
-		return
-	}
-	m.publishes.WithLabelValues("stored").Inc()
-	m.items.Add(float64(r.Count))
 }
 
 // serveMetrics answers GET /metrics. Off loopback it needs the admin key.

@@ -63,7 +63,7 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 }
 
 // pageBack returns the newest items, or those below an id.
-func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel stream.Selection, before stream.ID, limit int) (wire.Page, error) {
+func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
 	ctx, cancel := s.answers.Linger(r)
 	defer cancel()
 	items, older, at, err := hub.Before(ctx, sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})

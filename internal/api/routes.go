@@ -23,7 +23,7 @@ func (s *Server) routes() http.Handler {
 	}
 
 	r.Get("/feeds", s.problems.Handle(s.answers.Lingering(s.listFeeds)))
-	r.Post("/feeds/{feed}", s.problems.Handle(s.publish))
+	r.Post("/feeds/{feed}", s.problems.Handle(s.publisher.Post))
 	r.Get("/feeds/{feed}", s.problems.Handle(s.read))
 	r.Delete("/feeds/{feed}", s.problems.Handle(s.purge))
 	r.Get("/feeds/{feed}/items/{id}", s.problems.Handle(s.answers.Lingering(s.getItem)))

@@ -14,6 +14,7 @@ import (
 	"feedd/internal/access"
 	"feedd/internal/answer"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -60,9 +61,6 @@ type Options struct {
 
 	Heartbeat        time.Duration
 	StallTimeout     time.Duration
-	MaxItemBytes     int64
-	MaxBodyBytes     int64
-	MaxBatchItems    int
 	MaxSelectorTerms int
 	// MaxAnonymousPatterns is how many patterns a selector may have without a
 	// credential, and MaxEventNames how many event names one may ask for; 0: no
@@ -78,26 +76,16 @@ type Options struct {
 	// bound.
 	MaxSubscribersPerIP int
 
-	// MaxBodiesBytes is the memory for all that is being published, in bytes; 0:
-	// no bound. Those without a credential may have a quarter of it.
-	MaxBodiesBytes int64
 	// MaxUnreadBytes is the memory for large answers that clients have not read
 	// yet, all together; 0: 128 MiB.
 	MaxUnreadBytes int64
 	// BodyTimeout is how long a body may pause.
 	BodyTimeout time.Duration
 
-	// What one address may publish without a credential, where that is allowed
-	// at all. MaxAnonymousRate is publishes a second, MaxAnonymousItems items and
-	// MaxAnonymousBytes bytes of bodies; of each five times as much at once; 0:
-	// no bound.
-	MaxAnonymousRate  int
-	MaxAnonymousItems int
-	MaxAnonymousBytes int64
-	// MaxAnonymousItemBytes is the largest item, 0: as of others;
-	// MaxAnonymousBatchItems the largest batch, up to 1: none.
-	MaxAnonymousItemBytes  int64
-	MaxAnonymousBatchItems int
+	// Publish bounds what is published.
+	Publish publish.Limits
+	// ReadyFor is how long a commit, or a probe, is proof: see publish.ReadyFor.
+	ReadyFor time.Duration
 
 	// Forerunner is for the pages of the two servers that feedd replaces.
 	Forerunner Forerunner
@@ -119,12 +107,13 @@ type Options struct {
 // Server answers feedd's HTTP requests.
 type Server struct {
 	Options
-	pages    map[string]page
-	gate     *access.Gate
-	metrics  *metrics
-	ready    readiness
-	problems *problem.Reporter
-	handler  http.Handler
+	pages     map[string]page
+	gate      *access.Gate
+	metrics   *metrics
+	ready     *publish.Readiness
+	publisher *publish.Publisher
+	problems  *problem.Reporter
+	handler   http.Handler
 
 	guests      guests
 	selections  selections
@@ -133,17 +122,16 @@ type Server struct {
 	returned    *returned // nil: nobody takes connections back
 	connections connections
 	sockets     sockets
-	bodies      *bodies
+	bodies      *publish.Bodies
 	farewell    time.Duration // see farewellTimeout
 	rateOver    time.Duration // see rateOver
 	looped      loops
 	answers     *answer.Answers
-	throttle    throttle
 }
 
 // New returns a server. It fails when a page is missing.
 func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts, farewell: farewellTimeout, rateOver: rateOver, ready: readiness{lasts: readyFor}}
+	s := &Server{Options: opts, farewell: farewellTimeout, rateOver: rateOver}
 	s.guests.server = s
 	s.problems = problem.NewReporter(opts.Log)
 	s.gate = access.NewGate(access.Options{
@@ -151,7 +139,12 @@ func New(opts Options) (*Server, error) {
 		MaxSelectorTerms: opts.MaxSelectorTerms, MaxAnonymousPatterns: opts.MaxAnonymousPatterns,
 	})
 	s.answers = answer.New(opts.StallTimeout, opts.MaxUnreadBytes)
-	s.bodies = newBodies(opts.MaxBodiesBytes)
+	s.bodies = publish.NewBodies(opts.Publish.MaxBodiesBytes, opts.BodyTimeout)
+	s.ready = publish.NewReadiness(opts.ReadyFor)
+	s.publisher = publish.New(publish.Options{
+		Hub: opts.Hub, Engine: opts.Engine, Gate: s.gate, Answers: s.answers, Bodies: s.bodies, Ready: s.ready,
+		Limits: opts.Publish,
+	})
 	s.listings = newListings()
 	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
 	s.selections.held = make(map[selector.Key]*heldSelection)
@@ -196,7 +189,7 @@ func (s *Server) secure(next http.Handler) http.Handler {
 				return
 			}
 			// Nobody waits for a body for ever, also where nobody reads it.
-			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(publish.PaceAfter))
 		}
 		next.ServeHTTP(w, r)
 	})

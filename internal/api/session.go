@@ -33,9 +33,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return problem.UnsupportedMediaType.With("a sign-in is application/json")
 	}
-	h := s.hold(r)
-	defer h.give()
-	body, err := s.readBody(w, r, &h, sessionBytes, "")
+	h := s.bodies.Hold(r)
+	defer h.Give()
+	body, err := h.Read(w, r, sessionBytes, "")
 	if err != nil {
 		return err
 	}

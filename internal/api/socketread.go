@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,11 +11,11 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"github.com/coder/websocket"
 
 	"feedd/internal/selector"
-	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
 
@@ -27,8 +26,7 @@ const frameOverhead = 4 << 10
 // after the other: who sends faster than that finds its connection full. It
 // returns what to tell the client, the zero farewell when it is gone.
 func (s *Server) readFrames(r *http.Request, o *socket, sel selector.Selection) farewell {
-	largest, _ := s.largest(r)
-	most := largest + frameOverhead
+	most := s.publisher.LargestItem(r) + frameOverhead
 	o.conn.SetReadLimit(most)
 	for {
 		if bye, ok := s.readFrame(r, o, sel, int(most)); !ok {
@@ -40,9 +38,9 @@ func (s *Server) readFrames(r *http.Request, o *socket, sel selector.Selection) 
 // readFrame is readFrames for one frame. It returns false where that was the
 // last.
 func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, most int) (bye farewell, more bool) {
-	h := s.hold(r)
-	defer h.give()
-	kind, b, err := s.readMessage(o, &h, most)
+	h := s.bodies.Hold(r)
+	defer h.Give()
+	kind, b, err := s.readMessage(r, o, &h, most)
 	refused := new(problem.Problem)
 	if errors.As(err, &refused) {
 		// Whether a stranger may publish is known when the message is whole. Who
@@ -84,22 +82,22 @@ func (o *socket) answer(message func() []byte) bool {
 // readMessage reads a message of at most so many bytes. Where there is no memory
 // for it the error is a problem; whoever has a credential is read on then, to
 // the end of the message.
-func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageType, []byte, error) {
+func (s *Server) readMessage(r *http.Request, o *socket, h *publish.Hold, most int) (websocket.MessageType, []byte, error) {
 	kind, message, err := o.conn.Reader(o.life)
 	if err != nil {
 		return 0, nil, err
 	}
-	in := &slowReader{from: message, conn: o.raw, pace: pace{pause: s.BodyTimeout}, late: func() {
-		s.problems.Count(s.tooSlow())
+	in := &slowReader{from: message, conn: o.raw, pace: s.bodies.Pace(), late: func() {
+		s.problems.Count(s.bodies.TooSlow())
 		o.raw.cut()
 	}}
 	defer in.stop()
-	b := make([]byte, 0, leastRead)
+	b := make([]byte, 0, publish.LeastRead)
 	for {
 		if len(b) == cap(b) {
 			var p *problem.Problem
-			if b, p = h.grow(b, min(2*cap(b), most+leastRead)); p != nil {
-				if h.from == h.bodies.all {
+			if b, p = h.Grow(b, min(2*cap(b), most+publish.LeastRead)); p != nil {
+				if !access.Principal(r).Anonymous() {
 					_, err = io.Copy(io.Discard, in)
 				}
 				if err == nil {
@@ -123,7 +121,7 @@ func (s *Server) readMessage(o *socket, h *hold, most int) (websocket.MessageTyp
 type slowReader struct {
 	from io.Reader
 	conn *takenConn
-	pace pace
+	pace publish.Pace
 	got  int
 	late func()      // called where it comes too slowly
 	cut  *time.Timer // calls it; nil before the first Read
@@ -131,7 +129,7 @@ type slowReader struct {
 
 // Read implements io.Reader.
 func (r *slowReader) Read(b []byte) (int, error) {
-	if at, changed := r.pace.deadline(time.Now(), r.got); changed && r.cut == nil {
+	if at, changed := r.pace.Deadline(time.Now(), r.got); changed && r.cut == nil {
 		r.cut = time.AfterFunc(time.Until(at), r.late)
 	} else if changed {
 		r.cut.Reset(time.Until(at))
@@ -159,8 +157,8 @@ func isBroken(err error) bool {
 }
 
 // publishFrame publishes what a client's frame says, and returns the answer.
-func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *hold) []byte {
-	f, id, err := s.tryFrame(ctx, r, sel, b, h)
+func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *publish.Hold) []byte {
+	f, id, err := s.publisher.Frame(ctx, r, sel, b, h)
 	if err == nil {
 		return wire.AppendAnswer(nil, f.Ref, id)
 	}
@@ -171,38 +169,4 @@ func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector
 
 func refusal(ref string, p *problem.Problem) []byte {
 	return wire.AppendRefusal(nil, ref, p.JSON())
-}
-
-func (s *Server) tryFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *hold) (f wire.ClientFrame, id stream.ID, err error) {
-	begin := time.Now()
-	fixed := publishCost + int64(cap(b))
-	if p := h.whole(fixed + wire.EnvelopesCost(b, 1)); p != nil {
-		return f, 0, p
-	}
-	if f, err = wire.ParseClientFrame(b); err != nil {
-		if syntax := new(wire.SyntaxError); errors.As(err, &syntax) {
-			return f, 0, problem.BadFrame.At(syntax)
-		}
-		return f, 0, problem.BadFrame.Because(err)
-	}
-	if f.Feed == "" {
-		names, plain := sel.Names()
-		if !plain || len(names) != 1 {
-			return f, 0, problem.BadFrame.With("the frame names no feed, and the selector %s is not one feed", sel)
-		}
-		f.Feed = names[0]
-	}
-	if err := s.tooFast(r); err != nil {
-		return f, 0, err
-	}
-	if err := s.tooMuch(r, 1, len(b)); err != nil {
-		return f, 0, err
-	}
-	drafts := []stream.Draft{f.Draft}
-	h.shrink(fixed + wire.DraftsCost(drafts))
-	receipt, err := s.commit(ctx, r, begin, stream.Batch{Feed: f.Feed, Drafts: drafts, Key: f.Key}, h)
-	if err != nil {
-		return f, 0, fmt.Errorf("publish by a frame: %w", err)
-	}
-	return f, receipt.First, nil
 }

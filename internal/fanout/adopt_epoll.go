@@ -138,7 +138,7 @@ func (s *Shards) Close() {
 }
 
 // stops reports whether members shall be sent away.
-func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.IsDraining() }
+func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.Stopping() }
 
 // now is the time since the shards began.
 func (s *Shards) now() time.Duration { return time.Since(s.begin) }

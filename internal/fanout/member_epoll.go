@@ -176,7 +176,7 @@ func (s *shard) block(m *member) {
 // dismiss ends a member: with a notice, when the server goes.
 func (s *shard) dismiss(m *member, now time.Duration) {
 	end := EndGone
-	if s.all.hub.IsDraining() {
+	if s.all.hub.Stopping() {
 		end = EndDrained
 		if m.half == nil {
 			if b := m.task.farewell(m, true); len(b) > 0 {

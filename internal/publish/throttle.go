@@ -1,4 +1,4 @@
-package api
+package publish
 
 import (
 	"fmt"
@@ -25,8 +25,10 @@ const (
 	throttledAddresses = 10_000
 )
 
-// throttle bounds how much those publish who have no credential.
+// throttle bounds how much is published without a credential.
 type throttle struct {
+	limits Limits
+
 	mu     sync.Mutex // guards byAddr
 	byAddr map[netip.Addr]*allowance
 }
@@ -36,7 +38,7 @@ type allowance struct {
 	publishes, items, bytes *rate.Limiter
 }
 
-func newAllowance(o *Options) *allowance {
+func newAllowance(o *Limits) *allowance {
 	limiter := func(aSecond, least int64) *rate.Limiter {
 		if aSecond <= 0 {
 			return nil
@@ -61,41 +63,39 @@ func (a *allowance) full(now time.Time) bool {
 	return true
 }
 
-// tooFast says that whoever sent the request must wait before it publishes, if
+// tooFast says that the sender of the request must wait before it publishes, if
 // it must. It is asked before the body is read.
-func (s *Server) tooFast(r *http.Request) error {
-	if s.MaxAnonymousRate <= 0 || !access.Principal(r).Anonymous() {
+func (t *throttle) tooFast(r *http.Request) error {
+	if t.limits.MaxAnonymousRate <= 0 || !access.Principal(r).Anonymous() {
 		return nil
 	}
-	t := &s.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	if wait := lacks(t.of(access.Address(r), &s.Options, now).publishes, now, 1); wait > 0 {
-		return throttled("max_anonymous_rate", wait, fmt.Sprintf("%d publishes", s.MaxAnonymousRate))
+	if wait := lacks(t.of(access.Address(r), now).publishes, now, 1); wait > 0 {
+		return throttled("max_anonymous_rate", wait, fmt.Sprintf("%d publishes", t.limits.MaxAnonymousRate))
 	}
 	return nil
 }
 
 // tooMuch is tooFast for what the body turned out to be, which is counted when
 // all of it is allowed.
-func (s *Server) tooMuch(r *http.Request, items, bytes int) error {
+func (t *throttle) tooMuch(r *http.Request, items, bytes int) error {
 	if !access.Principal(r).Anonymous() {
 		return nil
 	}
-	t := &s.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	a := t.of(access.Address(r), &s.Options, now)
+	a := t.of(access.Address(r), now)
 	for _, c := range []struct {
 		setting string
 		limiter *rate.Limiter
 		n       int
 		aSecond string
 	}{
-		{"max_anonymous_items", a.items, items, fmt.Sprintf("%d items", s.MaxAnonymousItems)},
-		{"max_anonymous_bytes", a.bytes, bytes, fmt.Sprintf("%d bytes", s.MaxAnonymousBytes)},
+		{"max_anonymous_items", a.items, items, fmt.Sprintf("%d items", t.limits.MaxAnonymousItems)},
+		{"max_anonymous_bytes", a.bytes, bytes, fmt.Sprintf("%d bytes", t.limits.MaxAnonymousBytes)},
 	} {
 		if c.limiter != nil && c.n > c.limiter.Burst() {
 			p := problem.TooLarge.Hit(c.setting)
@@ -138,11 +138,11 @@ func throttled(setting string, wait time.Duration, aSecond string) *problem.Prob
 }
 
 // of returns what an address may publish.
-func (t *throttle) of(addr netip.Addr, o *Options, now time.Time) *allowance {
+func (t *throttle) of(addr netip.Addr, now time.Time) *allowance {
 	a := t.byAddr[addr]
 	if a == nil {
 		t.forget(now)
-		a = newAllowance(o)
+		a = newAllowance(&t.limits)
 		t.byAddr[addr] = a
 	}
 	return a
@@ -165,13 +165,4 @@ func (t *throttle) forget(now time.Time) {
 	if len(t.byAddr) >= throttledAddresses {
 		clear(t.byAddr)
 	}
-}
-
-// largest returns the largest item that whoever sent the request may publish,
-// and the setting that says so.
-func (s *Server) largest(r *http.Request) (limit int64, setting string) {
-	if most := s.MaxAnonymousItemBytes; most > 0 && most < s.MaxItemBytes && access.Principal(r).Anonymous() {
-		return most, "max_anonymous_item_bytes"
-	}
-	return s.MaxItemBytes, "max_item_bytes"
 }

@@ -1,4 +1,4 @@
-package api
+package publish
 
 import (
 	"math"
@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// strangersPart is the part of the bodies' memory, one of so many, that those
+	// anonymousPart is the part of the bodies' memory, one of so many, that those
 	// without a credential may have: enough for hundreds of their small items, and
-	// publishers with a key have three quarters whatever strangers do.
-	strangersPart = 4
+	// publishers with a key have three quarters, whatever the others do.
+	anonymousPart = 4
 	// unfinishedPart is the part of that for bodies that have not come whole. A
-	// stranger can make these last; the rest is for those that are only waiting
-	// for their commit, so that who holds bodies back silences nobody.
+	// sender can make these last; the rest is for bodies that only wait for their
+	// commit, so that a sender that holds many back silences nobody.
 	unfinishedPart = 2
 	// smallBody is how much of a body is not counted while it comes: the
 	// connection that it comes on takes more than that anyhow.
@@ -39,39 +39,47 @@ const (
 	tidyAfter = 5 * time.Second
 )
 
-// bodies is the memory for what is published, from the first byte of each body
+// Bodies is the memory for what is published, from the first byte of each body
 // until its commit has been answered, by HTTP and by WebSocket.
-type bodies struct {
+type Bodies struct {
+	pause      time.Duration // see NewBodies
 	all        *budget.Budget
-	strangers  *budget.Budget // a part of all
-	unfinished *budget.Budget // a part of strangers
+	anonymous  *budget.Budget // a part of all
+	unfinished *budget.Budget // a part of anonymous
 	busy       atomic.Bool    // much was in use, and was not tidied up yet
 }
 
-func newBodies(total int64) *bodies {
-	b := &bodies{all: budget.New(total, 0)}
-	b.strangers = b.all.Part(total/strangersPart, 0)
-	b.unfinished = b.strangers.Part(total/strangersPart/unfinishedPart, 0)
+// NewBodies returns memory of so many bytes, 0: any number; a body may pause for
+// so long.
+func NewBodies(total int64, pause time.Duration) *Bodies {
+	b := &Bodies{all: budget.New(total, 0), pause: pause}
+	b.anonymous = b.all.Part(total/anonymousPart, 0)
+	b.unfinished = b.anonymous.Part(total/anonymousPart/unfinishedPart, 0)
 	return b
 }
 
-// hold is what one body has of that memory. Its zero value holds nothing.
-type hold struct {
-	bodies *bodies
+// Hold is what one body has of that memory. Its zero value holds nothing.
+type Hold struct {
+	bodies *Bodies
 	from   *budget.Budget
 	n      int64
 }
 
-// hold returns the hold of a body that whoever sent the request sends.
-func (s *Server) hold(r *http.Request) hold {
+// Hold returns the hold of a body that the sender of the request sends. It is
+// empty, and must be given back.
+func (b *Bodies) Hold(r *http.Request) Hold {
 	if access.Principal(r).Anonymous() {
-		return hold{bodies: s.bodies, from: s.bodies.unfinished}
+		return Hold{bodies: b, from: b.unfinished}
 	}
-	return hold{bodies: s.bodies, from: s.bodies.all}
+	return Hold{bodies: b, from: b.all}
 }
 
+// Used returns how many bytes are in use, and Total how many there may be.
+func (b *Bodies) Used() int64  { return b.all.Used() }
+func (b *Bodies) Total() int64 { return b.all.Total() }
+
 // need makes the hold n bytes, if it is less.
-func (h *hold) need(n int64) *problem.Problem {
+func (h *Hold) need(n int64) *problem.Problem {
 	more := n - h.n
 	if more <= 0 {
 		return nil
@@ -91,8 +99,8 @@ func (h *hold) need(n int64) *problem.Problem {
 	return nil
 }
 
-// grow returns b with a capacity of size bytes.
-func (h *hold) grow(b []byte, size int) ([]byte, *problem.Problem) {
+// Grow returns b with a capacity of size bytes.
+func (h *Hold) Grow(b []byte, size int) ([]byte, *problem.Problem) {
 	if size > smallBody {
 		if p := h.need(int64(size)); p != nil {
 			return nil, p
@@ -103,7 +111,7 @@ func (h *hold) grow(b []byte, size int) ([]byte, *problem.Problem) {
 
 // parse makes the drafts of a body that came whole. It takes what that costs
 // before it does so, and then gives back what it did not need.
-func (h *hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft, error) {
+func (h *Hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft, error) {
 	// The body is not used any more afterwards, but it counts until the publish
 	// is answered: the collector needs about as much beside what is in use.
 	fixed := publishCost + int64(cap(body))
@@ -119,24 +127,24 @@ func (h *hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft,
 }
 
 // whole is need, for a body that has come.
-func (h *hold) whole(n int64) *problem.Problem {
+func (h *Hold) whole(n int64) *problem.Problem {
 	if h.from == h.bodies.unfinished {
 		h.bodies.unfinished.Leave(netip.Addr{}, h.n)
-		h.from = h.bodies.strangers
+		h.from = h.bodies.anonymous
 	}
 	return h.need(n)
 }
 
 // shrink gives back what is more than n bytes.
-func (h *hold) shrink(n int64) {
+func (h *Hold) shrink(n int64) {
 	if less := h.n - n; less > 0 {
 		h.n = n
 		h.from.Give(netip.Addr{}, less)
 	}
 }
 
-// give gives everything back.
-func (h *hold) give() {
+// Give gives everything back.
+func (h *Hold) Give() {
 	large := h.n > smallBody+publishCost
 	h.shrink(0)
 	if large {
@@ -145,29 +153,29 @@ func (h *hold) give() {
 }
 
 // until gives everything back when done is closed. The hold is empty at once.
-func (h *hold) until(done <-chan struct{}) {
+func (h *Hold) until(done <-chan struct{}) {
 	rest := *h
 	h.n = 0
 	go func() {
 		<-done
-		rest.give()
+		rest.Give()
 	}()
 }
 
 // much returns more than how many bytes are a storm.
-func (b *bodies) much() int64 {
+func (b *Bodies) much() int64 {
 	if b.all.Total() <= 0 {
 		return math.MaxInt64
 	}
 	return b.all.Total() / tidyPart
 }
 
-func (b *bodies) quiet() bool { return b.all.Used() <= b.much()/tidyPart }
+func (b *Bodies) quiet() bool { return b.all.Used() <= b.much()/tidyPart }
 
 // tidy gives the memory of a storm of large bodies back to the operating system
 // when that is over. The runtime would do so minutes later: it collects by what
 // is allocated, and nothing is then.
-func (b *bodies) tidy() {
+func (b *Bodies) tidy() {
 	if !b.busy.Load() || !b.quiet() || !b.busy.CompareAndSwap(true, false) {
 		return
 	}

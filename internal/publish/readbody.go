@@ -1,4 +1,4 @@
-package api
+package publish
 
 import (
 	"errors"
@@ -11,49 +11,52 @@ import (
 )
 
 const (
-	// bodyTimeout is how long a body may take to come, beside what bodyRate
-	// allows for what came of it.
-	bodyTimeout = time.Minute
+	// PaceAfter is how long a body may take to come, beside what bodyRate allows
+	// for what came of it: a small one over any connection that works at all.
+	PaceAfter = time.Minute
 	// bodyRate is how many bytes a second a body must bring after that: less than
 	// any connection has that large bodies are sent over.
 	bodyRate = 16 << 10
 	// firstPart is how much of its length a body is believed before any of it
 	// came: who declares much and sends nothing must not get the memory for it.
 	firstPart = 64 << 10
-	// leastRead is the least room that a body of unknown length is read into.
-	leastRead = 512
+	// LeastRead is the least room that a body of unknown length is read into.
+	LeastRead = 512
 )
 
-// pace is how slowly a body may come: no pause may be longer than the one that
+// Pace is how slowly a body may come: no pause may be longer than the one that
 // is allowed, and all of it must come with some rate, so that nobody holds
 // memory for long by sending little.
-type pace struct {
+type Pace struct {
 	pause time.Duration
 	begin time.Time
 	set   time.Time // when deadline was asked for last
 }
 
-// deadline returns until when the next bytes must come after got bytes have, or
+// Deadline returns until when the next bytes must come after got bytes have, or
 // false where there is no need to change what it returned before: it is up to a
 // tenth of the pause too early then.
-func (p *pace) deadline(now time.Time, got int) (time.Time, bool) {
+func (p *Pace) Deadline(now time.Time, got int) (time.Time, bool) {
 	if p.begin.IsZero() {
 		p.begin = now
 	} else if now.Sub(p.set) < p.pause/10 {
 		return time.Time{}, false
 	}
 	p.set = now
-	end := p.begin.Add(bodyTimeout + time.Duration(got)*time.Second/bodyRate)
+	end := p.begin.Add(PaceAfter + time.Duration(got)*time.Second/bodyRate)
 	if next := now.Add(p.pause); next.Before(end) {
 		return next, true
 	}
 	return end, true
 }
 
-// readBody reads the body, no more of it than the limit, which is that of the
+// Pace returns the pace that a body must keep.
+func (b *Bodies) Pace() Pace { return Pace{pause: b.pause} }
+
+// Read reads the body of a request into the hold, no more of it than the limit, which is that of the
 // setting ("" for a fixed one): a body that says to be larger is refused
 // without being read, and so is one for which there is no memory.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit int64, setting string) ([]byte, error) {
+func (h *Hold) Read(w http.ResponseWriter, r *http.Request, limit int64, setting string) ([]byte, error) {
 	large := func() *problem.Problem {
 		if setting == "" {
 			return problem.TooLarge.With("the limit is %d bytes", limit)
@@ -72,7 +75,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 		}
 		h.shrink(0)
 	}
-	b, p := h.grow(nil, 1+int(min(max(r.ContentLength, leastRead), firstPart, limit)))
+	b, p := h.Grow(nil, 1+int(min(max(r.ContentLength, LeastRead), firstPart, limit)))
 	if p != nil {
 		return nil, passOver(w, r, h, limit, p)
 	}
@@ -80,18 +83,18 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 	// It is taken back for what follows on the connection.
 	defer rc.SetReadDeadline(time.Time{})
 	in := http.MaxBytesReader(w, r.Body, limit)
-	pace := pace{pause: s.BodyTimeout}
+	pace := h.bodies.Pace()
 	for {
 		if len(b) == cap(b) {
 			size := min(2*len(b), int(limit)+1)
 			if n := int(r.ContentLength); n > 0 { // less to copy, and to collect
 				size = min(4*len(b), n+1)
 			}
-			if b, p = h.grow(b, size); p != nil {
+			if b, p = h.Grow(b, size); p != nil {
 				return nil, passOver(w, r, h, limit, p)
 			}
 		}
-		if at, changed := pace.deadline(time.Now(), len(b)); changed {
+		if at, changed := pace.Deadline(time.Now(), len(b)); changed {
 			rc.SetReadDeadline(at)
 		}
 		n, err := in.Read(b[len(b):cap(b)])
@@ -104,7 +107,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 		case errors.As(err, &over):
 			return nil, large()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, s.tooSlow()
+			return nil, h.bodies.TooSlow()
 		default:
 			return nil, problem.BadRequest.With("the body broke off: %s", err)
 		}
@@ -114,7 +117,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, h *hold, limit
 // passOver reads what is left of a body for which there is no memory: most
 // clients look for an answer only when they have sent everything. It returns
 // why.
-func passOver(w http.ResponseWriter, r *http.Request, h *hold, limit int64, why *problem.Problem) error {
+func passOver(w http.ResponseWriter, r *http.Request, h *Hold, limit int64, why *problem.Problem) error {
 	h.shrink(0)
 	if r.Header.Get("Expect") == "" { // else the client waits for the answer
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(problem.RefusedBody))
@@ -123,7 +126,8 @@ func passOver(w http.ResponseWriter, r *http.Request, h *hold, limit int64, why 
 	return why
 }
 
-func (s *Server) tooSlow() *problem.Problem {
+// TooSlow is the answer to a body that did not keep its pace.
+func (b *Bodies) TooSlow() *problem.Problem {
 	p := problem.Timeout.Hit("body_timeout")
-	return p.With("it may pause for %s, and must come with %d KiB/s after a minute", s.BodyTimeout, bodyRate>>10)
+	return p.With("it may pause for %s, and must come with %d KiB/s after a minute", b.pause, bodyRate>>10)
 }
