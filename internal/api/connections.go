@@ -5,21 +5,29 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"feedd/internal/fanout"
+	"feedd/internal/problem"
+	"feedd/internal/socket"
 )
 
 // connections are those that are the http.Server's: neither in the shards nor
 // WebSockets.
 type connections struct {
+	shards   *fanout.Shards
+	sockets  *socket.Sockets
+	problems *problem.Reporter
+	most     int // subscribers' and all; 0: any number
+
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]*list.Element
 	idle list.List // of net.Conn, the longest idle first
 }
 
-// ConnState is for http.Server.ConnState. When there are too many connections
+// changed is for http.Server.ConnState. When there are too many connections
 // it closes the idle ones, first those that rest in the shards: they would lock
-// out publishers, and whoever asks how the server is.
-func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
-	c := &s.connections
+// out publishers, and load balancers that ask how the server is.
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.open[conn]; e != nil {
@@ -34,20 +42,20 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) {
 	default:
 		c.open[conn] = nil
 	}
-	if state != http.StateNew || s.MaxConnections == 0 {
+	if state != http.StateNew || c.most == 0 {
 		return
 	}
-	parked := s.Shards.Stats()
-	over := len(c.open) + parked.Members + s.sockets.number() - s.MaxConnections
+	parked := c.shards.Stats()
+	over := len(c.open) + parked.Members + c.sockets.Count() - c.most
 	if n := min(over, parked.Resting); n > 0 {
-		s.problems.CountLimit("descriptors", n)
-		s.Shards.CloseResting(n)
+		c.problems.CountLimit("descriptors", n)
+		c.shards.CloseResting(n)
 		over -= n
 	}
 	for ; over > 0 && c.idle.Len() > 0; over-- {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
-		s.problems.CountLimit("descriptors", 1)
+		c.problems.CountLimit("descriptors", 1)
 		oldest.Close() // its goroutine notices, and tells us too late
 	}
 }

@@ -1,18 +1,16 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"math"
+	"log/slog"
 	"mime"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
 
 	"feedd/internal/access"
+	"feedd/internal/answer"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"feedd/internal/clip"
 	"feedd/internal/selector"
@@ -20,79 +18,23 @@ import (
 	"feedd/internal/wire"
 )
 
-// settingsBytes is how large the JSON of a feed's settings may be.
+// settingsBytes is how large the JSON of a feed's settings may be: the few
+// numbers that there are take 200 bytes, and JSON has no comments to make more.
 const settingsBytes = 64 << 10
 
-// feedRow is one feed in the list.
-type feedRow struct {
-	Feed        string `json:"feed"`
-	Count       int    `json:"count"`
-	Bytes       int64  `json:"bytes"`
-	Oldest      string `json:"oldest,omitempty"`
-	Newest      string `json:"newest,omitempty"`
-	Subscribers int    `json:"subscribers"`
-	// Rate is how many items a second came in the last rateOver.
-	Rate float64 `json:"rate"`
-	// What follows is for administrators: the settings in force, and whether
-	// they were set for this feed alone.
-	Settings json.RawMessage `json:"settings,omitempty"`
-	Own      bool            `json:"own,omitempty"`
-}
-
-// rateOver is the time over which the rate of a feed is taken.
-const rateOver = 10 * time.Second
-
-// sortFeeds returns the feeds, which are sorted by name, in another order; a -
-// before what it goes by is for the largest first. An empty feed has nothing old.
-// The list that it is given is others' too.
-func (s *Server) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInfo, error) {
-	by, down := strings.CutPrefix(by, "-")
-	var key func(f *stream.FeedInfo) float64
-	switch by {
-	case "", "feed":
-		if down {
-			feeds = slices.Clone(feeds)
-			slices.Reverse(feeds)
-		}
-		return feeds, nil
-	case "rate":
-		names := make([]string, len(feeds))
-		for i := range feeds {
-			names[i] = feeds[i].Name
-		}
-		rates := make(map[string]float64, len(feeds))
-		for i, rate := range s.Hub.Rates(names, s.rateOver) {
-			rates[names[i]] = rate
-		}
-		key = func(f *stream.FeedInfo) float64 { return rates[f.Name] }
-	case "count":
-		key = func(f *stream.FeedInfo) float64 { return float64(f.Items) }
-	case "bytes":
-		key = func(f *stream.FeedInfo) float64 { return float64(f.Bytes) }
-	case "oldest":
-		key = func(f *stream.FeedInfo) float64 {
-			if f.Oldest == 0 {
-				return math.Inf(1)
-			}
-			return float64(f.Oldest)
-		}
-	case "newest":
-		key = func(f *stream.FeedInfo) float64 { return float64(f.Newest) }
-	default:
-		return nil, problem.BadQuery.With("sort is feed, rate, count, bytes, oldest or newest, with - before it for the largest first, not %q", by)
-	}
-	feeds = slices.Clone(feeds)
-	slices.SortStableFunc(feeds, func(a, b stream.FeedInfo) int {
-		if down {
-			a, b = b, a
-		}
-		return cmp.Compare(key(&a), key(&b))
-	})
-	return feeds, nil
+// feeds answers what is asked about single feeds and items.
+type feeds struct {
+	hub       *stream.Hub
+	engine    stream.Engine // the hub's log
+	gate      *access.Gate
+	answers   *answer.Answers
+	bodies    *publish.Bodies
+	retention Retention
+	logger    *slog.Logger
 }
 
 // purge answers DELETE /feeds/{feed}.
-func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) purge(w http.ResponseWriter, r *http.Request) error {
 	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
@@ -100,13 +42,13 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "purging "+feed); err != nil {
 		return err
 	}
-	// A purge that was begun is finished, whoever still waits for it.
-	n, err := s.Engine.Purge(context.WithoutCancel(r.Context()), feed)
+	// A purge that was begun is finished, whether its client still waits or not.
+	n, err := f.engine.Purge(context.WithoutCancel(r.Context()), feed)
 	if err != nil {
 		return err
 	}
-	s.Log.Info("feed purged", "feed", clip.Text(feed), "items", n)
-	return s.answers.JSON(w, http.StatusOK, struct {
+	f.logger.Info("feed purged", "feed", clip.Text(feed), "items", n)
+	return f.answers.JSON(w, http.StatusOK, struct {
 		Feed   string `json:"feed"`
 		Purged int    `json:"purged"`
 	}{feed, n})
@@ -130,15 +72,15 @@ func itemOf(r *http.Request) (feed string, id stream.ID, err error) {
 
 // getItem answers GET /feeds/{feed}/items/{id} with the item's envelope: never
 // with its raw data, which a browser might take for a page.
-func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) getItem(w http.ResponseWriter, r *http.Request) error {
 	feed, id, err := itemOf(r)
 	if err != nil {
 		return err
 	}
-	if err := s.gate.MayRead(r, feed); err != nil {
+	if err := f.gate.MayRead(r, feed); err != nil {
 		return err
 	}
-	it, err := s.Hub.Item(r.Context(), feed, id)
+	it, err := f.hub.Item(r.Context(), feed, id)
 	if err != nil {
 		return err
 	}
@@ -148,11 +90,11 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	return s.answers.Write(w, http.StatusOK, wire.AppendLine(nil, it))
+	return f.answers.Write(w, http.StatusOK, wire.AppendLine(nil, it))
 }
 
 // deleteItem answers DELETE /feeds/{feed}/items/{id}.
-func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) deleteItem(w http.ResponseWriter, r *http.Request) error {
 	feed, id, err := itemOf(r)
 	if err != nil {
 		return err
@@ -160,7 +102,7 @@ func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "deleting from "+feed); err != nil {
 		return err
 	}
-	found, err := s.Engine.Delete(r.Context(), feed, id)
+	found, err := f.engine.Delete(r.Context(), feed, id)
 	if err != nil {
 		return err
 	}
@@ -172,7 +114,7 @@ func (s *Server) deleteItem(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getSettings answers GET /feeds/{feed}/settings: what is in force.
-func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) getSettings(w http.ResponseWriter, r *http.Request) error {
 	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
@@ -180,28 +122,28 @@ func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "reading the settings of "+feed); err != nil {
 		return err
 	}
-	return s.writeSettings(w, r, feed)
+	return f.writeSettings(w, r, feed)
 }
 
-func (s *Server) writeSettings(w http.ResponseWriter, r *http.Request, feed string) error {
+func (f *feeds) writeSettings(w http.ResponseWriter, r *http.Request, feed string) error {
 	sel, err := selector.Parse(feed, 1)
 	if err != nil {
 		return problem.BadFeed.Because(err)
 	}
-	feeds, err := s.Engine.Feeds(r.Context(), sel)
+	found, err := f.engine.Feeds(r.Context(), sel)
 	if err != nil {
 		return err
 	}
-	retention := s.BaseRetention(feed)
-	if len(feeds) > 0 {
-		retention = feeds[0].Retention
+	retention := f.retention.Base(feed)
+	if len(found) > 0 {
+		retention = found[0].Retention
 	}
-	return s.answers.JSON(w, http.StatusOK, json.RawMessage(s.FormatRetention(retention)))
+	return f.answers.JSON(w, http.StatusOK, json.RawMessage(f.retention.Format(retention)))
 }
 
 // putSettings answers PUT /feeds/{feed}/settings: what the body leaves out
 // comes from the configuration.
-func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) putSettings(w http.ResponseWriter, r *http.Request) error {
 	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
@@ -215,26 +157,26 @@ func (s *Server) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := settingsType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	h := s.bodies.Hold(r)
+	h := f.bodies.Hold(r)
 	defer h.Give()
 	body, err := h.Read(w, r, settingsBytes, "")
 	if err != nil {
 		return err
 	}
-	retention, err := s.ParseRetention(body, s.BaseRetention(feed))
+	retention, err := f.retention.Parse(body, f.retention.Base(feed))
 	if err != nil {
 		return problem.BadSettings.Because(err)
 	}
-	if err := s.Engine.SetRetention(r.Context(), feed, &retention); err != nil {
+	if err := f.engine.SetRetention(r.Context(), feed, &retention); err != nil {
 		return err
 	}
-	s.Log.Info("settings changed", "feed", clip.Text(feed), "settings", string(s.FormatRetention(retention)))
-	return s.writeSettings(w, r, feed)
+	f.logger.Info("settings changed", "feed", clip.Text(feed), "settings", string(f.retention.Format(retention)))
+	return f.writeSettings(w, r, feed)
 }
 
 // deleteSettings answers DELETE /feeds/{feed}/settings: the configuration
 // holds again.
-func (s *Server) deleteSettings(w http.ResponseWriter, r *http.Request) error {
+func (f *feeds) deleteSettings(w http.ResponseWriter, r *http.Request) error {
 	feed, err := access.FeedName(r)
 	if err != nil {
 		return err
@@ -242,7 +184,7 @@ func (s *Server) deleteSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "changing the settings of "+feed); err != nil {
 		return err
 	}
-	if err := s.Engine.SetRetention(r.Context(), feed, nil); err != nil {
+	if err := f.engine.SetRetention(r.Context(), feed, nil); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -5,25 +5,35 @@ import (
 	"net/http"
 
 	"feedd/internal/problem"
+	"feedd/internal/publish"
+	"feedd/internal/stream"
 )
 
+// health tells a load balancer how the server is.
+type health struct {
+	hub     *stream.Hub
+	engine  stream.Engine // the hub's log
+	inPlace func() error  // nil: it always is
+	ready   *publish.Readiness
+}
+
 // healthz says that the process is alive.
-func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
+func (h *health) healthz(w http.ResponseWriter, r *http.Request) error {
 	return writeOK(w)
 }
 
 // readyz says whether publishing works.
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	if s.draining() {
+func (h *health) readyz(w http.ResponseWriter, r *http.Request) error {
+	if h.hub.Stopping() {
 		return &problem.Draining
 	}
-	if s.InPlace != nil {
+	if h.inPlace != nil {
 		// A commit proves nothing for five seconds where its file may be gone.
-		if err := s.InPlace(); err != nil {
+		if err := h.inPlace(); err != nil {
 			return err
 		}
 	}
-	if err := s.ready.Check(r.Context(), s.Engine.Probe); err != nil {
+	if err := h.ready.Check(r.Context(), h.engine.Probe); err != nil {
 		return err
 	}
 	return writeOK(w)

@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"runtime"
 	"sort"
-	"sync"
 	"time"
 
 	"feedd/internal/access"
 	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
+	"feedd/internal/subscribe"
 
 	"feedd/internal/stream"
 )
@@ -24,10 +24,17 @@ import (
 // credential have a turn of their own, since any number of strangers may wait
 // for theirs.
 type listings struct {
-	strangers, others chan struct{} // held by who makes one
+	hub      *stream.Hub
+	engine   stream.Engine // the hub's log
+	gate     *access.Gate
+	answers  *answer.Answers
+	format   func(stream.Retention) []byte
+	rateOver time.Duration // see rateOver
 
-	feeds   kept[selector.Key, []stream.FeedInfo]
-	answers kept[listKey, []byte]
+	anonymous, others chan struct{} // held while one is made
+
+	feeds kept[selector.Key, []stream.FeedInfo]
+	lists kept[listKey, []byte]
 }
 
 // listKey is what an answer depends on. Scope is in the selection's key: what is
@@ -50,21 +57,15 @@ const (
 	keptAnswers = 4
 )
 
-func newListings() *listings {
-	l := &listings{strangers: make(chan struct{}, 1), others: make(chan struct{}, 1)}
-	l.feeds.most, l.answers.most = keptLists, keptAnswers
-	return l
-}
-
-// listFeeds answers GET /feeds: the feeds that the principal may read. match is
+// list answers GET /feeds: the feeds that the principal may read. match is
 // a selector, after a name to go on from; sort says what comes first, else it is
 // by name.
-func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
+func (ls *listings) list(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return problem.BadQuery.Because(err)
 	}
-	limit, err := number(query, "limit", 1, 10_000, 1000)
+	limit, err := subscribe.Number(query, "limit", 1, 10_000, 1000)
 	if err != nil {
 		return err
 	}
@@ -72,11 +73,11 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if match == "" {
 		match = "**"
 	}
-	sel, err := s.gate.ParseSelector(r, match)
+	sel, err := ls.gate.ParseSelector(r, match)
 	if err != nil {
 		return err
 	}
-	sel, err = s.gate.Readable(r, sel)
+	sel, err = ls.gate.Readable(r, sel)
 	if err != nil {
 		return err
 	}
@@ -84,45 +85,44 @@ func (s *Server) listFeeds(w http.ResponseWriter, r *http.Request) error {
 	if key.after != "" && key.sort != "" {
 		return problem.BadQuery.With("after does not go with sort: it is a name to go on from")
 	}
-	list, err := s.listing(r, sel, key)
+	list, err := ls.listing(r, sel, key)
 	if err != nil {
 		return err
 	}
 	answer.SetJSON(w.Header())
-	return s.answers.Write(w, http.StatusOK, list)
+	return ls.answers.Write(w, http.StatusOK, list)
 }
 
 // listing returns the answer to somebody who may read what sel selects.
-func (s *Server) listing(r *http.Request, sel selector.Selection, key listKey) (answer []byte, err error) {
-	ctx, ls := r.Context(), s.listings
+func (ls *listings) listing(r *http.Request, sel selector.Selection, key listKey) (answer []byte, err error) {
+	ctx := r.Context()
 	if _, plain := sel.Names(); plain { // a few rows: it waits for nobody
-		return s.makeList(ctx, sel, key)
+		return ls.makeList(ctx, sel, key)
 	}
 	turn := ls.others
 	if access.Principal(r).Anonymous() {
-		turn = ls.strangers
+		turn = ls.anonymous
 	}
 	select {
 	case turn <- struct{}{}:
-	case <-s.Hub.Draining(): // with many before it, it would keep the server from its end
+	case <-ls.hub.Draining(): // with many before it, it would keep the server from its end
 		return nil, &problem.Draining
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	began := time.Now()
 	defer func() { rest(turn, time.Since(began), len(answer)) }()
-	return s.makeList(ctx, sel, key)
+	return ls.makeList(ctx, sel, key)
 }
 
 // makeList is listing, for who has the turn.
-func (s *Server) makeList(ctx context.Context, sel selector.Selection, key listKey) (answer []byte, err error) {
-	ls := s.listings
-	if kept, ok := ls.answers.get(key); ok {
+func (ls *listings) makeList(ctx context.Context, sel selector.Selection, key listKey) (answer []byte, err error) {
+	if kept, ok := ls.lists.get(key); ok {
 		return kept, nil
 	}
 	feeds, ok := ls.feeds.get(key.sel)
 	if !ok {
-		if feeds, err = s.Engine.Feeds(ctx, sel); err != nil {
+		if feeds, err = ls.engine.Feeds(ctx, sel); err != nil {
 			return nil, err
 		}
 		if len(feeds) >= keptFrom {
@@ -130,13 +130,13 @@ func (s *Server) makeList(ctx context.Context, sel selector.Selection, key listK
 		}
 	}
 	all := len(feeds)
-	if feeds, err = s.sortFeeds(feeds, key.sort); err != nil {
+	if feeds, err = ls.sortFeeds(feeds, key.sort); err != nil {
 		return nil, err
 	}
 	feeds = feeds[sort.Search(len(feeds), func(i int) bool { return key.after == "" || feeds[i].Name > key.after }):]
-	answer = s.appendRows(nil, feeds[:min(len(feeds), key.limit)], key.admin, len(feeds) > key.limit)
+	answer = ls.appendRows(nil, feeds[:min(len(feeds), key.limit)], key.admin, len(feeds) > key.limit)
 	if all >= keptFrom {
-		ls.answers.put(key, answer)
+		ls.lists.put(key, answer)
 	}
 	return answer, nil
 }
@@ -157,7 +157,7 @@ func rest(turn <-chan struct{}, took time.Duration, bytes int) {
 const rowsTurn = 256
 
 // appendRows appends the answer with these feeds; more says that there are more.
-func (s *Server) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more bool) []byte {
+func (ls *listings) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more bool) []byte {
 	dst = append(dst, `{"feeds":[`...)
 	names := make([]string, 0, rowsTurn)
 	for len(feeds) > 0 {
@@ -167,11 +167,11 @@ func (s *Server) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more boo
 		for i := range some {
 			names = append(names, some[i].Name)
 		}
-		subscribers, rates := s.Hub.Readers(names), s.Hub.Rates(names, s.rateOver)
+		subscribers, rates := ls.hub.Readers(names), ls.hub.Rates(names, ls.rateOver)
 		for i, f := range some {
 			row := feedRow{Feed: f.Name, Count: f.Items, Bytes: f.Bytes, Subscribers: subscribers[i], Rate: rates[i]}
 			if admin {
-				row.Settings, row.Own = s.FormatRetention(f.Retention), f.Own
+				row.Settings, row.Own = ls.format(f.Retention), f.Own
 			}
 			if f.Oldest > 0 {
 				row.Oldest = f.Oldest.String()
@@ -195,57 +195,4 @@ func (s *Server) appendRows(dst []byte, feeds []stream.FeedInfo, admin, more boo
 		return append(dst, "true}\n"...)
 	}
 	return append(dst, "false}\n"...)
-}
-
-// kept holds a few values for a short while.
-type kept[K comparable, V any] struct {
-	most int
-
-	mu sync.Mutex // guards by
-	by map[K]keptValue[V]
-}
-
-type keptValue[V any] struct {
-	v     V
-	until time.Time
-}
-
-func (k *kept[K, V]) get(key K) (v V, ok bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	e, ok := k.by[key]
-	if !ok || time.Now().After(e.until) {
-		return v, false
-	}
-	return e.v, true
-}
-
-// put keeps a value.
-func (k *kept[K, V]) put(key K, v V) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.dropLocked(time.Now())
-	if k.by == nil {
-		k.by = make(map[K]keptValue[V])
-	}
-	if len(k.by) >= k.most {
-		for other := range k.by { // any one
-			delete(k.by, other)
-			break
-		}
-	}
-	k.by[key] = keptValue[V]{v, time.Now().Add(keptFor)}
-	time.AfterFunc(keptFor+time.Millisecond, func() { // the memory is not kept for longer
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.dropLocked(time.Now())
-	})
-}
-
-func (k *kept[K, V]) dropLocked(now time.Time) {
-	for key, e := range k.by {
-		if now.After(e.until) {
-			delete(k.by, key)
-		}
-	}
 }

@@ -4,55 +4,74 @@ import (
 	"net/http"
 	"strings"
 
+	"feedd/internal/answer"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 )
 
+// rooms are what requests are for.
+type rooms struct {
+	assets    map[string]asset
+	publisher *publish.Publisher
+	answers   *answer.Answers
+	reading   reading
+	feeds     feeds
+	listings  listings
+	legacy    legacy
+	chat      chat
+	sessions  sessions
+	admin     admin
+	health    health
+	metrics   *metrics
+}
+
 // routes is the table of contents.
-func (s *Server) routes() http.Handler {
+func (m *rooms) routes(s *Server) chi.Router {
+	handle, lingering := s.problems.Handle, m.answers.Lingering
 	r := chi.NewRouter()
 	r.Use(s.recoverPanic, middleware.GetHead, s.gate.Identify)
-	r.NotFound(s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error { return &problem.NotFound }))
-	r.MethodNotAllowed(s.problems.Handle(func(w http.ResponseWriter, req *http.Request) error { return s.otherMethod(w, req, r) }))
+	r.NotFound(handle(func(w http.ResponseWriter, r *http.Request) error { return &problem.NotFound }))
+	r.MethodNotAllowed(handle(func(w http.ResponseWriter, req *http.Request) error { return m.otherMethod(w, req, r) }))
 
 	// What follows takes a path away from a page of the same name.
-	for path, page := range s.pages {
-		r.Get(path, s.problems.Handle(page.serve))
+	for path, asset := range m.assets {
+		r.Get(path, handle(asset.serve))
 	}
 
-	r.Get("/feeds", s.problems.Handle(s.answers.Lingering(s.listFeeds)))
-	r.Post("/feeds/{feed}", s.problems.Handle(s.publisher.Post))
-	r.Get("/feeds/{feed}", s.problems.Handle(s.read))
-	r.Delete("/feeds/{feed}", s.problems.Handle(s.purge))
-	r.Get("/feeds/{feed}/items/{id}", s.problems.Handle(s.answers.Lingering(s.getItem)))
-	r.Delete("/feeds/{feed}/items/{id}", s.problems.Handle(s.answers.Lingering(s.deleteItem)))
-	r.Get("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.getSettings)))
-	r.Put("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.putSettings)))
-	r.Delete("/feeds/{feed}/settings", s.problems.Handle(s.answers.Lingering(s.deleteSettings)))
+	r.Get("/feeds", handle(lingering(m.listings.list)))
+	r.Post("/feeds/{feed}", handle(m.publisher.Post))
+	r.Get("/feeds/{feed}", handle(m.reading.read))
+	r.Delete("/feeds/{feed}", handle(m.feeds.purge))
+	r.Get("/feeds/{feed}/items/{id}", handle(lingering(m.feeds.getItem)))
+	r.Delete("/feeds/{feed}/items/{id}", handle(lingering(m.feeds.deleteItem)))
+	r.Get("/feeds/{feed}/settings", handle(lingering(m.feeds.getSettings)))
+	r.Put("/feeds/{feed}/settings", handle(lingering(m.feeds.putSettings)))
+	r.Delete("/feeds/{feed}/settings", handle(lingering(m.feeds.deleteSettings)))
 
-	if s.Forerunner.Feed != "" {
-		r.Post("/send_feed_item", s.problems.Handle(s.sendFeedItem))
-		r.Get("/real_time_feed", s.problems.Handle(s.realTimeFeed))
+	if m.legacy.feed != "" {
+		r.Post("/send_feed_item", handle(m.legacy.sendFeedItem))
+		r.Get("/real_time_feed", handle(m.legacy.realTimeFeed))
 	}
-	if s.Forerunner.Chat != "" {
-		r.Get("/chat", s.problems.Handle(s.chat))
-		r.Post("/chat", s.problems.Handle(s.postChat))
+	if m.chat.feed != "" {
+		r.Get("/chat", handle(m.chat.get))
+		r.Post("/chat", handle(m.chat.post))
 	}
 
-	r.Post("/session", s.problems.Handle(s.signIn))
-	r.Get("/session", s.problems.Handle(s.getSession))
-	r.Delete("/session", s.problems.Handle(s.signOut))
-	r.Post("/tickets", s.problems.Handle(s.newTicket))
+	r.Post("/session", handle(m.sessions.signIn))
+	r.Get("/session", handle(m.sessions.getSession))
+	r.Delete("/session", handle(m.sessions.signOut))
+	r.Post("/tickets", handle(m.sessions.newTicket))
 
-	r.Get("/subscribers", s.problems.Handle(s.listSubscribers))
-	r.Delete("/subscribers/{id}", s.problems.Handle(s.cutSubscriber))
-	r.Get("/config", s.problems.Handle(s.getConfig))
+	r.Get("/subscribers", handle(m.admin.listSubscribers))
+	r.Delete("/subscribers/{id}", handle(m.admin.cutSubscriber))
+	r.Get("/config", handle(m.admin.getConfig))
 
-	r.Get("/healthz", s.problems.Handle(s.healthz))
-	r.Get("/readyz", s.problems.Handle(s.readyz))
-	r.Get("/metrics", s.problems.Handle(s.serveMetrics))
+	r.Get("/healthz", handle(m.health.healthz))
+	r.Get("/readyz", handle(m.health.readyz))
+	r.Get("/metrics", handle(m.metrics.get))
 
 	return r
 }
@@ -63,7 +82,7 @@ func (s *Server) routes() http.Handler {
 //
 // OPTIONS / is how HAProxy asks for the health of a server where nothing else is
 // configured, so a server that goes down says so there too.
-func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.Routes) error {
+func (m *rooms) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.Routes) error {
 	var allowed []string
 	path := r.URL.RawPath
 	if path == "" {
@@ -84,7 +103,7 @@ func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.
 	if r.Method != http.MethodOptions {
 		return problem.MethodNotAllowed.Allow(strings.Join(allowed, ", "))
 	}
-	if s.draining() {
+	if m.health.hub.Stopping() {
 		return &problem.Draining
 	}
 	w.Header().Set("Allow", strings.Join(append(allowed, r.Method), ", "))

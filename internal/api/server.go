@@ -1,10 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,154 +13,96 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/answer"
+	"feedd/internal/clip"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"feedd/internal/auth"
-	"feedd/internal/budget"
-	"feedd/internal/clip"
-	"feedd/internal/fanout"
 	"feedd/internal/selector"
+	"feedd/internal/socket"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
-
-// Options is what a Server needs. All fields are required but those that say
-// otherwise.
-type Options struct {
-	Hub *stream.Hub
-	// Own is the hub of feedd's own feeds, which are in memory.
-	Own    *stream.Hub
-	Shards *fanout.Shards // of the hub
-	Engine stream.Engine  // the hub's log
-	Auth   *auth.Authority
-	// Sessions are of the browsers that are signed in.
-	Sessions *auth.Sessions
-	// URL is where browsers on this machine reach the server, without a slash
-	// at the end.
-	URL   string
-	Pages fs.FS // index.html, chat.html where there is a chat, and what they load
-	Log   *slog.Logger
-
-	// Metrics are further ones for GET /metrics; there may be none.
-	Metrics []prometheus.Collector
-
-	// InPlace, where it is set, returns why the next start would not find what is
-	// stored now, nil where it would.
-	InPlace func() error
-
-	// Hosts are the names, without a port, that requests must be addressed to;
-	// nil: any. A server on loopback sets it, or any page could reach it
-	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
-	Hosts []string
-	// Names are what the operator calls this server, without a port: pages of
-	// these names are its own, also where a proxy before it passes another Host
-	// on. They are no reason to refuse a request.
-	Names []string
-
-	Heartbeat        time.Duration
-	StallTimeout     time.Duration
-	MaxSelectorTerms int
-	// MaxAnonymousPatterns is how many patterns a selector may have without a
-	// credential, and MaxEventNames how many event names one may ask for; 0: no
-	// bound.
-	MaxAnonymousPatterns int
-	MaxEventNames        int
-	// MaxSelectionBytes bounds the memory for what subscribers select, and
-	// MaxSelectionBytesPerIP that for those of one address; 0: no bound.
-	MaxSelectionBytes      int64
-	MaxSelectionBytesPerIP int64
-	MaxSubscribers         int
-	// MaxSubscribersPerIP bounds those from one IPv4 address or IPv6 /64; 0: no
-	// bound.
-	MaxSubscribersPerIP int
-
-	// MaxUnreadBytes is the memory for large answers that clients have not read
-	// yet, all together; 0: 128 MiB.
-	MaxUnreadBytes int64
-	// BodyTimeout is how long a body may pause.
-	BodyTimeout time.Duration
-
-	// Publish bounds what is published.
-	Publish publish.Limits
-	// ReadyFor is how long a commit, or a probe, is proof: see publish.ReadyFor.
-	ReadyFor time.Duration
-
-	// Forerunner is for the pages of the two servers that feedd replaces.
-	Forerunner Forerunner
-
-	// MaxConnections is how many connections there may be, subscribers and all,
-	// before idle ones are closed; 0: no bound.
-	MaxConnections int
-
-	// ParseRetention reads the JSON of a feed's settings; what it leaves out
-	// comes from base. FormatRetention is its reverse.
-	ParseRetention  func(body []byte, base stream.Retention) (stream.Retention, error)
-	FormatRetention func(r stream.Retention) []byte
-	// Config returns the settings in force, as YAML.
-	Config func() []byte
-	// BaseRetention is the configured retention of a feed.
-	BaseRetention func(feed string) stream.Retention
-}
 
 // Server answers feedd's HTTP requests.
 type Server struct {
-	Options
-	pages     map[string]page
-	gate      *access.Gate
-	metrics   *metrics
-	ready     *publish.Readiness
-	publisher *publish.Publisher
-	problems  *problem.Reporter
-	handler   http.Handler
-
-	guests      guests
-	selections  selections
-	listings    *listings
-	replies     replies
-	returned    *returned // nil: nobody takes connections back
-	connections connections
-	sockets     sockets
-	bodies      *publish.Bodies
-	farewell    time.Duration // see farewellTimeout
-	rateOver    time.Duration // see rateOver
-	looped      loops
-	answers     *answer.Answers
+	gate        *access.Gate
+	problems    *problem.Reporter
+	logger      *slog.Logger
+	readers     *subscribe.Readers
+	sockets     *socket.Sockets
+	connections *connections
+	observer    *observer
+	handler     http.Handler
 }
 
 // New returns a server. It fails when a page is missing.
-func New(opts Options) (*Server, error) {
-	s := &Server{Options: opts, farewell: farewellTimeout, rateOver: rateOver}
-	s.guests.server = s
-	s.problems = problem.NewReporter(opts.Log)
-	s.gate = access.NewGate(access.Options{
-		Auth: opts.Auth, Sessions: opts.Sessions, Problems: s.problems, Hosts: opts.Hosts, Names: opts.Names,
-		MaxSelectorTerms: opts.MaxSelectorTerms, MaxAnonymousPatterns: opts.MaxAnonymousPatterns,
-	})
-	s.answers = answer.New(opts.StallTimeout, opts.MaxUnreadBytes)
-	s.bodies = publish.NewBodies(opts.Publish.MaxBodiesBytes, opts.BodyTimeout)
-	s.ready = publish.NewReadiness(opts.ReadyFor)
-	s.publisher = publish.New(publish.Options{
-		Hub: opts.Hub, Engine: opts.Engine, Gate: s.gate, Answers: s.answers, Bodies: s.bodies, Ready: s.ready,
-		Limits: opts.Publish,
-	})
-	s.listings = newListings()
-	s.selections.budget = budget.New(opts.MaxSelectionBytes, opts.MaxSelectionBytesPerIP)
-	s.selections.held = make(map[selector.Key]*heldSelection)
-	s.sockets.cut, s.sockets.cutAll = context.WithCancel(context.Background())
-	s.connections.open = make(map[net.Conn]*list.Element)
-	s.metrics = newMetrics(s)
-	pages, err := loadPages(opts.Pages, opts.Forerunner.Chat != "")
+func New(o Options) (*Server, error) {
+	assets, err := loadAssets(o.Pages.Files, o.Legacy.Chat != "")
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := pages[chatPage]; !ok && s.Forerunner.Chat != "" {
+	if _, ok := assets[chatPage]; !ok && o.Legacy.Chat != "" {
 		return nil, fmt.Errorf("there is no %s", chatPage)
 	}
-	delete(pages, "/chat") // a route of its own, where there is a chat
-	s.pages = pages
-	s.handler = s.routes()
+	delete(assets, "/chat") // a route of its own, where there is a chat
+
+	problems := problem.NewReporter(o.Logger)
+	gate := access.NewGate(access.Options{
+		Auth: o.Access.Auth, Sessions: o.Access.Sessions, Problems: problems, Hosts: o.Access.Hosts, Names: o.Access.Names,
+		MaxSelectorTerms: o.Access.MaxSelectorTerms, MaxAnonymousPatterns: o.Access.MaxAnonymousPatterns,
+	})
+	answers := answer.New(o.Timeouts.Stall, o.MaxUnreadBytes)
+	bodies := publish.NewBodies(o.Publish.MaxBodiesBytes, o.Timeouts.Body)
+	ready := publish.NewReadiness(cmp.Or(o.Timeouts.Ready, publish.ReadyFor))
+	publisher := publish.New(publish.Options{
+		Hub: o.Store.Hub, Engine: o.Store.Engine, Gate: gate, Answers: answers, Bodies: bodies, Ready: ready, Limits: o.Publish,
+	})
+	readers := subscribe.New(subscribe.Options{
+		Hub: o.Store.Hub, Own: o.Store.Own, Shards: o.Store.Shards, Gate: gate, Answers: answers, Problems: problems, Logger: o.Logger,
+		Limits: o.Subscribe, Heartbeat: o.Timeouts.Heartbeat, StallTimeout: o.Timeouts.Stall,
+	})
+	sockets := socket.New(socket.Options{
+		Readers: readers, Publisher: publisher, Bodies: bodies, Gate: gate, Problems: problems,
+		Heartbeat: o.Timeouts.Heartbeat, StallTimeout: o.Timeouts.Stall, Farewell: cmp.Or(o.Timeouts.Farewell, socket.FarewellTimeout),
+	})
+	connections := &connections{
+		shards: o.Store.Shards, sockets: sockets, problems: problems, most: o.MaxConnections,
+		open: make(map[net.Conn]*list.Element),
+	}
+	others := append(publisher.Metrics(), problems.Metrics())
+	others = append(append(others, readers.Metrics()...), o.Metrics...)
+
+	s := &Server{
+		gate: gate, problems: problems, logger: o.Logger, readers: readers, sockets: sockets, connections: connections,
+		observer: &observer{hub: o.Store.Hub, own: o.Store.Own, engine: o.Store.Engine, readers: readers, logger: o.Logger},
+	}
+	s.handler = (&rooms{
+		assets:    assets,
+		publisher: publisher,
+		answers:   answers,
+		reading:   reading{hub: o.Store.Hub, own: o.Store.Own, gate: gate, readers: readers, sockets: sockets, page: assets["/"]},
+		feeds: feeds{
+			hub: o.Store.Hub, engine: o.Store.Engine, gate: gate, answers: answers, bodies: bodies, retention: o.Retention, logger: o.Logger,
+		},
+		listings: listings{
+			hub: o.Store.Hub, engine: o.Store.Engine, gate: gate, answers: answers, format: o.Retention.Format,
+			rateOver: cmp.Or(o.Timeouts.Rate, rateOver), anonymous: make(chan struct{}, 1), others: make(chan struct{}, 1),
+			feeds: kept[selector.Key, []stream.FeedInfo]{most: keptLists}, lists: kept[listKey, []byte]{most: keptAnswers},
+		},
+		legacy: legacy{
+			feed: o.Legacy.Feed, open: o.Legacy.FeedOpen, hub: o.Store.Hub, gate: gate, answers: answers,
+			publisher: publisher, readers: readers, logger: o.Logger,
+		},
+		chat: chat{
+			feed: o.Legacy.Chat, open: o.Legacy.ChatOpen, hub: o.Store.Hub, gate: gate, answers: answers,
+			publisher: publisher, sockets: sockets, page: assets[chatPage],
+		},
+		sessions: sessions{
+			auth: o.Access.Auth, sessions: o.Access.Sessions, gate: gate, answers: answers, bodies: bodies, url: o.Pages.URL, logger: o.Logger,
+		},
+		admin:   admin{readers: readers, engine: o.Store.Engine, answers: answers, config: o.Config, logger: o.Logger},
+		health:  health{hub: o.Store.Hub, engine: o.Store.Engine, inPlace: o.Store.InPlace, ready: ready},
+		metrics: newMetrics(o.Store.Engine, connections, others...),
+	}).routes(s)
 	return s, nil
 }
 
@@ -170,10 +112,31 @@ func (s *Server) Handler() http.Handler {
 }
 
 // LocalHandler returns the handler for a socket that only the owner of the
-// data can reach: whoever comes there is the administrator.
+// data can reach: every request there is the administrator's.
 func (s *Server) LocalHandler() http.Handler {
 	return s.secure(s.gate.IdentifyOwner(s.handler))
 }
+
+// Returning returns a listener for the http.Server that serves the network
+// already, at addr: it accepts the connections of long polls that were answered,
+// when their peers ask for something else. Without it every long poll keeps a
+// goroutine. It is called once, before anything is served.
+func (s *Server) Returning(addr net.Addr) net.Listener { return s.readers.Returning(addr) }
+
+// ConnState is for http.Server.ConnState.
+func (s *Server) ConnState(conn net.Conn, state http.ConnState) { s.connections.changed(conn, state) }
+
+// Observe publishes the server's figures in StatsFeed, once in every interval,
+// until ctx ends.
+func (s *Server) Observe(ctx context.Context, every time.Duration) { s.observer.observe(ctx, every) }
+
+// Recheck cuts the subscribers that may owe what they read to a key or a rule
+// that is no longer in force.
+func (s *Server) Recheck() { s.readers.Recheck() }
+
+// Close waits for the WebSockets to end, as they do when the hub drains; when
+// ctx ends it cuts those that are left.
+func (s *Server) Close(ctx context.Context) { s.sockets.Close(ctx) }
 
 // secure sets the headers that every answer has.
 func (s *Server) secure(next http.Handler) http.Handler {
@@ -207,7 +170,7 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			s.Log.Error("panic", "method", clip.Text(r.Method), "path", clip.Text(r.URL.Path), "value", clip.Text(fmt.Sprint(v)), "stack", string(debug.Stack()))
+			s.logger.Error("panic", "method", clip.Text(r.Method), "path", clip.Text(r.URL.Path), "value", clip.Text(fmt.Sprint(v)), "stack", string(debug.Stack()))
 			s.problems.Write(w, r, &problem.Internal)
 		}()
 		next.ServeHTTP(w, r)

@@ -3,13 +3,16 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
 	"time"
 
 	"feedd/internal/access"
+	"feedd/internal/answer"
 	"feedd/internal/problem"
+	"feedd/internal/publish"
 
 	"feedd/internal/auth"
 )
@@ -18,8 +21,20 @@ import (
 // scripts cannot read and other sites cannot send. A cookie that is nobody's is
 // none: it may be an old one, and a page cannot take it away.
 
-// sessionBytes is how large the body of a sign-in may be.
+// sessionBytes is how large the body of a sign-in may be: a key or a ticket, and
+// ten times as much as one has.
 const sessionBytes = 4 << 10
+
+// sessions let browsers sign in.
+type sessions struct {
+	auth     *auth.Authority
+	sessions *auth.Sessions
+	gate     *access.Gate
+	answers  *answer.Answers
+	bodies   *publish.Bodies
+	url      string // where browsers reach the server
+	logger   *slog.Logger
+}
 
 // sessionState is who the caller is.
 type sessionState struct {
@@ -29,7 +44,7 @@ type sessionState struct {
 }
 
 // signIn answers POST /session: {"key":"..."} or {"ticket":"..."}.
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
+func (s *sessions) signIn(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return problem.UnsupportedMediaType.With("a sign-in is application/json")
 	}
@@ -47,18 +62,18 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case (with.Key == "") == (with.Ticket == ""):
 		return problem.BadRequest.With("a sign-in has a key or a ticket")
 	case with.Key != "":
-		if p, ok := s.Auth.Identify(with.Key); !ok || !p.Admin() {
+		if p, ok := s.auth.Identify(with.Key); !ok || !p.Admin() {
 			return problem.Unauthorized.With("this is not the key")
 		}
-	case !s.Sessions.Redeem(with.Ticket):
+	case !s.sessions.Redeem(with.Ticket):
 		return problem.Unauthorized.With("the ticket was used, or is older than ten minutes")
 	}
-	token, end, err := s.Sessions.Begin(access.SessionsName(r))
+	token, end, err := s.sessions.Begin(access.SessionsName(r))
 	if errors.Is(err, auth.ErrKeyChanged) {
 		return problem.Unauthorized.Because(err)
 	}
 	if err != nil {
-		s.Log.Warn("a session is not stored, and ends with the process", "err", err)
+		s.logger.Warn("a session is not stored, and ends with the process", "err", err)
 	}
 	http.SetCookie(w, s.cookie(r, token, end))
 	if err := s.answers.JSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end}); err != nil {
@@ -72,16 +87,16 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // endSession ends the session that a request came with, where there is one.
-func (s *Server) endSession(r *http.Request) {
-	if err := s.Sessions.End(s.gate.SessionToken(r)); err != nil {
-		s.Log.Warn("the end of a session is not stored: a restart may bring it back", "err", err)
+func (s *sessions) endSession(r *http.Request) {
+	if err := s.sessions.End(s.gate.SessionToken(r)); err != nil {
+		s.logger.Warn("the end of a session is not stored: a restart may bring it back", "err", err)
 	}
 }
 
 // getSession answers GET /session.
-func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
+func (s *sessions) getSession(w http.ResponseWriter, r *http.Request) error {
 	state := sessionState{Admin: access.Principal(r).Admin()}
-	if life, ok := s.Sessions.Holds(s.gate.SessionToken(r)); ok {
+	if life, ok := s.sessions.Holds(s.gate.SessionToken(r)); ok {
 		end, _ := life.Deadline()
 		state.Expires = &end
 	}
@@ -90,7 +105,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 
 // signOut answers DELETE /session. The streams that the session alone allowed
 // end with it.
-func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+func (s *sessions) signOut(w http.ResponseWriter, r *http.Request) error {
 	s.endSession(r)
 	http.SetCookie(w, s.cookie(r, "", time.Unix(1, 0)))
 	w.WriteHeader(http.StatusNoContent)
@@ -98,11 +113,11 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 // newTicket answers POST /tickets.
-func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
+func (s *sessions) newTicket(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "a ticket"); err != nil {
 		return err
 	}
-	ticket, end, err := s.Sessions.Ticket(access.SessionsName(r))
+	ticket, end, err := s.sessions.Ticket(access.SessionsName(r))
 	if err != nil {
 		return problem.Unauthorized.Because(err)
 	}
@@ -110,13 +125,13 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) error {
 		Ticket  string    `json:"ticket"`
 		Expires time.Time `json:"expires"`
 		Link    string    `json:"link"`
-	}{ticket, end, s.URL + "/admin#ticket=" + ticket})
+	}{ticket, end, s.url + "/admin#ticket=" + ticket})
 }
 
-func (s *Server) cookie(r *http.Request, token string, end time.Time) *http.Cookie {
+func (s *sessions) cookie(r *http.Request, token string, end time.Time) *http.Cookie {
 	return &http.Cookie{
 		// Browsers go by the age, so that it does not matter whose clock is wrong.
-		Name: s.Sessions.Name(), Value: token, Path: "/", Expires: end, MaxAge: int(time.Until(end).Seconds()),
+		Name: s.sessions.Name(), Value: token, Path: "/", Expires: end, MaxAge: int(time.Until(end).Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// Behind a proxy the last step is plain HTTP. Some do not say what the
 		// first was, but the page does.

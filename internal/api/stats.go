@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	gometrics "runtime/metrics"
 	"strconv"
 	"time"
 
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
 // StatsFeed is the feed of the server's own figures, for its administrators. It
@@ -33,25 +35,34 @@ type stats struct {
 	Feeds  int      `json:"feeds"`
 }
 
-// Observe publishes the server's figures once in every interval, until ctx
+// observer publishes the server's figures.
+type observer struct {
+	hub     *stream.Hub
+	own     *stream.Hub // that StatsFeed is in
+	engine  stream.Engine
+	readers *subscribe.Readers
+	logger  *slog.Logger
+}
+
+// observe publishes the server's figures once in every interval, until ctx
 // ends.
-func (s *Server) Observe(ctx context.Context, every time.Duration) {
+func (o *observer) observe(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	last := s.count()
+	last := o.count()
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		now := s.count()
-		data, err := json.Marshal(s.statsOf(last, now))
+		now := o.count()
+		data, err := json.Marshal(o.statsOf(last, now))
 		if err == nil {
-			_, err = s.Own.Publish(ctx, stream.Batch{Feed: StatsFeed, Drafts: []stream.Draft{{JSON: true, Data: data}}})
+			_, err = o.own.Publish(ctx, stream.Batch{Feed: StatsFeed, Drafts: []stream.Draft{{JSON: true, Data: data}}})
 		}
 		if err != nil && ctx.Err() == nil {
-			s.Log.Warn("the server's own figures are not published", "err", err)
+			o.logger.Warn("the server's own figures are not published", "err", err)
 		}
 		last = now
 	}
@@ -64,18 +75,18 @@ type counts struct {
 	delays               stream.DelayCounts
 }
 
-func (s *Server) count() counts {
-	return counts{time.Now(), s.Hub.Published(), s.delivered(), s.Hub.Delays.Counts()}
+func (o *observer) count() counts {
+	return counts{time.Now(), o.hub.Published(), o.readers.Delivered(), o.hub.Delays.Counts()}
 }
 
-func (s *Server) statsOf(last, now counts) stats {
+func (o *observer) statsOf(last, now counts) stats {
 	seconds := now.at.Sub(last.at).Seconds()
-	usage := s.Engine.Usage()
+	usage := o.engine.Usage()
 	st := stats{
 		Seconds:     seconds,
 		Published:   float64(now.published-last.published) / seconds,
 		Delivered:   float64(now.delivered-last.delivered) / seconds,
-		Subscribers: s.Subscribers(),
+		Subscribers: o.readers.Count(),
 		Memory:      residentMemory(),
 		Store:       usage.Bytes, Items: usage.Items, Feeds: usage.Feeds,
 	}

@@ -236,7 +236,7 @@ func (h *Hub) Drain() { h.drain.Do(func() { close(h.draining) }) }
 // Draining is closed once readers shall end and no new ones are taken.
 func (h *Hub) Draining() <-chan struct{} { return h.draining }
 
-// drains reports whether readers shall end.
+// Stopping reports whether readers shall end.
 func (h *Hub) Stopping() bool {
 	select {
 	case <-h.draining:

@@ -1,4 +1,4 @@
-package api
+package subscribe
 
 import (
 	"net/http"
@@ -9,27 +9,27 @@ import (
 	"feedd/internal/problem"
 )
 
-// format is what a reader gets.
-type format int
+// Format is what a reader gets.
+type Format int
 
 const (
-	formatSSE format = iota
-	formatNDJSON
-	formatJSON
-	formatHTML
+	SSE Format = iota
+	NDJSON
+	JSON
+	HTML
 )
 
 // formats are the offers, the preferred first: to a client that takes anything
 // feedd is a stream.
 var formats = []struct {
-	format format
+	format Format
 	name   string // for ?format=, "" where it cannot be asked for
 	types  []string
 }{
-	{formatSSE, "sse", []string{"text/event-stream"}},
-	{formatNDJSON, "ndjson", []string{"application/x-ndjson", "application/vnd.feedd+ndjson"}},
-	{formatJSON, "json", []string{"application/json"}},
-	{formatHTML, "", []string{"text/html"}},
+	{SSE, "sse", []string{"text/event-stream"}},
+	{NDJSON, "ndjson", []string{"application/x-ndjson", "application/vnd.feedd+ndjson"}},
+	{JSON, "json", []string{"application/json"}},
+	{HTML, "", []string{"text/html"}},
 }
 
 // mediaRange is one element of an Accept header.
@@ -39,9 +39,9 @@ type mediaRange struct {
 	order        int
 }
 
-// negotiate chooses the format: by ?format=, for clients that cannot set
+// Negotiate chooses the format: by ?format=, for clients that cannot set
 // headers, else by Accept (RFC 9110, section 12.5.1).
-func negotiate(r *http.Request, query url.Values) (format, error) {
+func Negotiate(r *http.Request, query url.Values) (Format, error) {
 	if name := query.Get("format"); name != "" {
 		for _, f := range formats {
 			if f.name == name {
@@ -52,10 +52,10 @@ func negotiate(r *http.Request, query url.Values) (format, error) {
 	}
 	accept := strings.Join(r.Header.Values("Accept"), ",")
 	if strings.TrimSpace(accept) == "" {
-		return formatSSE, nil
+		return SSE, nil
 	}
 	ranges := parseAccept(accept)
-	best, found := formatSSE, false
+	best, found := SSE, false
 	var bestQ float64
 	var bestRank int
 	for _, f := range formats {
@@ -71,6 +71,10 @@ func negotiate(r *http.Request, query url.Values) (format, error) {
 	}
 	return best, nil
 }
+
+// maxRanges is more than an Accept header can have: net/http takes 64 KiB of
+// headers here, and a range has three bytes at least.
+const maxRanges = 1 << 20
 
 func parseAccept(accept string) []mediaRange {
 	var ranges []mediaRange
@@ -116,7 +120,7 @@ func quality(ranges []mediaRange, name string) (q float64, rank int) {
 			specific, q = s, m.q
 			rank = 0
 			if s == 2 {
-				rank = 1<<20 - m.order
+				rank = maxRanges - m.order
 			}
 		}
 	}

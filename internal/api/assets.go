@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// pagePolicy allows a page what is in its own files, and nothing inline. The
+// assetPolicy allows a page what is in its own files, and nothing inline. The
 // photos and videos of publishers may come from anywhere on the web.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; " +
+const assetPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; " +
 	"media-src https: http:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -32,8 +32,8 @@ var contentTypes = map[string]string{
 	".webm": "video/webm",
 }
 
-// page is one embedded file.
-type page struct {
+// asset is one embedded file.
+type asset struct {
 	name        string
 	contentType string
 	body        []byte
@@ -41,14 +41,18 @@ type page struct {
 	etag        string
 }
 
+// etagLength is how many hexadecimal digits of the digest an ETag has: 68 bits,
+// where two versions of a file must not have the same.
+const etagLength = 17
+
 // chatLink is what the pages have in their headers where there is a chat.
 const chatLink = `<a href="/chat">Chat</a>`
 
-// loadPages reads all files, by their path; name.html is the page at /name too,
-// and index.html the one at /. The icon is at /favicon.ico too, where a browser
-// looks for it that shows no page but an answer in JSON.
-func loadPages(files fs.FS, chat bool) (map[string]page, error) {
-	pages := make(map[string]page)
+// loadAssets reads all files, by their path; name.html is the page at /name too,
+// and index.html the one at /. The icon is also served at
+// /favicon.ico: a browser that displays JSON looks there.
+func loadAssets(files fs.FS, chat bool) (map[string]asset, error) {
+	assets := make(map[string]asset)
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".go" {
 			return err
@@ -67,20 +71,20 @@ func loadPages(files fs.FS, chat bool) (map[string]page, error) {
 		if !chat {
 			body = bytes.ReplaceAll(body, []byte(chatLink), nil)
 		}
-		p := page{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:17]}
-		pages["/"+name] = p
+		p := asset{name: name, contentType: contentType, body: body, packed: pack(body), etag: fmt.Sprintf("%x", sha256.Sum256(body))[:etagLength]}
+		assets["/"+name] = p
 		if short, ok := strings.CutSuffix(name, ".html"); ok {
-			pages[cmp.Or(strings.TrimSuffix("/"+short, "/index"), "/")] = p
+			assets[cmp.Or(strings.TrimSuffix("/"+short, "/index"), "/")] = p
 		}
 		if name == "favicon.svg" {
-			pages["/favicon.ico"] = p
+			assets["/favicon.ico"] = p
 		}
 		return nil
 	})
-	if _, ok := pages["/"]; err == nil && !ok {
+	if _, ok := assets["/"]; err == nil && !ok {
 		err = fmt.Errorf("there is no index.html")
 	}
-	return pages, err
+	return assets, err
 }
 
 func pack(body []byte) []byte {
@@ -91,21 +95,21 @@ func pack(body []byte) []byte {
 	return b.Bytes()
 }
 
-func (p page) serve(w http.ResponseWriter, r *http.Request) error {
+func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
-	h.Set("Content-Type", p.contentType)
-	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Content-Type", a.contentType)
+	h.Set("Content-Security-Policy", assetPolicy)
 	h.Set("Cache-Control", "no-cache")
 	h.Add("Vary", "Accept-Encoding")
-	body, etag := p.body, p.etag
+	body, etag := a.body, a.etag
 	// A proxy may be told to leave compression alone, for the streams' sake. A
 	// range is one of the page as it is.
 	if takesGzip(r) && r.Header.Get("Range") == "" {
-		body, etag = p.packed, p.etag+"-gzip"
+		body, etag = a.packed, a.etag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", `"`+etag+`"`)
-	http.ServeContent(w, r, p.name, time.Time{}, bytes.NewReader(body))
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(body))
 	return nil
 }
 

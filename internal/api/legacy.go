@@ -2,13 +2,16 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"feedd/internal/access"
+	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
+	"feedd/internal/subscribe"
 
 	"feedd/internal/clip"
 	"feedd/internal/selector"
@@ -16,9 +19,9 @@ import (
 	"feedd/internal/wire"
 )
 
-// Forerunner is the settings for the two servers that feedd replaces, whose
-// pages it serves unchanged.
-type Forerunner struct {
+// Legacy is the settings for the two old servers that feedd replaces, whose pages
+// it serves unchanged.
+type Legacy struct {
 	// Feed is what POST /send_feed_item appends to and GET /real_time_feed
 	// reads, Chat what /chat speaks to; "": there is none.
 	Feed, Chat string
@@ -27,21 +30,35 @@ type Forerunner struct {
 }
 
 const (
-	// forerunnerWait is how long a poll waits for an item.
-	forerunnerWait = 25 * time.Second
-	// forerunnerItems is how many items a poll returns at most. What is more
-	// comes with the next, which asks from the last timestamp on.
-	forerunnerItems = 1000
+	// legacyWait is how long a long poll waits for an item: less than the 30 s
+	// after which proxies usually give up.
+	legacyWait = 25 * time.Second
+	// legacyItems is how many items a poll returns at most. What is more
+	// comes with the next, which asks from the last timestamp on. It is as many as a JSON
+	// page has.
+	legacyItems = 1000
 )
 
+// legacy speaks what the old feed server spoke.
+type legacy struct {
+	feed      string
+	open      bool // anybody may publish
+	hub       *stream.Hub
+	gate      *access.Gate
+	answers   *answer.Answers
+	publisher *publish.Publisher
+	readers   *subscribe.Readers
+	logger    *slog.Logger
+}
+
 // sendFeedItem answers POST /send_feed_item: a form, or JSON, becomes an item.
-func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
-	if s.Forerunner.FeedOpen {
-		r = access.Grant(r, s.Forerunner.Feed)
+func (l *legacy) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
+	if l.open {
+		r = access.Grant(r, l.feed)
 	}
 	kind := ""
-	err := s.publisher.Take(w, r, publish.Form{
-		Feed: s.Forerunner.Feed, Single: "one item is sent at a time: a form, or a JSON object", Legacy: true,
+	err := l.publisher.Take(w, r, publish.Form{
+		Feed: l.feed, Single: "one item is sent at a time: a form, or a JSON object", Legacy: true,
 		Check: func(drafts []stream.Draft) error {
 			d := &drafts[0]
 			if !d.JSON || d.Data[0] != '{' {
@@ -54,8 +71,8 @@ func (s *Server) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Log.Info("push", "feed", s.Forerunner.Feed, "type", kind)
-	return s.answers.JSON(w, http.StatusOK, struct{}{})
+	l.logger.Info("push", "feed", l.feed, "type", kind)
+	return l.answers.JSON(w, http.StatusOK, struct{}{})
 }
 
 // typeOf returns the type that an item says it has, for the log: the text of a
@@ -74,19 +91,19 @@ func typeOf(item []byte) string {
 
 // realTimeFeed answers GET /real_time_feed: the items that are newer than
 // since, when there is one.
-func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
+func (l *legacy) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return problem.BadQuery.Because(err)
 	}
-	sel, err := selector.Parse(s.Forerunner.Feed, 1)
+	sel, err := selector.Parse(l.feed, 1)
 	if err != nil {
 		return err
 	}
-	if sel, err = s.gate.Readable(r, sel); err != nil {
+	if sel, err = l.gate.Readable(r, sel); err != nil {
 		return err
 	}
-	if err := misspelt(r, query, "since", []string{"since"}); err != nil {
+	if err := subscribe.Misspelt(r, query, "since", []string{"since"}); err != nil {
 		return err
 	}
 	start := stream.Start{} // the next item
@@ -99,10 +116,13 @@ func (s *Server) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		// told that something is gone.
 		start = stream.StartSince((since + 1).Time())
 	}
-	wait := forerunnerWait
+	wait := legacyWait
 	if r.Method == http.MethodHead {
 		wait = 0
 	}
 	// What is gone is nothing that this protocol can tell of.
-	return s.answerPoll(w, r, poll{s.Hub, sel, start, forerunnerItems, wait, pageTimestamped, s.gate.Lease(r, sel)})
+	return l.readers.LongPoll(w, r, subscribe.LongPoll{
+		Hub: l.hub, Selection: sel, Start: start, Limit: legacyItems, Wait: wait,
+		Form: subscribe.PageTimestamped, Lease: l.gate.Lease(r, sel),
+	})
 }

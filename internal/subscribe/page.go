@@ -1,9 +1,8 @@
-package api
+package subscribe
 
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"feedd/internal/answer"
@@ -23,22 +22,22 @@ const (
 	maxWait = time.Minute
 )
 
-// readPage answers with one JSON page.
-func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Values, hub *stream.Hub, sel selector.Selection) error {
-	limit, err := number(query, "limit", 1, maxPageItems, 100)
+// Page answers with one JSON page.
+func (rs *Readers) Page(w http.ResponseWriter, r *http.Request, q Request) error {
+	limit, err := Number(q.Query, "limit", 1, maxPageItems, 100)
 	if err != nil {
 		return err
 	}
-	wait, err := duration(query, "wait", maxWait)
+	wait, err := duration(q.Query, "wait", maxWait)
 	if err != nil {
 		return err
 	}
-	start, given, err := startOf(r, query, maxPageItems)
+	start, given, err := StartOf(r, q.Query, maxPageItems)
 	if err != nil {
 		return err
 	}
 	before := stream.ID(0)
-	if v := query.Get("before"); v != "" {
+	if v := q.Query.Get("before"); v != "" {
 		var ok bool
 		if before, ok = stream.ParseID(v); !ok {
 			return problem.BadQuery.With("before is an id, not %q", v)
@@ -51,20 +50,20 @@ func (s *Server) readPage(w http.ResponseWriter, r *http.Request, query url.Valu
 		if r.Method == http.MethodHead {
 			wait = 0
 		}
-		return s.answerPoll(w, r, poll{hub, sel, start, limit, wait, pageJSON, s.gate.Lease(r, sel)})
+		return rs.LongPoll(w, r, LongPoll{q.Hub, q.Selection, start, limit, wait, pageJSON, rs.gate.Lease(r, q.Selection)})
 	}
-	page, err := s.pageBack(r, hub, sel, before, limit)
+	page, err := rs.pageBack(r, q.Hub, q.Selection, before, limit)
 	if err != nil {
 		return err
 	}
 	answer.SetJSON(w.Header())
-	s.metrics.delivered.Add(uint64(len(page.Items)))
-	return s.answers.Write(w, http.StatusOK, wire.AppendPage(nil, page))
+	rs.delivered.Add(uint64(len(page.Items)))
+	return rs.answers.Write(w, http.StatusOK, wire.AppendPage(nil, page))
 }
 
 // pageBack returns the newest items, or those below an id.
-func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
-	ctx, cancel := s.answers.Linger(r)
+func (rs *Readers) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
+	ctx, cancel := rs.answers.Linger(r)
 	defer cancel()
 	items, older, at, err := hub.Before(ctx, sel, before, stream.Bounds{Items: limit, Bytes: pageBytes})
 	if err != nil {
@@ -76,7 +75,7 @@ func (s *Server) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selecti
 }
 
 // collect fills a page from the cursor on, as far as there are items.
-func (s *Server) collect(ctx context.Context, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
+func (rs *Readers) collect(ctx context.Context, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
 	page := wire.Page{Cursor: cur.Position()}
 	bytes := 0
 	for {
@@ -91,7 +90,7 @@ func (s *Server) collect(ctx context.Context, hub *stream.Hub, cur *stream.Curso
 				return page, nil
 			}
 			page.Gap = d.Gap
-			s.metrics.gaps.Add(1)
+			rs.gaps.Add(1)
 		}
 		cur.Advance(&d)
 		page.Cursor = cur.Position()

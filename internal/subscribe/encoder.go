@@ -1,17 +1,19 @@
-package api
+package subscribe
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
 
-// encoder is a format of streams.
-type encoder struct {
+// Encoder is a format of streams.
+type Encoder struct {
 	stream.Encoding
-	contentType string
+	transport   string // as the list of subscribers has it
+	contentType string // "" where there is none
 }
 
 var (
@@ -19,8 +21,8 @@ var (
 	sseEnvelope = newSSE(wire.AppendSSEEnvelope)
 	// sseFrames is for pages that cannot know all names of events: each event
 	// is a message, and its data the frame that WebSocket and NDJSON have.
-	sseFrames = &encoder{
-		contentType: "text/event-stream",
+	sseFrames = &Encoder{
+		transport: "sse", contentType: "text/event-stream",
 		Encoding: stream.Encoding{
 			Items:   stream.NewFormat(wire.AppendSSEFrame),
 			Opening: wire.AppendSSECursorOpening,
@@ -29,8 +31,8 @@ var (
 			Closing: wire.AppendSSEClosingFrame,
 		},
 	}
-	ndjson = &encoder{
-		contentType: "application/x-ndjson",
+	ndjson = &Encoder{
+		transport: "ndjson", contentType: "application/x-ndjson",
 		Encoding: stream.Encoding{
 			Items:   stream.NewFormat(wire.AppendLine),
 			Opening: func(dst []byte, at stream.ID, _ time.Duration) []byte { return wire.AppendCursorLine(dst, at) },
@@ -41,9 +43,9 @@ var (
 	}
 )
 
-func newSSE(appendItem func(dst []byte, it *stream.Item) []byte) *encoder {
-	return &encoder{
-		contentType: "text/event-stream",
+func newSSE(appendItem func(dst []byte, it *stream.Item) []byte) *Encoder {
+	return &Encoder{
+		transport: "sse", contentType: "text/event-stream",
 		Encoding: stream.Encoding{
 			Items:   stream.NewFormat(appendItem),
 			Opening: wire.AppendSSEOpening,
@@ -63,8 +65,33 @@ func sseSilence(dst []byte, at stream.ID, moved bool) []byte {
 
 // setHeader sets what a stream's answer needs to come through proxies at once
 // and unchanged.
-func (e *encoder) setHeader(h http.Header) {
+func (e *Encoder) setHeader(h http.Header) {
 	h.Set("Content-Type", e.contentType)
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
+}
+
+// Frames is the format of streams over WebSocket: an envelope, or a notice, is
+// a text frame. The envelopes are the lines of NDJSON.
+var Frames = &Encoder{
+	transport: "websocket",
+	Encoding: stream.Encoding{
+		Items:   ndjson.Items,
+		Opening: func(dst []byte, at stream.ID, _ time.Duration) []byte { return wire.AppendCursor(dst, at) },
+		Silence: func(dst []byte, at stream.ID, _ bool) []byte { return wire.AppendCursor(dst, at) },
+		Gap:     wire.AppendGap,
+		Closing: wire.AppendClosing,
+	},
+}
+
+// sseOf says what the events of an SSE stream look like.
+func sseOf(query url.Values) (*Encoder, error) {
+	if query.Get("envelope") == "all" {
+		return sseFrames, nil
+	}
+	envelope, err := flag(query, "envelope")
+	if envelope {
+		return sseEnvelope, err
+	}
+	return sse, err
 }

@@ -1,4 +1,4 @@
-package api
+package subscribe
 
 import (
 	"math"
@@ -10,41 +10,41 @@ import (
 // that is no longer in force: whoever may still read comes back and resumes, and
 // the others are refused. Those stay who read feeds by name that are open to
 // everybody, but for WebSockets, which may publish.
-func (s *Server) Recheck() {
-	s.cutInShards(func(_ netip.AddrPort, selector string) bool { return s.gate.Closed(selector) })
-	s.looped.cutThose(s.doubtfulRow)
+func (rs *Readers) Recheck() {
+	rs.cutInShards(func(_ netip.AddrPort, selector string) bool { return rs.gate.Closed(selector) })
+	rs.register.cutThose(rs.needsRight)
 }
 
 // recheckAdopted does as Recheck for the subscriber of a request, which has just
 // come into the shards: a key or rule may have changed since the look at the
 // request, and Recheck have come before the subscriber.
-func (s *Server) recheckAdopted(r *http.Request) {
-	if !s.gate.Changed(r) {
+func (rs *Readers) recheckAdopted(r *http.Request) {
+	if !rs.gate.Changed(r) {
 		return
 	}
 	addr, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return // the shards have TCP connections only
 	}
-	s.cutInShards(func(peer netip.AddrPort, selector string) bool {
-		return samePeer(peer, addr) && s.gate.Closed(selector)
+	rs.cutInShards(func(peer netip.AddrPort, selector string) bool {
+		return samePeer(peer, addr) && rs.gate.Closed(selector)
 	})
 }
 
-// recheckLooped does so for one with a goroutine.
-func (s *Server) recheckLooped(r *http.Request, l *looped) {
-	if s.gate.Changed(r) && s.doubtfulRow(&l.row) {
+// recheckRow does so for one with a goroutine.
+func (rs *Readers) recheckRow(r *http.Request, l *row) {
+	if rs.gate.Changed(r) && rs.needsRight(&l.is) {
 		l.end()
 	}
 }
 
-func (s *Server) doubtfulRow(row *subscriberRow) bool {
-	return row.Transport == "websocket" || s.gate.Closed(row.Selector)
+func (rs *Readers) needsRight(row *Row) bool {
+	return row.Transport == "websocket" || rs.gate.Closed(row.Selector)
 }
 
-func (s *Server) cutInShards(which func(addr netip.AddrPort, selector string) bool) {
-	for _, m := range s.Shards.Members(math.MaxInt, which) {
-		s.Shards.Cut(m.ID)
+func (rs *Readers) cutInShards(which func(addr netip.AddrPort, selector string) bool) {
+	for _, m := range rs.shards.Members(math.MaxInt, which) {
+		rs.shards.Cut(m.ID)
 	}
 }
 

@@ -1,4 +1,4 @@
-package api
+package subscribe
 
 import (
 	"net/http"
@@ -34,10 +34,10 @@ var nearPosition = map[string]bool{
 	"start": true, "startid": true, "offset": true, "position": true,
 }
 
-// misspelt refuses a query that gives a position under a name that is none of
+// Misspelt refuses a query that gives a position under a name that is none of
 // names; by says in words what to write. An EventSource is let through, because
 // it would stop for good, and so are all other names: shims add their own.
-func misspelt(r *http.Request, query url.Values, by string, names []string) error {
+func Misspelt(r *http.Request, query url.Values, by string, names []string) error {
 	if onlySSE(r) {
 		return nil
 	}

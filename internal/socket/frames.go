@@ -1,4 +1,4 @@
-package api
+package socket
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const frameOverhead = 4 << 10
 // readFrames reads what the client sends, publishes it and answers, one frame
 // after the other: who sends faster than that finds its connection full. It
 // returns what to tell the client, the zero farewell when it is gone.
-func (s *Server) readFrames(r *http.Request, o *socket, sel selector.Selection) farewell {
+func (s *Sockets) readFrames(r *http.Request, o *outlet, sel selector.Selection) farewell {
 	most := s.publisher.LargestItem(r) + frameOverhead
 	o.conn.SetReadLimit(most)
 	for {
@@ -37,7 +37,7 @@ func (s *Server) readFrames(r *http.Request, o *socket, sel selector.Selection) 
 
 // readFrame is readFrames for one frame. It returns false where that was the
 // last.
-func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, most int) (bye farewell, more bool) {
+func (s *Sockets) readFrame(r *http.Request, o *outlet, sel selector.Selection, most int) (bye farewell, more bool) {
 	h := s.bodies.Hold(r)
 	defer h.Give()
 	kind, b, err := s.readMessage(r, o, &h, most)
@@ -67,13 +67,13 @@ func (s *Server) readFrame(r *http.Request, o *socket, sel selector.Selection, m
 
 // answer sends what a client's frame is answered with, in its turn. It returns
 // false where the client is gone.
-func (o *socket) answer(message func() []byte) bool {
+func (o *outlet) answer(message func() []byte) bool {
 	select {
 	case o.turn <- struct{}{}:
 	case <-o.life.Done():
 		return false
 	}
-	ok := o.send(message())
+	ok := o.Send(message())
 	o.raw.heard.Add(1)
 	<-o.turn
 	return ok
@@ -82,7 +82,7 @@ func (o *socket) answer(message func() []byte) bool {
 // readMessage reads a message of at most so many bytes. Where there is no memory
 // for it the error is a problem; whoever has a credential is read on then, to
 // the end of the message.
-func (s *Server) readMessage(r *http.Request, o *socket, h *publish.Hold, most int) (websocket.MessageType, []byte, error) {
+func (s *Sockets) readMessage(r *http.Request, o *outlet, h *publish.Hold, most int) (websocket.MessageType, []byte, error) {
 	kind, message, err := o.conn.Reader(o.life)
 	if err != nil {
 		return 0, nil, err
@@ -157,7 +157,7 @@ func isBroken(err error) bool {
 }
 
 // publishFrame publishes what a client's frame says, and returns the answer.
-func (s *Server) publishFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *publish.Hold) []byte {
+func (s *Sockets) publishFrame(ctx context.Context, r *http.Request, sel selector.Selection, b []byte, h *publish.Hold) []byte {
 	f, id, err := s.publisher.Frame(ctx, r, sel, b, h)
 	if err == nil {
 		return wire.AppendAnswer(nil, f.Ref, id)

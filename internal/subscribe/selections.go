@@ -1,4 +1,4 @@
-package api
+package subscribe
 
 import (
 	"net/http"
@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"feedd/internal/budget"
+	"feedd/internal/problem"
 	"feedd/internal/selector"
 )
 
@@ -38,22 +39,26 @@ type heldSelection struct {
 	readers int
 }
 
+func newSelections(total, perIP int64) *selections {
+	return &selections{budget: budget.New(total, perIP), held: make(map[selector.Key]*heldSelection)}
+}
+
 // charge takes from the budget what a subscriber needs; request is what it keeps
 // beside its selection. It returns nil for one that costs nothing, or what gives
 // it back.
-func (ss *selections) charge(addr netip.Addr, sel selector.Selection, request int64) (giveBack func(), ok bool) {
+func (ss *selections) charge(addr netip.Addr, sel selector.Selection, request int64) (giveBack func(), refused *problem.Problem) {
 	cost := sel.Cost() - freeSelection
 	request = max(0, request-freeRequest)
 	if cost <= 0 && request == 0 {
-		return nil, true
+		return nil, nil
 	}
 	if request > 0 && !ss.budget.Take(addr, request) {
-		return nil, false
+		return nil, ss.full(sel)
 	}
 	key := sel.Key()
 	if cost > 0 && !ss.hold(addr, key, cost) {
 		ss.budget.Give(addr, request)
-		return nil, false
+		return nil, ss.full(sel)
 	}
 	return func() {
 		if cost > 0 {
@@ -62,7 +67,16 @@ func (ss *selections) charge(addr netip.Addr, sel selector.Selection, request in
 		if request > 0 {
 			ss.budget.Give(addr, request)
 		}
-	}, true
+	}, nil
+}
+
+// full says that there is no room for a selection.
+func (ss *selections) full(sel selector.Selection) *problem.Problem {
+	limit := "max_selection_bytes_per_ip"
+	if total := ss.budget.Total(); total > 0 && ss.budget.Used()+sel.Cost() > total {
+		limit = "max_selection_bytes"
+	}
+	return problem.SelectionsFull.Hit(limit).With("this one takes %d bytes, more than is left of %s; fewer or shorter terms take less", sel.Cost(), limit)
 }
 
 func (ss *selections) hold(addr netip.Addr, key selector.Key, cost int64) bool {

@@ -1,4 +1,4 @@
-package api
+package subscribe
 
 import (
 	"net/http"
@@ -14,16 +14,21 @@ import (
 	"feedd/internal/units"
 )
 
+// MaxLast is how many of the newest items a stream begins with at most. Each is
+// read from the log before the stream is live, which takes a tenth of a second
+// for so many.
+const MaxLast = 10_000
+
 // maxPosition is how much of a presented position is looked at. feedd's own
 // have at most 16 characters.
 const maxPosition = 256
 
-// startOf says where the reader begins, the first that is given: the header
+// StartOf says where the reader begins, the first that is given: the header
 // Last-Event-ID, one of the query's idParameters, since, last. It reports
 // whether any was. A Last-Event-ID is never an error, or an EventSource would stop for
 // good.
-func startOf(r *http.Request, query url.Values, maxLast int) (start stream.Start, given bool, err error) {
-	if err := misspelt(r, query, "last_event_id, since or last", positionNames); err != nil {
+func StartOf(r *http.Request, query url.Values, maxLast int) (start stream.Start, given bool, err error) {
+	if err := Misspelt(r, query, "last_event_id, since or last", positionNames); err != nil {
 		return start, false, err
 	}
 	if id := lastEventID(r, query); id != "" {
@@ -43,11 +48,11 @@ func startOf(r *http.Request, query url.Values, maxLast int) (start stream.Start
 	return stream.Start{}, false, nil
 }
 
-// presentedID returns the id that the client presents, 0 for none and for what
+// PresentedID returns the id that the client presents, 0 for none and for what
 // is no id as feedd prints it. It is told back to the client as it is, whether
 // this store can have given it or not: who is cut off before the gap comes back
 // with it, and is told of the gap again.
-func presentedID(r *http.Request, query url.Values) stream.ID {
+func PresentedID(r *http.Request, query url.Values) stream.ID {
 	text := lastEventID(r, query)
 	if text == "" {
 		text = query.Get("since")
@@ -80,14 +85,14 @@ func parseSince(s string, now time.Time) (stream.Start, error) {
 	return stream.Start{}, problem.BadQuery.With("since is an id, a time such as 2026-11-22T06:13:20Z, a duration such as 10m, all or now, not %q", s)
 }
 
-// eventsOf returns the event names to pass; none: all.
-func (s *Server) eventsOf(query url.Values) ([]string, error) {
+// Events returns the event names to pass; none: all.
+func (rs *Readers) Events(query url.Values) ([]string, error) {
 	var names []string
 	n := 0
 	for _, v := range query["event"] {
 		n += strings.Count(v, ",") + 1
 	}
-	if most := s.MaxEventNames; most > 0 && n > most {
+	if most := rs.maxEventNames; most > 0 && n > most {
 		return nil, problem.BadQuery.Hit("max_event_names").With("event names %d events; max_event_names allows %d", n, most)
 	}
 	for _, v := range query["event"] {
@@ -101,44 +106,4 @@ func (s *Server) eventsOf(query url.Values) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// duration reads a parameter that is a duration of at most most.
-func duration(query url.Values, name string, most time.Duration) (time.Duration, error) {
-	v := query.Get(name)
-	if v == "" {
-		return 0, nil
-	}
-	d, err := wire.ParseDuration(v)
-	if err != nil || d < 0 || d > most {
-		return 0, problem.BadQuery.With("%s is a duration of at most %s, not %q", name, most, v)
-	}
-	return time.Duration(d), nil
-}
-
-// number reads a parameter that is a whole number.
-func number(query url.Values, name string, least, most, otherwise int) (int, error) {
-	v := query.Get(name)
-	if v == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < least || n > most {
-		return 0, problem.BadQuery.With("%s is a number from %d to %d, not %q", name, least, most, v)
-	}
-	return n, nil
-}
-
-// flag reads a parameter that is true or false.
-func flag(query url.Values, name string) (bool, error) {
-	switch v := query.Get(name); v {
-	case "":
-		return false, nil
-	case "true", "1":
-		return true, nil
-	case "false", "0":
-		return false, nil
-	default:
-		return false, problem.BadQuery.With("%s is true or false, not %q", name, v)
-	}
 }
