@@ -123,7 +123,7 @@ func TestP8_RulesOpenPublishing(t *testing.T) {
 // Who reaches the local socket is the administrator.
 func TestP8_LocalHandlerIsTheAdministrators(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, local: true, options: api.Options{Hosts: []string{"localhost"}}, readers: func(string) bool { return false }})
+	s := start(t, deployment{memory: true, local: true, options: api.Options{Access: api.Access{Hosts: []string{"localhost"}}}, readers: func(string) bool { return false }})
 	s.put("f", "x", anonymous)
 	s.get("/feeds/f", anonymous, "Host: feedd").mustStatus(t, http.StatusOK)
 	s.get("/feeds/f/settings", anonymous).mustStatus(t, http.StatusOK)
@@ -155,9 +155,7 @@ func TestBrowsers_StateChangesOfOtherOriginsAreRefused(t *testing.T) {
 func TestBrowsers_PagesOfNamesThatTheOperatorTold(t *testing.T) {
 	t.Parallel()
 	for _, hosts := range [][]string{{"localhost", "127.0.0.1", "example.com"}, nil} { // on loopback, and elsewhere
-		s := start(t, deployment{memory: true, publishers: func(string) bool { return true }, options: api.Options{
-			Hosts: hosts, Names: []string{"Example.com", "::7"}, Forerunner: api.Forerunner{Feed: "main", FeedOpen: true, Chat: "chat", ChatOpen: true},
-		}})
+		s := start(t, deployment{memory: true, publishers: func(string) bool { return true }, options: api.Options{Access: api.Access{Hosts: hosts, Names: []string{"Example.com", "::7"}}, Legacy: api.Legacy{Feed: "main", FeedOpen: true, Chat: "chat", ChatOpen: true}}})
 		for _, c := range []struct {
 			origin string
 			own    bool
@@ -222,7 +220,7 @@ func TestBrowsers_PagesOfNamesThatTheOperatorTold(t *testing.T) {
 // that resolves to 127.0.0.1.
 func TestBrowsers_LoopbackAnswersToItsNamesOnly(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Hosts: []string{"localhost", "127.0.0.1", "::1", "Feeds.Example"}}})
+	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{Hosts: []string{"localhost", "127.0.0.1", "::1", "Feeds.Example"}}}})
 	for _, host := range []string{"evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "127.0.0.2", "[::2]:80", "xlocalhost"} {
 		for _, line := range [][2]string{{"GET", "/feeds/f"}, {"POST", "/feeds/f"}, {"GET", "/"}, {"GET", "/metrics"}, {"OPTIONS", "/"}, {"POST", "/healthz"}} {
 			s.do(line[0], line[1], "", "Accept: application/json", "Host: "+host).mustProblem(t, 421, "misdirected")
@@ -239,7 +237,7 @@ func TestBrowsers_LoopbackAnswersToItsNamesOnly(t *testing.T) {
 // can.
 func TestProbes_AnswerToAnyName(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Hosts: []string{"localhost", "127.0.0.1"}}})
+	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{Hosts: []string{"localhost", "127.0.0.1"}}}})
 	for _, path := range []string{"/healthz", "/readyz", "/readyz?from=haproxy"} {
 		for _, method := range []string{"GET", "HEAD"} {
 			for _, head := range []string{"HTTP/1.0\r\n", "HTTP/1.0\r\nHost:\r\n", "HTTP/1.1\r\nHost:\r\n", "HTTP/1.1\r\nHost: 10.1.2.3:8001\r\n",

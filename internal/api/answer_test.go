@@ -15,7 +15,7 @@ import (
 func TestP6_APageThatNobodyReadsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	// One answer is always allowed, however large it is, and no second one beside.
-	limits := api.Options{StallTimeout: 100 * time.Millisecond, MaxUnreadBytes: 1}
+	limits := api.Options{Timeouts: api.Timeouts{Stall: 100 * time.Millisecond}, MaxUnreadBytes: 1}
 	s := start(t, deployment{memory: true, sendBuffer: 4 << 10, options: limits})
 	for range 4 {
 		s.put("big", strings.Repeat("x", 900<<10))

@@ -119,7 +119,7 @@ func TestBadInput_BodyOfAGet(t *testing.T) {
 
 func TestBadInput_Selectors(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{MaxSelectorTerms: 4}})
+	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{MaxSelectorTerms: 4}}})
 	for _, sel := range append([]string{
 		",", "a,", ",a", "a,,b", "**.a", "a.**.b", "a*", "*a", "a.*b", "***", "a,b,c,d,e", "a,**x", "*,a..b", "%2A%2A%2Fx",
 	}, badNames...) {

@@ -16,7 +16,7 @@ import (
 // where it never reaches a handler, and stores nothing.
 func TestBadInput_RequestsThatAreNoHTTP(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Hosts: []string{"127.0.0.1"}}})
+	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{Hosts: []string{"127.0.0.1"}}}})
 	host := "Host: " + s.addr + "\r\n"
 	post := "POST /feeds/f HTTP/1.1\r\n" + host + withKey
 	get := "GET /feeds/f HTTP/1.1\r\n" + host + "Accept: application/json\r\n"

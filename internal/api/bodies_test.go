@@ -48,7 +48,7 @@ func TestP6_BodiesInFlightAreBounded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			appends := new(counted)
 			s := start(t, deployment{
-				memory: c.memory, options: api.Options{MaxBodiesBytes: room},
+				memory: c.memory, options: api.Options{Publish: publish.Limits{MaxBodiesBytes: room}},
 				wrap: func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
 			})
 			before := heap()
@@ -121,7 +121,7 @@ func (e impatient) Append(ctx context.Context, b stream.Batch) (stream.Receipt, 
 // long as the store has the batch; else the store's queue would have no bound.
 func TestP6_BodiesCountUntilTheStoreHasDone(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{options: api.Options{MaxBodiesBytes: 16 << 20}, wrap: func(e stream.Engine) stream.Engine { return impatient{e} }})
+	s := start(t, deployment{options: api.Options{Publish: publish.Limits{MaxBodiesBytes: 16 << 20}}, wrap: func(e stream.Engine) stream.Engine { return impatient{e} }})
 	_, release := s.holdCommit(t)
 	large, accepted := strings.Repeat("x", 1<<20), 0
 	for {
@@ -149,7 +149,7 @@ func TestP6_BodiesHeldBackByStrangers(t *testing.T) {
 	const room, size, n = 16 << 20, 64 << 10, 100
 	s := start(t, deployment{
 		memory: true, publishers: func(feed string) bool { return feed == "open" },
-		options: api.Options{MaxBodiesBytes: room, MaxAnonymousItemBytes: size},
+		options: api.Options{Publish: publish.Limits{MaxBodiesBytes: room, MaxAnonymousItemBytes: size}},
 	})
 	var held []func()
 	for range n {
@@ -184,7 +184,7 @@ func TestP6_BodiesOfStrangersThatWait(t *testing.T) {
 	appends := new(counted)
 	s := start(t, deployment{
 		publishers: func(feed string) bool { return feed == "open" },
-		options:    api.Options{MaxBodiesBytes: room, MaxAnonymousItemBytes: size},
+		options:    api.Options{Publish: publish.Limits{MaxBodiesBytes: room, MaxAnonymousItemBytes: size}},
 		wrap:       func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
 	})
 	_, release := s.holdCommit(t)
@@ -221,7 +221,7 @@ func TestP6_BodiesOfStrangersThatWait(t *testing.T) {
 func TestP6_FrameWithoutMemory(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
-	s := start(t, deployment{memory: true, options: api.Options{MaxBodiesBytes: 16 << 20}})
+	s := start(t, deployment{memory: true, options: api.Options{Publish: publish.Limits{MaxBodiesBytes: 16 << 20}}})
 	_, release := s.holdCommit(t)
 	var publishing sync.WaitGroup
 	for range 10 {
@@ -253,7 +253,7 @@ func TestP6_FrameWithoutMemory(t *testing.T) {
 // A body may come slowly, but not stand still.
 func TestP6_BodyThatStandsStill(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{BodyTimeout: 50 * time.Millisecond}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Body: 50 * time.Millisecond}}})
 	c := s.dial(0)
 	fmt.Fprintf(c, "POST /feeds/f HTTP/1.1\r\nHost: %s\r\n%sContent-Length: 10\r\n\r\nxxx", s.addr, withKey)
 	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != http.StatusRequestTimeout {

@@ -15,7 +15,7 @@ import (
 // must know, everybody else the word that it is spoken over WebSocket.
 func TestChat_AnswersByAccept(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
 	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	page := s.do("GET", "/chat", "", "Authorization:", browser).mustStatus(t, http.StatusOK)
 	if !strings.Contains(page.body, "<title>chat</title>") || page.header.Get("Content-Type") != "text/html; charset=utf-8" {
@@ -62,7 +62,7 @@ func TestChat_AnswersByAccept(t *testing.T) {
 func TestP8_ChatThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{
-		memory: true, options: api.Options{Forerunner: forerunner},
+		memory: true, options: api.Options{Legacy: forerunner},
 		readers: func(feed string) bool { return feed != "chat" },
 	})
 	s.do("GET", "/chat", "", "Authorization:", "Accept: text/html").mustStatus(t, http.StatusOK)
@@ -78,7 +78,7 @@ func TestP8_ChatThatMayNotBeRead(t *testing.T) {
 func TestChat_Post(t *testing.T) {
 	t.Parallel()
 	const asJSON = "Content-Type: application/json"
-	closed := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	closed := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
 	closed.do("POST", "/chat", `{}`, "Authorization:", asJSON).mustProblem(t, 401, "unauthorized")
 	closed.do("POST", "/chat", `{}`, "Authorization:", "Content-Type: image/png").mustProblem(t, 401, "unauthorized")
 	closed.do("POST", "/chat", `{}`, asJSON).mustStatus(t, http.StatusCreated)
@@ -87,7 +87,7 @@ func TestChat_Post(t *testing.T) {
 
 	open := forerunner
 	open.ChatOpen = true
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: open, MaxAnonymousRate: 2}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: open, Publish: publish.Limits{MaxAnonymousRate: 2}}})
 	post := func(path, body string, headers ...string) answer {
 		return s.do("POST", path, body, append(headers, "Authorization:")...)
 	}
@@ -152,10 +152,10 @@ var pagesWithoutChat = fstest.MapFS{"index.html": {}}
 // A chat without its page is a fault of the build, found at the start.
 func TestChat_NeedsItsPage(t *testing.T) {
 	t.Parallel()
-	if _, err := api.New(api.Options{Pages: pagesWithoutChat, Forerunner: forerunner}); err == nil || !strings.Contains(err.Error(), "chat.html") {
+	if _, err := api.New(api.Options{Pages: api.Pages{Files: pagesWithoutChat}, Legacy: forerunner}); err == nil || !strings.Contains(err.Error(), "chat.html") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := api.New(api.Options{Pages: pagesWithoutChat}); err != nil {
+	if _, err := api.New(api.Options{Pages: api.Pages{Files: pagesWithoutChat}}); err != nil {
 		t.Error(err)
 	}
 }

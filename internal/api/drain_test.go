@@ -156,7 +156,7 @@ func TestP9_RefusalThatWillPass(t *testing.T) {
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, deployment{memory: true, options: api.Options{MaxSubscribers: 2}})
+			s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 2}}})
 			id := s.put("f", "x")
 			c.refuse(s)
 			for _, path := range []string{"f", "f?last_event_id=", "f?last=1", "f?last_event_id=garbage"} {
@@ -209,7 +209,7 @@ func TestP9_RefusalThatWillPass(t *testing.T) {
 
 func TestP9_PlaceOfASubscriberIsFreeAgain(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{MaxSubscribers: 1}})
+	s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1}}})
 	for range 3 {
 		r := openSSE(s, "f")
 		s.do("GET", "/feeds/f", "").mustProblem(t, 503, "too-many-subscribers")

@@ -78,9 +78,7 @@ func waitingServer(t *testing.T) (s *server, begun *atomic.Int64) {
 			next.ServeHTTP(w, r)
 		})
 	}
-	return start(t, deployment{memory: true, around: around, readers: func(feed string) bool { return feed != "closed" && feed != "_stats" }, options: api.Options{
-		MaxSubscribers: 1000, Heartbeat: time.Hour, Forerunner: api.Forerunner{Feed: "open"},
-	}}), begun
+	return start(t, deployment{memory: true, around: around, readers: func(feed string) bool { return feed != "closed" && feed != "_stats" }, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}, Timeouts: api.Timeouts{Heartbeat: time.Hour}, Legacy: api.Legacy{Feed: "open"}}}), begun
 }
 
 // P5: whoever is gone has no place for the rest of its wait, whatever it had

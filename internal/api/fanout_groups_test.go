@@ -19,7 +19,7 @@ import (
 func TestP1_ManySelectionsGetExactlyTheirItems(t *testing.T) {
 	t.Parallel()
 	const feeds, publishers, each = 300, 4, 120
-	s := start(t, deployment{memory: true, window: 100_000, options: api.Options{MaxSubscribers: 1000}})
+	s := start(t, deployment{memory: true, window: 100_000, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})
 	var all []*stream.Item
 	for i := range 100 { // whoever begins early here must be read the log
 		all = append(all, s.text("g.7", fmt.Sprintf("old %d %s", i, strings.Repeat("x", 2000))))

@@ -22,7 +22,7 @@ var bigText = strings.Repeat(strings.Repeat("0123456789 \"quoted\" ", 500)+"\n",
 func halves(t *testing.T, test func(t *testing.T, d deployment, tr transport)) {
 	onEngines(t, func(t *testing.T, d deployment) {
 		d.sendBuffer = 4096
-		d.options = api.Options{Heartbeat: 10 * time.Millisecond}
+		d.options = api.Options{Timeouts: api.Timeouts{Heartbeat: 10 * time.Millisecond}}
 		for _, tr := range taps {
 			if d.memory || tr.name == "sse" {
 				t.Run(tr.name, func(t *testing.T) { test(t, d, tr) })
@@ -159,7 +159,7 @@ func TestP1_HalfAnItemIsFinished(t *testing.T) {
 func TestP4_HalfAGapIsFinished(t *testing.T) {
 	t.Parallel()
 	for round := range 6 {
-		d := deployment{memory: true, sendBuffer: 2048, options: api.Options{Heartbeat: 10 * time.Millisecond}}
+		d := deployment{memory: true, sendBuffer: 2048, options: api.Options{Timeouts: api.Timeouts{Heartbeat: 10 * time.Millisecond}}}
 		s := start(t, d)
 		tr := taps[round%len(taps)]
 		tp, _ := s.tap("**", tr, 4096)

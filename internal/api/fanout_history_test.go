@@ -90,7 +90,7 @@ func newHistory(t *testing.T, rt *rapid.T, d deployment) *history {
 	d.store.Retention = func(feed string) stream.Retention { return limits[feed] }
 	d.window = rapid.SampledFrom([]int64{1, 5_000, 150_000, 64 << 20}).Draw(rt, "window")
 	d.sendBuffer = rapid.SampledFrom([]int{2048, 4096, 16384}).Draw(rt, "send buffer")
-	d.options = api.Options{Heartbeat: 10 * time.Millisecond}
+	d.options = api.Options{Timeouts: api.Timeouts{Heartbeat: 10 * time.Millisecond}}
 	return &history{t: rt, s: start(t, d), byID: make(map[stream.ID]*record)}
 }
 

@@ -23,7 +23,7 @@ func (s *server) subscribers(n int) {
 // fail.
 func TestP5_PeersThatGoAreNoticed(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: time.Hour}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: time.Hour}}})
 	var left []*tap
 	for i, how := range []func(c *net.TCPConn){
 		func(c *net.TCPConn) { c.Close() },
@@ -50,7 +50,7 @@ func TestP5_PeersThatGoAreNoticed(t *testing.T) {
 func TestP5_ManyStalledReadersHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	const stalled, items = 200, 150
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{MaxSubscribers: 1000}})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})
 	for i := range stalled {
 		s.tap("f", taps[i%len(taps)], 4096)
 	}
@@ -80,7 +80,7 @@ func TestP5_ManyStalledReadersHoldUpNobody(t *testing.T) {
 // when somebody leaves, however.
 func TestP5_MaxSubscribersPerIP(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{MaxSubscribersPerIP: 3, MaxSubscribers: 4}})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribersPerIP: 3, MaxSubscribers: 4}}})
 	var in []*tap
 	for i := range 3 {
 		tp, _ := s.tap("f", taps[i], 4096)
@@ -182,7 +182,7 @@ func TestP1_QuickReconnects(t *testing.T) {
 // gets in.
 func TestP9_DrainOfMany(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{MaxSubscribers: 1000}})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})
 	const each = 50
 	var parked, stuck []*tap
 	for i := range each {

@@ -18,7 +18,7 @@ import (
 func TestP5_SilenceBeforeAnItemIsNoStall(t *testing.T) {
 	t.Parallel()
 	const stall = time.Second
-	s := start(t, deployment{memory: true, options: api.Options{StallTimeout: stall, Heartbeat: time.Hour}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Stall: stall, Heartbeat: time.Hour}}})
 	secure := httptest.NewUnstartedServer(s.api.Handler())
 	secure.Config.ConnContext = api.ConnContext
 	secure.StartTLS()

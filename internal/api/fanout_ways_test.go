@@ -73,7 +73,7 @@ func TestP1P3P4P9_EveryWayGivesTheSame(t *testing.T) {
 		for _, tr := range append([]transport{pagesTransport}, taps...) {
 			t.Run(w.name+" "+tr.name, func(t *testing.T) {
 				t.Parallel()
-				d := deployment{memory: true, store: keep(4), options: api.Options{Heartbeat: 20 * time.Millisecond}}
+				d := deployment{memory: true, store: keep(4), options: api.Options{Timeouts: api.Timeouts{Heartbeat: 20 * time.Millisecond}}}
 				s := start(t, d)
 				w.by(t, s)
 				from := s.position()

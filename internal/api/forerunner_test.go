@@ -16,14 +16,14 @@ import (
 	"feedd/internal/api"
 )
 
-var forerunner = api.Forerunner{Feed: "main", Chat: "chat"}
+var forerunner = api.Legacy{Feed: "main", Chat: "chat"}
 
 // The client of that time: it polls, shows what came, and polls again with the
 // last timestamp, as JavaScript has it, in which a number is a double. Bursts of
 // items in the same millisecond are neither lost nor doubled.
 func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Forerunner: forerunner}
+		d.options = api.Options{Legacy: forerunner}
 		s := start(t, d)
 		const bursts, each = 40, 25
 		s.do("POST", "/feeds/main", `{"n":-1}`, "Content-Type: application/json").mustStatus(t, http.StatusCreated)
@@ -75,7 +75,7 @@ func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 
 func TestForerunner_WaitsForTheNextItem(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
 	s.put("main", "before")
 	got := make(chan string, 1)
 	go func() { got <- s.get("/real_time_feed").body }()
@@ -101,7 +101,7 @@ func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 	item := func(s *server, headers ...string) answer {
 		return s.do("POST", "/send_feed_item", `{"type":"x"}`, append(headers, "Content-Type: application/json")...)
 	}
-	closed := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	closed := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
 	item(closed, "Authorization:").mustProblem(t, 401, "unauthorized")
 	item(closed).mustStatus(t, http.StatusOK)
 	none := start(t, deployment{memory: true})
@@ -110,7 +110,7 @@ func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 
 	open := forerunner
 	open.FeedOpen, open.ChatOpen = true, true
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: open, MaxAnonymousRate: 1}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: open, Publish: publish.Limits{MaxAnonymousRate: 1}}})
 	s.do("POST", "/feeds/main", "x", "Authorization:").mustProblem(t, 401, "unauthorized")
 	refused := 0
 	for range 30 {
@@ -137,7 +137,7 @@ func TestForerunner_Chat(t *testing.T) {
 	t.Parallel()
 	open := forerunner
 	open.ChatOpen = true
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: open}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: open}})
 	const clients, each = 20, 20
 	conns := make([]*websocket.Conn, clients)
 	for i := range conns {

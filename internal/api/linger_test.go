@@ -80,7 +80,7 @@ func TestBadInput_HalfClosedGetsItsAnswer(t *testing.T) {
 	t.Parallel()
 	e := new(tardy)
 	s := start(t, deployment{
-		memory: true, window: 1, around: e.around, options: api.Options{Forerunner: api.Forerunner{Feed: "main"}},
+		memory: true, window: 1, around: e.around, options: api.Options{Legacy: api.Legacy{Feed: "main"}},
 		wrap: func(inner stream.Engine) stream.Engine { e.Engine = inner; return e },
 	})
 	first, last := s.put("main", "one"), s.put("main", "two")

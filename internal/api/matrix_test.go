@@ -27,7 +27,7 @@ func TestP1P3P4_EveryTransportTellsTheSame(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
 		const kept = 6
 		d.store = keep(kept)
-		d.options = api.Options{MaxSubscribers: 1000}
+		d.options = api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}
 		s := start(t, d)
 		feeds := []string{"a", "b", "c.x", "c.y"}
 		type published struct{ id, feed, event string }

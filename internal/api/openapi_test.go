@@ -36,7 +36,7 @@ func openapiServer(t *testing.T) *api.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := api.New(api.Options{Pages: public.Files, Forerunner: forerunner, Sessions: sessions, Auth: auth.New("key", auth.Rules{})})
+	s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Legacy: forerunner, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}})
 	if err != nil {
 		t.Fatal(err)
 	}

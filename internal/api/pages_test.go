@@ -23,7 +23,7 @@ func TestPages_AreAtTheirNames(t *testing.T) {
 	for _, name := range []string{"index.html", "admin.html", "myindex.html", "sub/index.html", "sub/x.html", "healthz.html", "a.css", "favicon.svg"} {
 		files[name] = &fstest.MapFile{Data: []byte(name)}
 	}
-	s, err := api.New(api.Options{Pages: files, Sessions: sessions, Auth: auth.New("key", auth.Rules{})})
+	s, err := api.New(api.Options{Pages: api.Pages{Files: files}, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestPages_LeadToAChatWhereThereIsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, chat := range []string{"", "chat"} {
-		s, err := api.New(api.Options{Pages: public.Files, Sessions: sessions, Auth: auth.New("key", auth.Rules{}), Forerunner: api.Forerunner{Chat: chat}})
+		s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}, Legacy: api.Legacy{Chat: chat}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 // P6: a page that waits holds no goroutine, nor does one that was answered and
 // keeps its connection.
 func TestP6_WaitingPagesHoldNoGoroutine(t *testing.T) {
-	s := start(t, deployment{memory: true, options: api.Options{MaxSubscribers: 1000}})
+	s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})
 	s.mustWait(0)
 	before := runtime.NumGoroutine()
 	var all []*poller
@@ -68,7 +68,7 @@ func TestP5_RestingConnectionsMakeRoom(t *testing.T) {
 // P6: a connection that rests does not do so for ever.
 func TestP6_RestingConnectionsEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, rest: 50 * time.Millisecond, options: api.Options{Heartbeat: 40 * time.Millisecond}})
+	s := start(t, deployment{memory: true, rest: 50 * time.Millisecond, options: api.Options{Timeouts: api.Timeouts{Heartbeat: 40 * time.Millisecond}}})
 	p := s.poller()
 	p.ask("GET /feeds/f?wait=500ms") // longer than it may rest
 	p.page()
@@ -112,7 +112,7 @@ func TestPolls_HalfClosedInTheMiddleOfAnAnswer(t *testing.T) {
 // P5: a poll whose client takes nothing of its answer is cut.
 func TestP5_StalledPollIsCut(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{StallTimeout: 300 * time.Millisecond}})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Timeouts: api.Timeouts{Stall: 300 * time.Millisecond}}})
 	p := s.pollerWith(4096)
 	p.ask("GET /feeds/f?wait=60s")
 	s.mustWait(1)

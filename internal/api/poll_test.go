@@ -125,7 +125,7 @@ func TestPolls_ConnectionIsKept(t *testing.T) {
 func TestPolls_AnswersLookAlike(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/feeds/f?since=now&wait=60s", "/real_time_feed"} {
-		s := start(t, deployment{memory: true, options: api.Options{Forerunner: api.Forerunner{Feed: "f"}}})
+		s := start(t, deployment{memory: true, options: api.Options{Legacy: api.Legacy{Feed: "f"}}})
 		p := s.poller()
 		p.ask("GET " + path)
 		s.mustWait(1)
@@ -231,7 +231,7 @@ func TestPolls_HalfClosedIsAnsweredAtOnce(t *testing.T) {
 // who has an answer and keeps the connection.
 func TestP5_PlaceOfAPollIsFreeAgain(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{MaxSubscribers: 2, MaxSubscribersPerIP: 2}})
+	s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 2, MaxSubscribersPerIP: 2}}})
 	for i := range 3 {
 		a, b := s.poller(), s.poller()
 		a.ask("GET /feeds/f?wait=60s")
@@ -279,7 +279,7 @@ func TestPolls_ConnectionsThatAreNotKept(t *testing.T) {
 func TestPolls_LargeAnswers(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
 		d.sendBuffer = 4096
-		d.options = api.Options{Heartbeat: 10 * time.Millisecond}
+		d.options = api.Options{Timeouts: api.Timeouts{Heartbeat: 10 * time.Millisecond}}
 		s := start(t, d)
 		text := strings.Repeat("0123456789 \"quoted\" \n", 20_000)
 		var all []*poller
@@ -309,7 +309,7 @@ func TestPolls_LargeAnswers(t *testing.T) {
 // P4: what is purged while a poll waits is told with the next item.
 func TestP4_PollIsToldOfALoss(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Forerunner: api.Forerunner{Feed: "f"}}
+		d.options = api.Options{Legacy: api.Legacy{Feed: "f"}}
 		s := start(t, d)
 		s.put("f", "old")
 		p, old := s.poller(), s.poller()
@@ -344,7 +344,7 @@ func TestP4_PollIsToldOfALoss(t *testing.T) {
 // told what is left, and of the loss.
 func TestP4_PollBehindTheWindows(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Forerunner: api.Forerunner{Feed: "f"}}
+		d.options = api.Options{Legacy: api.Legacy{Feed: "f"}}
 		d.window, d.store = 1000, keep(2)
 		s := start(t, d)
 		at := s.position()
@@ -368,7 +368,7 @@ func TestP4_PollBehindTheWindows(t *testing.T) {
 // Those who wait for the same in other words get each their own.
 func TestPolls_EachGetsWhatItAskedFor(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Forerunner: api.Forerunner{Feed: "f"}}
+		d.options = api.Options{Legacy: api.Legacy{Feed: "f"}}
 		s := start(t, d)
 		asked := []struct {
 			path, data string

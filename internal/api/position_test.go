@@ -37,7 +37,7 @@ func TestP3_ResumeByThePolyfillsNames(t *testing.T) {
 // what comes next. An EventSource would stop for good.
 func TestBadInput_NamesNearAPosition(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: api.Forerunner{Feed: "f", Chat: "chat"}}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: api.Legacy{Feed: "f", Chat: "chat"}}})
 	id := s.put("f", "x")
 	near := []string{"Since", "SINCE", "sicne", "since_id", "sinceId", "Last", "lastId", "last-id", "last_eventid", "LastEventId", "LAST_EVENT_ID",
 		"last-event_id", "eventId", "cursor", "Cursor", "after", "after_id", "from", "start", "offset", "position"}

@@ -335,7 +335,7 @@ func TestPublish_BadIdempotencyKeys(t *testing.T) {
 func TestPublish_SizeLimits(t *testing.T) {
 	t.Parallel()
 	d := deployment{memory: true}
-	d.options = api.Options{MaxItemBytes: 1000, MaxBodyBytes: 5000, MaxBatchItems: 10}
+	d.options = api.Options{Publish: publish.Limits{MaxItemBytes: 1000, MaxBodyBytes: 5000, MaxBatchItems: 10}}
 	s := start(t, d)
 	line := strings.Repeat("1", 600) + "\n"
 	for _, c := range []struct{ name, typ, body, limit string }{

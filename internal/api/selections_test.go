@@ -31,7 +31,7 @@ func TestP6_selections_have_a_budget(t *testing.T) {
 	for _, way := range []string{"", "?format=ndjson", "?format=json&wait=30s"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, deployment{memory: true, options: api.Options{MaxSelectionBytes: total, MaxSelectionBytesPerIP: share}})
+			s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSelectionBytes: total, MaxSelectionBytesPerIP: share}}})
 			used := func() float64 { return s.metric("feedd_selection_bytes") }
 			open := func(from, selector string) net.Conn {
 				t.Helper()
@@ -95,7 +95,7 @@ func TestP6_selections_have_a_budget(t *testing.T) {
 
 // An EventSource that is refused for want of memory is told in a stream that ends.
 func TestP6_an_EventSource_is_told_that_selections_are_full(t *testing.T) {
-	s := start(t, deployment{memory: true, options: api.Options{MaxSelectionBytes: 100}})
+	s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxSelectionBytes: 100}}})
 	res := s.do("GET", "/feeds/"+terms(60, "a%d"), "", "Accept: text/event-stream")
 	if text := res.body; res.status != 200 || !strings.Contains(text, "event: closing") || !strings.Contains(text, "selections-full") {
 		t.Errorf("%d %s", res.status, text)
@@ -104,7 +104,7 @@ func TestP6_an_EventSource_is_told_that_selections_are_full(t *testing.T) {
 
 // P6: event names, and patterns of those without a credential, are few.
 func TestP6_few_events_and_patterns(t *testing.T) {
-	s := start(t, deployment{memory: true, options: api.Options{MaxEventNames: 3, MaxAnonymousPatterns: 2}})
+	s := start(t, deployment{memory: true, options: api.Options{Subscribe: subscribe.Limits{MaxEventNames: 3}, Access: api.Access{MaxAnonymousPatterns: 2}}})
 	for _, tt := range []struct {
 		path, limit string // "": it is allowed
 		admin       bool

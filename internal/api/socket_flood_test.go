@@ -15,7 +15,7 @@ import (
 func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
 	t.Parallel()
 	const stall = time.Second
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: stall / 4, Stall: stall}}})
 	s.hooks.set(func() error { time.Sleep(stall / 20); return nil }, nil)
 	ws := s.openRaw("f", 0, withKey)
 	const n = 60
@@ -41,7 +41,7 @@ func TestP5_PublisherThatWaitsForItsCommitIsNotCut(t *testing.T) {
 func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 	t.Parallel()
 	const stall = time.Second
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 3, StallTimeout: stall}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: stall / 3, Stall: stall}}})
 	held, release := s.holdCommit(t)
 	ws := s.openRaw("f", 0, withKey)
 	ws.say(rawFrame(fin|text, `{"ref":"a","data":1}`))
@@ -70,7 +70,7 @@ func TestP5_OneSlowCommitIsNoSilence(t *testing.T) {
 func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
 	t.Parallel()
 	const stall = 6 * time.Second // of a machine that is busy
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 12, StallTimeout: stall}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: stall / 12, Stall: stall}}})
 	ws := s.openRaw("f", 0, withKey)
 	item := `{"ref":"a","data":"` + strings.Repeat("x", 20_000) + `"}`
 	frame := rawFrame(fin|text, item)
@@ -104,7 +104,7 @@ func TestP5_SlowSenderOfALargeFrame(t *testing.T) {
 func TestP5_ClientThatAnswersNoPing(t *testing.T) {
 	t.Parallel()
 	const stall = 150 * time.Millisecond
-	s := start(t, deployment{memory: true, options: api.Options{Heartbeat: stall / 3, StallTimeout: stall}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: stall / 3, Stall: stall}}})
 	ws := s.openRaw("f", 0, "")
 	for {
 		op, payload, err := ws.read()
@@ -126,7 +126,7 @@ func TestP5_ClientThatAnswersNoPing(t *testing.T) {
 // further, and cut; what it sent is not held in memory meanwhile.
 func TestP6_PublisherThatNeverReadsItsAnswers(t *testing.T) {
 	const stall = time.Second
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{StallTimeout: stall}, store: keep(10)})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Timeouts: api.Timeouts{Stall: stall}}, store: keep(10)})
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -155,7 +155,7 @@ func TestP6_PublisherThatNeverReadsItsAnswers(t *testing.T) {
 func TestP5_SlowReaderOfALargeFrame(t *testing.T) {
 	t.Parallel()
 	const stall = 3 * time.Second // of a machine that is busy
-	s := start(t, deployment{memory: true, sendBuffer: 16 << 10, options: api.Options{Heartbeat: stall / 4, StallTimeout: stall}})
+	s := start(t, deployment{memory: true, sendBuffer: 16 << 10, options: api.Options{Timeouts: api.Timeouts{Heartbeat: stall / 4, Stall: stall}}})
 	ws := s.openRaw("f", 0, "") // with a small window the kernel itself pauses for seconds
 	ws.in.Reset(slowly{ws.conn, 40 * time.Millisecond})
 	want := strings.Repeat("x", 800_000)

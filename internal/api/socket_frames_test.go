@@ -13,7 +13,7 @@ import (
 func TestBadInput_FramesAndTheirCodes(t *testing.T) {
 	t.Parallel()
 	const item = `{"data":1}`
-	s := start(t, deployment{memory: true, options: api.Options{MaxItemBytes: 1000}})
+	s := start(t, deployment{memory: true, options: api.Options{Publish: publish.Limits{MaxItemBytes: 1000}}})
 	unmasked := append([]byte{fin | text, byte(len(item))}, item...)
 	large := strings.Repeat("x", 8<<20)
 	parts := [][]byte{rawFrame(text, `{"data":"`)}

@@ -23,7 +23,7 @@ func TestStrangers_SendSmallItemsOneAtATime(t *testing.T) {
 	open.FeedOpen, open.ChatOpen = true, true
 	s := start(t, deployment{
 		memory: true, publishers: func(string) bool { return true },
-		options: api.Options{Forerunner: open, MaxAnonymousItemBytes: most, MaxAnonymousBatchItems: 1},
+		options: api.Options{Legacy: open, Publish: publish.Limits{MaxAnonymousItemBytes: most, MaxAnonymousBatchItems: 1}},
 	})
 	fits, large := strings.Repeat("x", most), strings.Repeat("x", most+1)
 	object := func(size int) string { return `{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}` }
@@ -70,7 +70,7 @@ func TestStrangers_BatchesCountByItems(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{
 		memory: true, publishers: func(string) bool { return true },
-		options: api.Options{MaxAnonymousItems: 2, MaxAnonymousBatchItems: 20},
+		options: api.Options{Publish: publish.Limits{MaxAnonymousItems: 2, MaxAnonymousBatchItems: 20}},
 	})
 	post := func(n int) answer {
 		return s.do("POST", "/feeds/f", strings.Repeat("1\n", n), "Authorization:", "Content-Type: "+linesType)
@@ -94,7 +94,7 @@ func TestStrangers_BytesCountOnEveryWay(t *testing.T) {
 	t.Parallel()
 	s := start(t, deployment{
 		memory: true, publishers: func(string) bool { return true },
-		options: api.Options{MaxAnonymousBytes: 1, MaxAnonymousItemBytes: 1000},
+		options: api.Options{Publish: publish.Limits{MaxAnonymousBytes: 1, MaxAnonymousItemBytes: 1000}},
 	})
 	large := strings.Repeat("x", 900)
 	s.do("POST", "/feeds/f", large, "Authorization:", "Content-Type: "+textType).mustStatus(t, http.StatusCreated)
@@ -133,10 +133,10 @@ func TestStrangers_RetryAfterIsExact(t *testing.T) {
 		options      api.Options
 		items, bytes int
 	}{
-		{"publishes", api.Options{MaxAnonymousRate: 20}, 1, 10},
-		{"items", api.Options{MaxAnonymousItems: 3}, 7, 10},
-		{"bytes", api.Options{MaxAnonymousBytes: 1000, MaxAnonymousItemBytes: 10_000}, 1, 7_500},
-		{"all", api.Options{MaxAnonymousRate: 2, MaxAnonymousItems: 3, MaxAnonymousBytes: 100}, 2, 333},
+		{"publishes", api.Options{Publish: publish.Limits{MaxAnonymousRate: 20}}, 1, 10},
+		{"items", api.Options{Publish: publish.Limits{MaxAnonymousItems: 3}}, 7, 10},
+		{"bytes", api.Options{Publish: publish.Limits{MaxAnonymousBytes: 1000, MaxAnonymousItemBytes: 10_000}}, 1, 7_500},
+		{"all", api.Options{Publish: publish.Limits{MaxAnonymousRate: 2, MaxAnonymousItems: 3, MaxAnonymousBytes: 100}}, 2, 333},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestStrangers_RetryAfterIsExact(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s, err := api.New(api.Options{Pages: public.Files, Sessions: sessions, Auth: auth.New("key", auth.Rules{}), MaxAnonymousRate: 20, MaxAnonymousItems: 20})
+		s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}, Publish: publish.Limits{MaxAnonymousRate: 20, MaxAnonymousItems: 20}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestStrangers_RetryAfterIsExact(t *testing.T) {
 // What a client wrote is a small part of a line of the log.
 func TestLog_TextOfClients(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Forerunner: forerunner}})
+	s := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
 	for _, typ := range []string{
 		`"` + strings.Repeat("t", 500_000) + `"`, `"a\u009b31m\u001b[2J\nb"`, `{"t":[` + strings.Repeat(`"t",`, 100_000) + `1]}`, `7`,
 	} {

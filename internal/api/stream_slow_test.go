@@ -42,7 +42,7 @@ func TestP5_ReaderThatNeverReadsHoldsUpNobody(t *testing.T) {
 func TestP5_StalledReaderIsCutAndResumes(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
 		d.sendBuffer = 4096
-		d.options = api.Options{StallTimeout: 300 * time.Millisecond, Heartbeat: time.Hour}
+		d.options = api.Options{Timeouts: api.Timeouts{Stall: 300 * time.Millisecond, Heartbeat: time.Hour}}
 		s := start(t, d)
 		from := s.position()
 		sl, in := s.slowReader("f?last_event_id="+from, sseTransport)
@@ -84,7 +84,7 @@ func TestP5_StalledReaderIsCutAndResumes(t *testing.T) {
 // A quiet stream is in order for longer than the stall timeout.
 func TestP5_QuietReaderIsNotCut(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{StallTimeout: 100 * time.Millisecond, Heartbeat: 300 * time.Millisecond}})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Stall: 100 * time.Millisecond, Heartbeat: 300 * time.Millisecond}}})
 	r := openSSE(s, "f")
 	for range 2 {
 		if n := r.next(); n.kind != aComment {

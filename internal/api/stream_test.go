@@ -102,7 +102,7 @@ func TestStream_Headers(t *testing.T) {
 func TestStream_SignsOfLife(t *testing.T) {
 	t.Parallel()
 	d := deployment{memory: true}
-	d.options = api.Options{Heartbeat: 20 * time.Millisecond}
+	d.options = api.Options{Timeouts: api.Timeouts{Heartbeat: 20 * time.Millisecond}}
 	s := start(t, d)
 	at := s.position()
 	plain, filtered, lines := openSSE(s, "f"), openSSE(s, "f?event=goal"), openNDJSON(s, "f")
@@ -361,7 +361,7 @@ func TestStream_StoreThatFailsForAWhile(t *testing.T) {
 // P2: no reader sees an item before it is committed.
 func TestP2_NoReaderSeesAnItemBeforeItsCommit(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Heartbeat: 10 * time.Millisecond}
+		d.options = api.Options{Timeouts: api.Timeouts{Heartbeat: 10 * time.Millisecond}}
 		s := start(t, d)
 		from := s.position()
 		entered, release := s.holdCommit(t)

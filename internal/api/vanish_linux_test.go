@@ -38,7 +38,7 @@ func TestP5_PeersThatVanishAreNoticed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const patience = time.Second
-			s := start(t, deployment{memory: true, options: api.Options{StallTimeout: patience, Heartbeat: patience / 4}})
+			s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Stall: patience, Heartbeat: patience / 4}}})
 			gone, _ := s.openConn("f")
 			s.openConn("f") // acknowledges, though nobody reads
 			vanish(t, gone)
