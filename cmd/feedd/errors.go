@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -23,14 +21,6 @@ func (e saidError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
-}
-
-// inUse adds what to do where somebody else listens at an address.
-func inUse(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; stop what listens there, or give this one another --listen", err)
-	}
-	return err
 }
 
 // markUsage makes usage errors of what cobra finds wrong with the flags and

@@ -24,7 +24,7 @@ const lastWords = time.Second
 // voice is all that a server says: its log, on standard error, and the welcome,
 // on standard output. Nothing in the server waits for whoever reads either.
 type voice struct {
-	log      *slog.Logger
+	logger   *slog.Logger
 	level    slog.LevelVar
 	json     bool // nothing but JSON goes out
 	terminal bool // standard output is one
@@ -39,7 +39,7 @@ func newVoice(cfg *config.Config, stdout, stderr io.Writer) *voice {
 	most := int(cfg.Log.MaxQueueBytes)
 	v.out = logqueue.New(stdout, most, nil)
 	v.err = logqueue.New(stderr, most, v.dropped)
-	v.log = slog.New(v.handler(v.err))
+	v.logger = slog.New(v.handler(v.err))
 	return v
 }
 
@@ -74,7 +74,7 @@ func (v *voice) welcome(text string) {
 // fail says why the server ends.
 func (v *voice) fail(err error) {
 	if v.json {
-		v.log.Error("feedd ends", "err", err)
+		v.logger.Error("feedd ends", "err", err)
 		return
 	}
 	io.WriteString(v.err, complaint(err))

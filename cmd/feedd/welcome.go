@@ -2,27 +2,20 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"feedd/internal/config"
+	"feedd/internal/server"
 )
-
-// browserURL is where a browser on this machine reaches the server.
-func browserURL(address string) string {
-	if host, port, err := net.SplitHostPort(address); err == nil && (host == "::" || host == "0.0.0.0") {
-		return "http://localhost:" + port
-	}
-	return "http://" + address
-}
 
 // welcome tells a new user what to type. It never tells the key, and a ticket,
 // which is as good for ten minutes, only to a terminal; "" there is none.
-func welcome(cfg *config.Config, dir *dataDir, url, ticket string) string {
-	key := "$(cat " + shellWord(dir.file("admin.key")) + ")"
+func welcome(cfg *config.Config, s *server.Server, ticket string) string {
+	url := s.URL()
+	key := "$(cat " + shellWord(s.DataFile("admin.key")) + ")"
 	if cfg.AdminKey != "" {
 		key = "$FEEDD_ADMIN_KEY"
 	}
@@ -32,7 +25,7 @@ func welcome(cfg *config.Config, dir *dataDir, url, ticket string) string {
 	}
 	admin := fmt.Sprintf("%s/admin#ticket=%s\n            (good once, within ten minutes; feedd link prints another)", links, ticket)
 	if ticket == "" {
-		admin = fmt.Sprintf("%s/admin; this prints a link that signs a browser in:\n            %s", links, linkCommand(dir.path, os.Getenv))
+		admin = fmt.Sprintf("%s/admin; this prints a link that signs a browser in:\n            %s", links, linkCommand(cfg.Data, os.Getenv))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `feedd is ready: %[1]s

@@ -13,7 +13,10 @@ import (
 
 // metrics are what an operator sees. None has a label by feed: their number must
 // not grow with the feeds.
-type metrics struct{ handler http.Handler }
+type metrics struct {
+	registry *prometheus.Registry
+	handler  http.Handler
+}
 
 // newMetrics returns those of the store, of the connections and of the process,
 // with the others.
@@ -41,7 +44,7 @@ func newMetrics(engine stream.Engine, connections *connections, others ...promet
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	reg.MustRegister(others...)
-	return &metrics{promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}
+	return &metrics{reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}
 }
 
 // get answers GET /metrics. Off loopback it needs the admin key.

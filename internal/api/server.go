@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"feedd/internal/access"
 	"feedd/internal/answer"
 	"feedd/internal/clip"
@@ -31,6 +33,7 @@ type Server struct {
 	sockets     *socket.Sockets
 	connections *connections
 	observer    *observer
+	metrics     *metrics
 	handler     http.Handler
 }
 
@@ -73,6 +76,7 @@ func New(o Options) (*Server, error) {
 
 	s := &Server{
 		gate: gate, problems: problems, logger: o.Logger, readers: readers, sockets: sockets, connections: connections,
+		metrics:  newMetrics(o.Store.Engine, connections, others...),
 		observer: &observer{hub: o.Store.Hub, own: o.Store.Own, engine: o.Store.Engine, readers: readers, logger: o.Logger},
 	}
 	s.handler = (&rooms{
@@ -101,7 +105,7 @@ func New(o Options) (*Server, error) {
 		},
 		admin:   admin{readers: readers, engine: o.Store.Engine, answers: answers, config: o.Config, logger: o.Logger},
 		health:  health{hub: o.Store.Hub, engine: o.Store.Engine, inPlace: o.Store.InPlace, ready: ready},
-		metrics: newMetrics(o.Store.Engine, connections, others...),
+		metrics: s.metrics,
 	}).routes(s)
 	return s, nil
 }
@@ -133,6 +137,11 @@ func (s *Server) Observe(ctx context.Context, every time.Duration) { s.observer.
 // Recheck cuts the subscribers that may owe what they read to a key or a rule
 // that is no longer in force.
 func (s *Server) Recheck() { s.readers.Recheck() }
+
+// Register adds metrics to GET /metrics, of what was made after the server.
+func (s *Server) Register(metrics ...prometheus.Collector) {
+	s.metrics.registry.MustRegister(metrics...)
+}
 
 // Close waits for the WebSockets to end, as they do when the hub drains; when
 // ctx ends it cuts those that are left.

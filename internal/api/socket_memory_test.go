@@ -13,9 +13,12 @@ import (
 func TestP6_UnfinishedFramesOfStrangers(t *testing.T) {
 	t.Parallel()
 	const n, room, size = 12, 4, 1 << 20
-	s := start(t, deployment{memory: true, options: api.Options{Publish: publish.Limits{MaxItemBytes: size}, // An eighth of it is for the unfinished messages of strangers. A buffer
-		// may be larger than what is in it by some overhead.
-		MaxBodiesBytes: 8 * room * (size + 8<<10), Timeouts: api.Timeouts{Heartbeat: time.Hour}, // the answer to a ping would end up in the message}})
+	s := start(t, deployment{memory: true, options: api.Options{
+		// An eighth of MaxBodiesBytes is for the unfinished messages of strangers. A
+		// buffer may be larger than what is in it by some overhead.
+		Publish:  publish.Limits{MaxItemBytes: size, MaxBodiesBytes: 8 * room * (size + 8<<10)},
+		Timeouts: api.Timeouts{Heartbeat: time.Hour}, // the answer to a ping would end up in the message
+	}})
 	part := append(frameHead(fin|text, size), strings.Repeat("x", size-1)...)
 	turned := make(chan uint16, n)
 	var all []*rawSocket

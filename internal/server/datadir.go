@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"crypto/rand"
@@ -33,7 +33,7 @@ type dataDir struct {
 // openDataDir makes the directory where there is none, and takes its lock. A
 // lock is gone with its process, however that ends. A directory that holds a
 // store and cannot be written is opened all the same: the store can be read.
-func openDataDir(path string, log *slog.Logger) (*dataDir, error) {
+func openDataDir(path string, logger *slog.Logger) (*dataDir, error) {
 	made, err := makeDir(path)
 	if err != nil {
 		return nil, fmt.Errorf("the data directory: %w", err)
@@ -45,7 +45,7 @@ func openDataDir(path string, log *slog.Logger) (*dataDir, error) {
 		}
 	}
 	d := &dataDir{path: path}
-	if d.lock, err = lockDir(path, d.holdsStore(), log); err != nil {
+	if d.lock, err = lockDir(path, d.holdsStore(), logger); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -85,7 +85,7 @@ var errKeyNotKept = errors.New("it cannot be written")
 
 // adminKey returns the key in admin.key, which is made where there is none. With
 // errKeyNotKept it returns one that nobody has.
-func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
+func (d *dataDir) adminKey(logger *slog.Logger) (string, error) {
 	name := d.file("admin.key")
 	defer d.noteKey()
 	b, err := os.ReadFile(name)
@@ -100,17 +100,17 @@ func (d *dataDir) adminKey(log *slog.Logger) (string, error) {
 		return "", fmt.Errorf("the admin key: %s is empty; remove it, and a new key is made", name)
 	}
 	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o077 != 0 {
-		log.Warn("others than its owner may read the admin key", "file", name, "mode", info.Mode().Perm().String())
+		logger.Warn("others than its owner may read the admin key", "file", name, "mode", info.Mode().Perm().String())
 	}
 	return key, nil
 }
 
 // adminKeyAtStart returns the admin key. Where none can be written a store is
 // served without.
-func (d *dataDir) adminKeyAtStart(log *slog.Logger) (string, error) {
-	key, err := d.adminKey(log)
+func (d *dataDir) adminKeyAtStart(logger *slog.Logger) (string, error) {
+	key, err := d.adminKey(logger)
 	if errors.Is(err, errKeyNotKept) && d.holdsStore() {
-		log.Warn("there is no admin key and none can be written, so nobody has one: without it the store can only be read", "err", err)
+		logger.Warn("there is no admin key and none can be written, so nobody has one: without it the store can only be read", "err", err)
 		return key, nil
 	}
 	return key, err

@@ -1,36 +1,29 @@
-package main
+package server
 
 import (
 	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
 )
 
-// stackBytes is how much SIGQUIT logs of what the goroutines do. It must fit the
-// least queue that a log may have, 64 KiB, as a text in quotes.
-const stackBytes = 32 << 10
-
 // reloader reads again what can be read again while the server runs. But for
-// shown all of it belongs to one goroutine, that of serve.
+// shown all of it belongs to one goroutine, that of Reload.
 type reloader struct {
 	load     func() (config.Config, error)
-	file     string // "" for none
+	level    *slog.LevelVar // nil: it stays
+	logger   *slog.Logger
 	dir      *dataDir
-	voice    *voice
 	auth     *auth.Authority
 	sessions *auth.Sessions
-	server   *api.Server
+	api      *api.Server
 
 	start   *config.Config // what the server was made with
 	inForce config.Config
@@ -44,41 +37,30 @@ func newReloader(cfg *config.Config, key string) *reloader {
 	return r
 }
 
+// bind gives it what a reload changes.
+func (r *reloader) bind(o Options, dir *dataDir, authority *auth.Authority, sessions *auth.Sessions, api *api.Server) {
+	r.load, r.level, r.logger = o.Load, o.Level, o.Logger
+	r.dir, r.auth, r.sessions, r.api = dir, authority, sessions, api
+}
+
 // rulesOf returns what the settings say of who may do what.
 func rulesOf(cfg *config.Config) auth.Rules {
 	return auth.Rules{Read: cfg.ReadOpen, Publish: cfg.PublishOpen, ReadAny: cfg.AnyReadOpen}
 }
 
-// heard does what a signal asks for, and reports whether the server goes on.
-func (r *reloader) heard(s os.Signal) bool {
-	switch s {
-	case syscall.SIGHUP:
-		r.reload()
-	case syscall.SIGQUIT:
-		stacks := make([]byte, stackBytes)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		r.voice.log.Warn("stopping, because of SIGQUIT", "stack", string(stacks)) // under this name it is not cut
-		return false
-	default:
-		r.voice.log.Info("a signal was ignored: SIGHUP reads the settings again, SIGTERM stops", "signal", s.String())
-	}
-	return true
-}
-
-// reload reads the settings and the admin key again. What cannot be read, or
-// needs a restart, stays as it is; the log says which.
+// reload is Reload.
 func (r *reloader) reload() {
-	log, what := r.voice.log, "the settings were read again"
+	logger, what := r.logger, "the settings were read again"
 	var changed, later []string
-	if next, err := r.read(); err == nil {
+	if next, err := r.load(); err == nil {
 		changed, later = r.take(&next)
 	} else {
-		log.Error("the settings cannot be read again, so those in force stay", "err", err)
+		logger.Error("the settings cannot be read again, so those in force stay", "err", err)
 		what = "the admin key was read again"
 	}
 	key, err := r.readKey()
 	if err != nil {
-		log.Error("the admin key cannot be read again, so the old one stays", "err", err)
+		logger.Error("the admin key cannot be read again, so the old one stays", "err", err)
 		key = r.key
 	}
 	if key != r.key {
@@ -89,7 +71,7 @@ func (r *reloader) reload() {
 	if len(later) > 0 {
 		level = slog.LevelWarn
 	}
-	log.Log(context.Background(), level, what, "changed", list(changed), "need_restart", list(later))
+	logger.Log(context.Background(), level, what, "changed", list(changed), "need_restart", list(later))
 }
 
 // take puts in force what can be of other settings, but for what permit does. It
@@ -98,7 +80,9 @@ func (r *reloader) take(next *config.Config) (changed, later []string) {
 	for _, path := range r.inForce.Changes(next) {
 		switch path {
 		case "log.level":
-			r.voice.level.Set(next.Log.Level.Slog())
+			if r.level != nil {
+				r.level.Set(next.Log.Level.Slog())
+			}
 			r.inForce.Log.Level = next.Log.Level
 			changed = append(changed, path)
 		case "feeds":
@@ -116,18 +100,6 @@ func (r *reloader) take(next *config.Config) (changed, later []string) {
 	return changed, later
 }
 
-// read returns the settings as they are now.
-func (r *reloader) read() (config.Config, error) {
-	if r.file != "" {
-		// A pipe, as of --config <(...), gives its content once, and then holds up
-		// whoever opens it.
-		if info, err := os.Stat(r.file); err == nil && !info.Mode().IsRegular() {
-			return config.Config{}, fmt.Errorf("%s is no file, and can be read only once", r.file)
-		}
-	}
-	return r.load()
-}
-
 func (r *reloader) readKey() (string, error) {
 	if key := string(r.start.AdminKey); key != "" {
 		return key, nil
@@ -137,7 +109,7 @@ func (r *reloader) readKey() (string, error) {
 	if err := r.dir.lock.inPlace(); err != nil {
 		return "", err
 	}
-	return r.dir.adminKey(r.voice.log)
+	return r.dir.adminKey(r.logger)
 }
 
 // permit puts a key and the rules in force, and ends what an old key or rule
@@ -152,10 +124,10 @@ func (r *reloader) permit(key string, changed []string) {
 	r.auth.Change(key, rulesOf(&rules))
 	if key != old {
 		if err := r.sessions.ChangeKey(key); err != nil {
-			r.voice.log.Warn("the end of all sessions is not stored; with the new key they are over all the same", "err", err)
+			r.logger.Warn("the end of all sessions is not stored; with the new key they are over all the same", "err", err)
 		}
 	}
-	r.server.Recheck()
+	r.api.Recheck()
 }
 
 // show keeps the settings in force for GET /config.

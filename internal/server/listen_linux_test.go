@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"errors"
@@ -74,7 +74,7 @@ func TestP5_UrgentDataHideNothing(t *testing.T) {
 	if _, err := client.Write(make([]byte, 2<<10)); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(patience); !fanout.PeerEnded(server, 1<<10); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !fanout.PeerEnded(server, 1<<10); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is not seen")
 		}

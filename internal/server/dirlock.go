@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"cmp"
@@ -50,7 +50,7 @@ func (e *inUseError) Error() string {
 
 // lockDir locks a directory. Where the file in it cannot be written, the lock of
 // the directory is enough for one that holds a store already.
-func lockDir(path string, holdsStore bool, log *slog.Logger) (*dirLock, error) {
+func lockDir(path string, holdsStore bool, logger *slog.Logger) (*dirLock, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("the data directory: %w", err)
@@ -67,7 +67,7 @@ func lockDir(path string, holdsStore bool, log *slog.Logger) (*dirLock, error) {
 	var used *inUseError
 	err = flock(dir, l.name())
 	if l.firm = err == nil; err != nil && !errors.As(err, &used) {
-		log.Warn("this file system cannot lock a directory, so the lock is a file in it: do not remove that while feedd runs", "file", filepath.Join(path, "lock"), "err", err)
+		logger.Warn("this file system cannot lock a directory, so the lock is a file in it: do not remove that while feedd runs", "file", filepath.Join(path, "lock"), "err", err)
 	}
 	if used == nil {
 		err = l.takeFile()
@@ -79,7 +79,7 @@ func lockDir(path string, holdsStore bool, log *slog.Logger) (*dirLock, error) {
 	case err != nil && (!holdsStore || !l.firm):
 		err = fmt.Errorf("the data directory %s cannot be written: %w", path, err)
 	case err != nil:
-		log.Warn("the data directory cannot be written", "data", path, "err", err)
+		logger.Warn("the data directory cannot be written", "data", path, "err", err)
 		err = nil
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"log/slog"
@@ -22,7 +22,7 @@ type dataWatch struct {
 	dir     *dataDir
 	inPlace func() error       // of the store
 	serve   func(net.Listener) // serves a new admin socket
-	log     *slog.Logger
+	logger  *slog.Logger
 
 	detached bool
 	keyTold  bool // that admin.key is not the key in use
@@ -59,22 +59,22 @@ func (w *dataWatch) look() {
 	switch err := w.inPlace(); {
 	case err != nil && !w.detached:
 		w.detached = true
-		w.log.Error("publishes are refused, because the next start would not find them; put the files back under their names, or start feedd again", "data", w.dir.path, "err", err)
+		w.logger.Error("publishes are refused, because the next start would not find them; put the files back under their names, or start feedd again", "data", w.dir.path, "err", err)
 	case err == nil && w.detached:
 		w.detached = false
-		w.log.Warn("the store is in its place again, and publishes are taken", "data", w.dir.path)
+		w.logger.Warn("the store is in its place again, and publishes are taken", "data", w.dir.path)
 	}
 }
 
 // keep makes again what was removed.
 func (w *dataWatch) keep() {
 	if w.dir.lock.keep() {
-		w.log.Warn("the lock file was removed or could not be written, and is there again", "file", w.dir.file("lock"))
+		w.logger.Warn("the lock file was removed or could not be written, and is there again", "file", w.dir.file("lock"))
 	}
 	if w.dir.socketGone() {
 		socket, err := w.dir.listenAdmin()
 		if err != nil && !w.sockTold {
-			w.log.Warn("there is no admin socket", "err", err)
+			w.logger.Warn("there is no admin socket", "err", err)
 		}
 		if w.sockTold = err != nil; err == nil {
 			w.serve(socket)
@@ -82,7 +82,7 @@ func (w *dataWatch) keep() {
 	}
 	changed := w.dir.keyChanged()
 	if changed && !w.keyTold {
-		w.log.Warn("the admin key was changed or removed; the one that was read is in use until feedd starts again", "file", w.dir.file("admin.key"))
+		w.logger.Warn("the admin key was changed or removed; the one that was read is in use until feedd starts again", "file", w.dir.file("admin.key"))
 	}
 	w.keyTold = changed
 }

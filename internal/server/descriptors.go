@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"log/slog"
@@ -20,17 +20,17 @@ const (
 type descriptors int
 
 // raiseDescriptors raises the soft limit to the hard one.
-func raiseDescriptors(log *slog.Logger) descriptors {
+func raiseDescriptors(logger *slog.Logger) descriptors {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		log.Warn("the limit of descriptors is not known", "err", err)
+		logger.Warn("the limit of descriptors is not known", "err", err)
 		return 1024
 	}
 	if limit.Cur < limit.Max {
 		raised := limit
 		raised.Cur = raised.Max
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised); err != nil {
-			log.Warn("the limit of descriptors cannot be raised", "limit", limit.Cur, "to", limit.Max, "err", err)
+			logger.Warn("the limit of descriptors cannot be raised", "limit", limit.Cur, "to", limit.Max, "err", err)
 		} else {
 			limit = raised
 		}
@@ -43,14 +43,14 @@ func (d descriptors) connections() int { return max(int(d)-ownFiles, int(d)/2) }
 
 // subscribers returns how many subscribers there may be: as configured, or as
 // the descriptors allow.
-func (d descriptors) subscribers(configured int, log *slog.Logger) int {
+func (d descriptors) subscribers(configured int, logger *slog.Logger) int {
 	most := max(int(d)-ownFiles-spareFiles, int(d)/2)
 	if configured > 0 && configured <= most {
 		most = configured
 	} else if configured > 0 {
-		log.Warn("max_subscribers is more than the descriptors allow", "max_subscribers", configured)
+		logger.Warn("max_subscribers is more than the descriptors allow", "max_subscribers", configured)
 	}
-	log.Info("limits", "descriptors", int(d), "subscribers", most)
+	logger.Info("limits", "descriptors", int(d), "subscribers", most)
 	return most
 }
 
