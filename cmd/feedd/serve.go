@@ -87,8 +87,8 @@ func openForDemo(cfg *config.Config) error {
 
 // serve runs a server until ctx ends or a signal ends it.
 func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.Signal, again reloads) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var s *server.Server
 	s, err := server.New(cfg, server.Options{
 		Logger: v.logger, Level: &v.level, Version: version(), Metrics: v.metrics(), Load: again.read,
@@ -104,25 +104,18 @@ func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.
 	if err != nil {
 		return err
 	}
-	heard := make(chan struct{})
-	go func() {
-		defer close(heard)
-		for {
-			select {
-			case sig := <-signals:
-				if !hear(sig, s, v.logger) {
-					cancel()
-					return
-				}
-			case <-ctx.Done():
-				return
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	for {
+		select {
+		case sig := <-signals:
+			if !hear(sig, s, v.logger) {
+				stop()
 			}
+		case err := <-ended:
+			return err
 		}
-	}()
-	err = s.Run(ctx)
-	cancel()
-	<-heard
-	return err
+	}
 }
 
 // stackBytes is how much SIGQUIT logs of what the goroutines do. It must fit the

@@ -12,9 +12,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/config"
-	"feedd/internal/fanout"
 	"feedd/internal/selector"
-	"feedd/internal/stream"
 )
 
 const (
@@ -274,16 +272,7 @@ func (s *server) mustRaw(request, status string) {
 
 func TestMetrics_OffLoopbackNeedTheKey(t *testing.T) {
 	t.Parallel()
-	engine := openEngine(t, new(server), deployment{memory: true})
-	hub := stream.NewHub(engine, stream.HubOptions{})
-	t.Cleanup(func() { engine.Close(); hub.Close() })
-	s := &server{t: t, hub: hub, engine: engine, logs: new(logBook)}
-	o := s.optionsOf(deployment{})
-	o.Shards = new(fanout.Shards)
-	a, err := api.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := start(t, deployment{memory: true}).api
 	get := func(remote string, headers ...string) answer {
 		r := httptest.NewRequest("GET", "/metrics", nil)
 		r.RemoteAddr = remote

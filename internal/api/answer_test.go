@@ -33,7 +33,7 @@ func TestP6_APageThatNobodyReadsIsGivenUp(t *testing.T) {
 		}
 	}
 
-	limits.StallTimeout = time.Hour
+	limits.Timeouts.Stall = time.Hour
 	patient := start(t, deployment{memory: true, sendBuffer: 4 << 10, options: limits})
 	patient.put("big", strings.Repeat("x", 900<<10))
 	c := patient.dial(2 << 10)

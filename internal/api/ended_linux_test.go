@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // A peer that is not read while it waits: its end lies behind what it sent.
@@ -22,7 +23,7 @@ func (s *server) unixSocket(t *testing.T) func() net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: s.http.Handler, ConnContext: api.ConnContext}
+	srv := &http.Server{Handler: s.handler, ConnContext: subscribe.ConnContext}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
 	return func() net.Conn {
@@ -113,7 +114,7 @@ func TestP5_UnreadInputHidesNoEnd(t *testing.T) {
 					request += head
 					if later {
 						io.WriteString(conn, request)
-						eventually(t, what+" later: it waits", func() bool { return s.api.Subscribers() == 1 })
+						eventually(t, what+" later: it waits", func() bool { return s.subscribers() == 1 })
 						request, what = "", what+" later"
 					}
 					const surely = 32 << 10 // what the kernel takes in any case
@@ -133,7 +134,7 @@ func TestP5_UnreadInputHidesNoEnd(t *testing.T) {
 				c.conn.Close()
 			}
 			for _, c := range clients {
-				eventually(t, c.what+": its place is free again", func() bool { return c.s.api.Subscribers() == 0 })
+				eventually(t, c.what+": its place is free again", func() bool { return c.s.subscribers() == 0 })
 			}
 		})
 	}
@@ -149,7 +150,7 @@ func TestP5_ManyDeadPollsHaveNoPlaces(t *testing.T) {
 		io.WriteString(conn, request+"\r\nHost: localhost\r\n\r\nmore")
 		conn.Close()
 	}
-	eventually(t, "the places are free again", func() bool { return s.api.Subscribers() == 0 })
+	eventually(t, "the places are free again", func() bool { return s.subscribers() == 0 })
 }
 
 // Whoever ends the sending half only, behind something that was not read yet, is

@@ -11,6 +11,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
 // P1, P3: feeds with a subscriber each, and lists, patterns and filters over

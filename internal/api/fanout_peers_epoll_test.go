@@ -24,12 +24,12 @@ func TestP5_PeersThatTalkAreCut(t *testing.T) {
 			little.conn.Write([]byte(strings.Repeat("y", 512)))
 		}
 		lot.conn.Write([]byte(strings.Repeat("y", 4097)))
-		s.subscribers(1)
+		s.awaitSubscribers(1)
 		if rest, err := lot.rest(); err == nil || len(rest) > 0 {
 			t.Errorf("%q, %v came to who talks a lot", rest, err)
 		}
 		little.mustItem(s.text("f", "y"))
 		little.conn.Write([]byte("y")) // one more
-		s.subscribers(0)
+		s.awaitSubscribers(0)
 	}
 }

@@ -11,10 +11,11 @@ import (
 
 	"feedd/internal/api"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
-// subscribers waits until so many are counted.
-func (s *server) subscribers(n int) {
+// awaitSubscribers waits until so many are counted.
+func (s *server) awaitSubscribers(n int) {
 	s.t.Helper()
 	eventually(s.t, fmt.Sprintf("there are %d subscribers", n), func() bool { return s.metric("feedd_subscribers") == float64(n) })
 }
@@ -33,9 +34,9 @@ func TestP5_PeersThatGoAreNoticed(t *testing.T) {
 		gone, _ := s.tap("f", taps[i], 0)
 		tp, _ := s.tap("f", taps[i], 0)
 		left = append(left, tp)
-		s.subscribers(len(left) + 1)
+		s.awaitSubscribers(len(left) + 1)
 		how(gone.conn)
-		s.subscribers(len(left))
+		s.awaitSubscribers(len(left))
 	}
 	it := s.text("f", "x")
 	for _, tp := range left {
@@ -111,9 +112,9 @@ func TestP5_MaxSubscribersPerIP(t *testing.T) {
 			t.Errorf("max_subscribers_per_ip was hit %v times", hits-before)
 		}
 		leave(in[round])
-		s.subscribers(2)
+		s.awaitSubscribers(2)
 		in[round], _ = s.tap("other", taps[round], 0)
-		s.subscribers(3)
+		s.awaitSubscribers(3)
 	}
 }
 
@@ -174,7 +175,7 @@ func TestP1_QuickReconnects(t *testing.T) {
 	reading.Wait()
 	close(stop)
 	publishing.Wait()
-	s.subscribers(0)
+	s.awaitSubscribers(0)
 }
 
 // P9: every subscriber is told to come back, and when, with its position, and
@@ -226,7 +227,7 @@ func TestP9_DrainOfMany(t *testing.T) {
 		t.Errorf("%d readers come back at only %d times", each, len(waits))
 	}
 	if s.shards.Takes(stuck[0].conn) {
-		s.subscribers(0) // though they read nothing
+		s.awaitSubscribers(0) // though they read nothing
 	}
 	for _, tp := range stuck {
 		all, err := tp.rest()
@@ -238,7 +239,7 @@ func TestP9_DrainOfMany(t *testing.T) {
 		}
 	}
 	s.do("GET", "/feeds/f", "", "Accept: "+linesType).mustProblem(t, 503, "draining")
-	s.subscribers(0)
+	s.awaitSubscribers(0)
 	s.shards.Close()
 }
 

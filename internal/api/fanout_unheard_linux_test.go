@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // P5: a peer has the stall timeout to acknowledge what it was sent, also when
@@ -20,7 +21,7 @@ func TestP5_SilenceBeforeAnItemIsNoStall(t *testing.T) {
 	const stall = time.Second
 	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Stall: stall, Heartbeat: time.Hour}}})
 	secure := httptest.NewUnstartedServer(s.api.Handler())
-	secure.Config.ConnContext = api.ConnContext
+	secure.Config.ConnContext = subscribe.ConnContext
 	secure.StartTLS()
 	defer secure.Close()
 	raw, err := net.Dial("tcp", secure.Listener.Addr().String())
@@ -40,11 +41,11 @@ func TestP5_SilenceBeforeAnItemIsNoStall(t *testing.T) {
 	}
 	opened := time.Now()
 	eventually(t, "it was silent for longer than the stall timeout", func() bool { return time.Since(opened) > stall*3/2 })
-	s.subscribers(1)
+	s.awaitSubscribers(1)
 	vanish(t, raw.(*net.TCPConn))
 	began := time.Now()
 	s.put("f", "x")
-	s.subscribers(0)
+	s.awaitSubscribers(0)
 	if took := time.Since(began); took < stall/2 {
 		t.Errorf("it was cut %v after the item, and has %v to acknowledge it", took, stall)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // way is how a client reaches the server.
@@ -30,13 +31,13 @@ var ways = []way{
 	}},
 	{"TLS", func(t *testing.T, s *server) {
 		other := httptest.NewUnstartedServer(s.api.Handler())
-		other.Config.ConnContext, other.Config.ConnState = api.ConnContext, s.api.ConnState
+		other.Config.ConnContext, other.Config.ConnState = subscribe.ConnContext, s.api.ConnState
 		by(t, s, other, (*httptest.Server).StartTLS)
 	}},
 	{"HTTP/2", func(t *testing.T, s *server) {
 		other := httptest.NewUnstartedServer(s.api.Handler())
 		other.EnableHTTP2 = true
-		other.Config.ConnContext, other.Config.ConnState = api.ConnContext, s.api.ConnState
+		other.Config.ConnContext, other.Config.ConnState = subscribe.ConnContext, s.api.ConnState
 		by(t, s, other, (*httptest.Server).StartTLS)
 	}},
 	{"unix", func(t *testing.T, s *server) {
@@ -45,7 +46,7 @@ var ways = []way{
 		if err != nil {
 			t.Skip(err)
 		}
-		other := &http.Server{Handler: s.api.LocalHandler(), ConnContext: api.ConnContext, ConnState: s.api.ConnState}
+		other := &http.Server{Handler: s.api.LocalHandler(), ConnContext: subscribe.ConnContext, ConnState: s.api.ConnState}
 		go other.Serve(listener)
 		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)

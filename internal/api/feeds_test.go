@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"feedd/internal/api"
 )
 
 type feedList struct {
@@ -38,7 +36,7 @@ func (l feedList) names() string {
 
 func TestFeeds_List(t *testing.T) {
 	onEngines(t, func(t *testing.T, d deployment) {
-		d.tune = func(a *api.Server) { a.SetRateOver(time.Hour) } // none is over before it is asked for
+		d.options.Timeouts.Rate = time.Hour // none is over before it is asked for
 		s := start(t, d)
 		if body := s.get("/feeds").body; body != `{"feeds":[],"more":false}`+"\n" {
 			t.Errorf("an empty list is %q", body)

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 )
 
 var forerunner = api.Legacy{Feed: "main", Chat: "chat"}
@@ -79,7 +80,7 @@ func TestForerunner_WaitsForTheNextItem(t *testing.T) {
 	s.put("main", "before")
 	got := make(chan string, 1)
 	go func() { got <- s.get("/real_time_feed").body }()
-	s.subscribers(1)
+	s.awaitSubscribers(1)
 	body := "type=headline&text=It+works&text=again"
 	if a := s.do("POST", "/send_feed_item", body, "Content-Type: application/x-www-form-urlencoded").mustStatus(t, http.StatusOK); a.body != "{}\n" {
 		t.Errorf("the answer is %q", a.body)

@@ -21,7 +21,7 @@ func TestP6_FailedHandshakesLeaveNothing(t *testing.T) {
 		strings.Replace(handshake, "Connection: Upgrade\r\n", "", 1),
 	}
 	measure := func() (goroutines int, heap uint64) {
-		eventually(t, "nobody is there", func() bool { return s.api.Subscribers() == 0 && s.metric("feedd_connections") <= 1 })
+		eventually(t, "nobody is there", func() bool { return s.subscribers() == 0 && s.metric("feedd_connections") <= 1 })
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

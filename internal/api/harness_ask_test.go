@@ -230,3 +230,8 @@ func (s *server) metric(name string) float64 {
 	}
 	return v
 }
+
+// bodies returns how many bytes of memory the publishes under way count, and
+// subscribers how many subscribers there are.
+func (s *server) bodies() int64    { s.t.Helper(); return int64(s.metric("feedd_bodies_bytes")) }
+func (s *server) subscribers() int { s.t.Helper(); return int(s.metric("feedd_subscribers")) }

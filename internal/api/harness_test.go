@@ -3,7 +3,6 @@ package api_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,6 +26,7 @@ import (
 	"feedd/internal/fanout"
 	"feedd/internal/memlog"
 	"feedd/internal/selector"
+	composition "feedd/internal/server"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
 )
@@ -66,24 +66,26 @@ type deployment struct {
 	local      bool          // serve what the local socket serves
 	rest       time.Duration // fanout.Options.RestTimeout
 	sendBuffer int           // of each connection, in bytes; 0: as it comes
-	tune       func(*api.Server)
 }
 
 // server is a running feedd.
 type server struct {
-	t      testing.TB
-	addr   string
-	url    string
-	dir    string
-	hub    *stream.Hub
-	shards *fanout.Shards
-	engine stream.Engine
-	hooks  *hooks
-	api    *api.Server
-	logs   *logBook
-	client *http.Client
-	http   *http.Server
-	once   sync.Once
+	t        testing.TB
+	addr     string
+	url      string
+	dir      string
+	hub      *stream.Hub
+	shards   *fanout.Shards
+	engine   stream.Engine
+	hooks    *hooks
+	api      *api.Server
+	logs     *logBook
+	client   *http.Client
+	core     *composition.Core
+	auth     *auth.Authority
+	sessions *auth.Sessions
+	handler  http.Handler
+	once     sync.Once
 }
 
 // engines are the two that every important test runs on.
@@ -111,30 +113,19 @@ func start(t testing.TB, d deployment) *server {
 	if d.wrap != nil {
 		s.engine = d.wrap(s.engine)
 	}
-	s.hub = stream.NewHub(s.engine, stream.HubOptions{WindowBytes: d.window})
-	options := s.optionsOf(d)
-	var err error
-	s.shards, err = fanout.New(s.hub, fanout.Options{
-		Heartbeat: options.Heartbeat, StallTimeout: options.StallTimeout, Logger: options.Log, RestTimeout: d.rest,
+	core, err := composition.Assemble(composition.Parts{
+		Engine: s.engine, WindowBytes: d.window, IdleTimeout: d.rest, API: s.optionsOf(d),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Shards = s.shards
-	a, err := api.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.api = a
-	if d.tune != nil {
-		d.tune(a)
-	}
-	handler := a.Handler()
+	s.core, s.hub, s.shards, s.api = core, core.Hub, core.Shards, core.API
+	s.handler = s.api.Handler()
 	if d.local {
-		handler = a.LocalHandler()
+		s.handler = s.api.LocalHandler()
 	}
 	if d.around != nil {
-		handler = d.around(handler)
+		s.handler = d.around(s.handler)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,24 +133,12 @@ func start(t testing.TB, d deployment) *server {
 	}
 	s.addr = listener.Addr().String()
 	s.url = "http://" + s.addr
-	s.http = &http.Server{Handler: handler, ConnContext: api.ConnContext, ConnState: a.ConnState, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	served := make(chan struct{}, 2)
-	returning := a.Returning(listener.Addr())
-	for _, l := range []net.Listener{narrow{listener, d.sendBuffer}, returning} {
-		go func() {
-			s.http.Serve(l)
-			served <- struct{}{}
-		}()
-	}
+	core.Serve(s.handler, narrow{listener, d.sendBuffer}, s.api.Returning(listener.Addr()))
 	s.client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	t.Cleanup(func() {
-		s.stop()
-		<-served
-		<-served
-	})
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -186,42 +165,38 @@ func (s *server) optionsOf(d deployment) api.Options {
 		d.publishers = func(string) bool { return false }
 	}
 	o := d.options
-	o.Hub, o.Engine = s.hub, s.engine
-	own := memlog.Open(stream.StoreOptions{})
-	o.Own = stream.NewHub(own, stream.HubOptions{})
-	s.t.Cleanup(func() {
-		own.Close()
-		o.Own.Close()
-	})
-	o.Auth = auth.New(key, auth.Rules{
+	s.auth = auth.New(key, auth.Rules{
 		Read: d.readers, Publish: d.publishers,
 		// Enough here: "a" and "b" stand for all feeds that there can be.
 		ReadAny: func(selector.Selection) bool { return d.readers("a") || d.readers("b") || d.readers("open") },
 	})
-	sessions, err := auth.OpenSessions(key, nil)
+	var err error
+	s.sessions, err = auth.OpenSessions(key, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	o.Sessions, o.URL = sessions, "http://localhost"
-	o.Pages = fstest.MapFS{
+	o.Access.Auth, o.Access.Sessions = s.auth, s.sessions
+	o.Access.MaxSelectorTerms = or(o.Access.MaxSelectorTerms, 256)
+	o.Pages = api.Pages{URL: "http://localhost", Files: fstest.MapFS{
 		"index.html": {Data: []byte("<!doctype html><title>feedd</title>")},
 		"chat.html":  {Data: []byte("<!doctype html><title>chat</title>")},
+	}}
+	o.Logger = slog.New(slog.NewTextHandler(s.logs, nil))
+	o.Timeouts.Heartbeat = or(o.Timeouts.Heartbeat, 10*time.Second)
+	o.Timeouts.Stall = or(o.Timeouts.Stall, time.Hour)
+	o.Timeouts.Body = or(o.Timeouts.Body, time.Hour)
+	o.Publish.MaxItemBytes = or(o.Publish.MaxItemBytes, 1<<20)
+	o.Publish.MaxBodyBytes = or(o.Publish.MaxBodyBytes, 16<<20)
+	o.Publish.MaxBodiesBytes = or(o.Publish.MaxBodiesBytes, 128<<20)
+	o.Publish.MaxBatchItems = or(o.Publish.MaxBatchItems, 10_000)
+	o.Subscribe.MaxSubscribers = or(o.Subscribe.MaxSubscribers, 100)
+	o.Retention = api.Retention{
+		Parse:  config.ParseSettings,
+		Format: func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
+		Base:   d.store.Retention,
 	}
-	o.Log = slog.New(slog.NewTextHandler(s.logs, nil))
-	o.Heartbeat = or(o.Heartbeat, 10*time.Second)
-	o.StallTimeout = or(o.StallTimeout, time.Hour)
-	o.MaxItemBytes = or(o.MaxItemBytes, 1<<20)
-	o.MaxBodyBytes = or(o.MaxBodyBytes, 16<<20)
-	o.MaxBodiesBytes = or(o.MaxBodiesBytes, 128<<20)
-	o.BodyTimeout = or(o.BodyTimeout, time.Hour)
-	o.MaxBatchItems = or(o.MaxBatchItems, 10_000)
-	o.MaxSelectorTerms = or(o.MaxSelectorTerms, 256)
-	o.MaxSubscribers = or(o.MaxSubscribers, 100)
-	o.ParseRetention = config.ParseSettings
-	o.FormatRetention = func(r stream.Retention) []byte { return config.AppendSettings(nil, r) }
-	o.BaseRetention = d.store.Retention
-	if o.BaseRetention == nil {
-		o.BaseRetention = func(string) stream.Retention { return stream.Retention{} }
+	if o.Retention.Base == nil {
+		o.Retention.Base = func(string) stream.Retention { return stream.Retention{} }
 	}
 	return o
 }
@@ -254,13 +229,7 @@ func (s *server) stop() {
 	s.once.Do(func() {
 		s.hooks.set(nil, nil)
 		s.client.CloseIdleConnections()
-		s.http.Close()
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
-		s.api.Close(now)
-		s.shards.Close()
-		s.engine.Close()
-		s.hub.Close()
+		s.core.Close()
 	})
 }
 

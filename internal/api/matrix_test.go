@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // told is what every transport tells of a note in the same words.

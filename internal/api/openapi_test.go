@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ import (
 
 	"feedd/internal/api"
 	"feedd/internal/auth"
+	"feedd/internal/publish"
 	"feedd/internal/wire"
 	"feedd/public"
 )
@@ -89,7 +91,7 @@ func openapiOperations(t *testing.T, doc map[string]any) map[string]map[string]a
 
 func TestOpenAPI_HasTheRoutesAndNoOthers(t *testing.T) {
 	s := openapiServer(t)
-	pages := s.PageRoutes()
+	pages := api.PageRoutes(t, public.Files)
 	var want []string
 	err := chi.Walk(s.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if route == openapiPath || !slices.Contains(pages, route) {
@@ -111,7 +113,7 @@ func TestOpenAPI_HasTheRoutesAndNoOthers(t *testing.T) {
 // declare, by type.
 func openapiProblems(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := os.ReadDir(".")
+	files, err := os.ReadDir("../problem")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func openapiProblems(t *testing.T) map[string]string {
 		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
 			continue
 		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file.Name(), nil, 0)
+		tree, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../problem", file.Name()), nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +131,7 @@ func openapiProblems(t *testing.T) map[string]string {
 			if !ok {
 				return true
 			}
-			if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "problem" {
+			if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "Problem" {
 				return true
 			}
 			fields := make(map[string]string)
@@ -195,7 +197,7 @@ func TestOpenAPI_HasTheProblemTypesAndNoOthers(t *testing.T) {
 func TestOpenAPI_HasTheContentTypesOfAPublish(t *testing.T) {
 	op := openapiOperations(t, openapiDoc(t))["POST /feeds/{feed}"]
 	got := slices.Sorted(maps.Keys(openapiAt(t, op, "requestBody", "content")))
-	if d := cmp.Diff(api.PublishTypes(), got); d != "" {
+	if d := cmp.Diff(publish.Types(), got); d != "" {
 		t.Errorf("bodies (-) and openapi.yaml (+):\n%s", d)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // P6: a page that waits holds no goroutine, nor does one that was answered and

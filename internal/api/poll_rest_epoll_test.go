@@ -69,7 +69,7 @@ func TestP6_AnswersThatNobodyReadAreBounded(t *testing.T) {
 	}
 	s.put("big", strings.Repeat("x", 1000<<10))
 	// 64 MiB of them are kept, the others go.
-	for n := s.api.Subscribers(); n > 66 || n < 40; n = s.api.Subscribers() {
+	for n := s.subscribers(); n > 66 || n < 40; n = s.subscribers() {
 		if n < 40 {
 			t.Fatalf("only %d wait", n)
 		}

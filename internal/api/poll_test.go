@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 // poller is a client that asks for pages on one connection.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 	"feedd/internal/stream"
 )
 

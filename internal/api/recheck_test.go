@@ -32,7 +32,7 @@ func TestP8_WhoIsLetInDuringAChangeIsCut(t *testing.T) {
 			s = start(t, deployment{memory: true, readers: func(string) bool {
 				// The change comes between the look at the rule and the subscriber.
 				once.Do(func() {
-					s.api.Auth.Change(key, auth.Rules{Read: no, Publish: no})
+					s.auth.Change(key, auth.Rules{Read: no, Publish: no})
 					s.api.Recheck()
 				})
 				return true

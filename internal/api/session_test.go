@@ -103,7 +103,7 @@ func TestP8_WhatIsNoSignInIsRefused(t *testing.T) {
 	s.do("POST", "/session", `{"key":"`+key+`"}`, anonymous, "Content-Type: application/json", "Sec-Fetch-Site: cross-site").mustProblem(t, 403, "cross-origin")
 	s.do("POST", "/tickets", "", anonymous).mustProblem(t, 401, "unauthorized")
 	// An old cookie locks nobody out of what is open.
-	s.do("GET", "/feeds/main?format=json", "", anonymous, "Cookie: "+s.api.Sessions.Name()+"=old").mustStatus(t, 200)
+	s.do("GET", "/feeds/main?format=json", "", anonymous, "Cookie: "+s.sessions.Name()+"=old").mustStatus(t, 200)
 	s.do("DELETE", "/session", "", anonymous).mustStatus(t, 204)
 }
 
@@ -136,12 +136,12 @@ func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
 		t.Run("poll of "+path, func(t *testing.T) {
 			cookie, end := begin()
 			answers := make(chan answer)
-			eventually(t, "those before are gone", func() bool { return s.api.Subscribers() == 0 })
+			eventually(t, "those before are gone", func() bool { return s.subscribers() == 0 })
 			go func() {
 				defer close(answers) // where it failed
 				answers <- s.get("/feeds/"+path+"?wait=60s&since=now", anonymous, cookie)
 			}()
-			eventually(t, "it waits", func() bool { return s.api.Subscribers() == 1 })
+			eventually(t, "it waits", func() bool { return s.subscribers() == 1 })
 			end()
 			// No refusal, at which a page would give up: it may have a new session.
 			var p page
@@ -179,7 +179,7 @@ func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/session", strings.NewReader(`{"key":"`+key+`"}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.AddCookie(old)
-		held := func() bool { _, ok := s.api.Sessions.Holds(old.Value); return ok }
+		held := func() bool { _, ok := s.sessions.Holds(old.Value); return ok }
 		w := &flushed{ResponseRecorder: httptest.NewRecorder(), held: held}
 		s.api.Handler().ServeHTTP(w, r)
 		if w.Code != 201 || !w.before || held() {

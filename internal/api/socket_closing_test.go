@@ -10,19 +10,19 @@ import (
 	"feedd/internal/api"
 )
 
-// hastyFarewell leaves clients a moment to answer the closing of a WebSocket.
-func hastyFarewell(a *api.Server) { a.SetFarewell(200 * time.Millisecond) }
+// hasty leaves clients a moment to answer the closing of a WebSocket.
+const hasty = 200 * time.Millisecond
 
 // P5, P9: who is told of the closing and begins a frame that never ends holds
 // neither a goroutine nor the stop of the server.
 func TestP5_NobodyHoldsUpTheClosing(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, tune: hastyFarewell})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Farewell: hasty}}})
 	for range 20 {
 		ws := s.openRaw("f", 0, "")
 		ws.say(rawFrame(fin|bin, "x"), frameHead(fin|text, 1<<40), []byte("x"))
 	}
-	eventually(t, "they are gone", func() bool { return s.api.Subscribers() == 0 })
+	eventually(t, "they are gone", func() bool { return s.subscribers() == 0 })
 
 	// The same with one that the server ends.
 	held, release := s.holdCommit(t)
@@ -46,12 +46,12 @@ func TestP5_NobodyHoldsUpTheClosing(t *testing.T) {
 // long it may take to answer its closing.
 func TestP9_SocketsAreCutInTheEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, tune: func(a *api.Server) { a.SetFarewell(time.Hour) }})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Farewell: time.Hour}}})
 	for range 5 {
 		ws := s.openRaw("f", 0, "")
 		ws.say(rawFrame(fin|bin, "x"), frameHead(fin|text, 1<<40), []byte("x"))
 	}
-	eventually(t, "they are there", func() bool { return s.api.Subscribers() == 5 })
+	eventually(t, "they are there", func() bool { return s.subscribers() == 5 })
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	closed := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 )
 
 // What is no WebSocket, or not ours, is told so by a code, which arrives though
@@ -59,7 +60,7 @@ func TestBadInput_FramesAndTheirCodes(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		eventually(t, "they have left", func() bool { return s.api.Subscribers() == 0 })
+		eventually(t, "they have left", func() bool { return s.subscribers() == 0 })
 		s.mustStore(0)
 	})
 }
@@ -68,7 +69,7 @@ func TestBadInput_FramesAndTheirCodes(t *testing.T) {
 // while: a reset might take the code from it.
 func TestBadInput_WhoIsStillSendingIsNotReset(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, tune: func(a *api.Server) { a.SetFarewell(time.Hour) }})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Farewell: time.Hour}}})
 	ws := s.openRaw("f", 0, withKey)
 	ws.say(frameHead(fin|text, 1<<63))
 	if _, err := ws.conn.Write(make([]byte, 32<<20)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 )
 
 // P6: those who may not publish cannot fill the memory with messages that they
@@ -52,7 +53,7 @@ func TestP6_UnfinishedFramesOfStrangers(t *testing.T) {
 	for _, ws := range all {
 		ws.conn.Close()
 	}
-	eventually(t, "they have left", func() bool { return s.api.Subscribers() == 0 })
+	eventually(t, "they have left", func() bool { return s.subscribers() == 0 })
 	for range 2 * room { // what is read whole is given back, too
 		if said, code := ask("", size/2); code != 1000 || !strings.Contains(said, `"status":401`) {
 			t.Fatalf("the memory is not given back: %d", code)

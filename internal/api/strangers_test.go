@@ -3,15 +3,11 @@ package api_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"feedd/internal/api"
-	"feedd/internal/auth"
-	"feedd/public"
+	"feedd/internal/publish"
 )
 
 // Where publishing is open, strangers send small items, one at a time. Whoever
@@ -113,80 +109,6 @@ func TestStrangers_BytesCountOnEveryWay(t *testing.T) {
 		t.Errorf("%v are counted", n)
 	}
 	s.mustStore(1)
-}
-
-// Whoever waits as long as it is told may publish, and not a second before; three
-// seconds of one address that does its worst bring what the rate says.
-func TestStrangers_RetryAfterIsExact(t *testing.T) {
-	t.Parallel()
-	request := func(addr string) *http.Request {
-		r := httptest.NewRequest(http.MethodPost, "/feeds/f", nil)
-		r.RemoteAddr = addr
-		return r
-	}
-	sessions, err := auth.OpenSessions(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name         string
-		options      api.Options
-		items, bytes int
-	}{
-		{"publishes", api.Options{Publish: publish.Limits{MaxAnonymousRate: 20}}, 1, 10},
-		{"items", api.Options{Publish: publish.Limits{MaxAnonymousItems: 3}}, 7, 10},
-		{"bytes", api.Options{Publish: publish.Limits{MaxAnonymousBytes: 1000, MaxAnonymousItemBytes: 10_000}}, 1, 7_500},
-		{"all", api.Options{Publish: publish.Limits{MaxAnonymousRate: 2, MaxAnonymousItems: 3, MaxAnonymousBytes: 100}}, 2, 333},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c.options.Pages, c.options.Sessions = public.Files, sessions
-				s, err := api.New(c.options)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r := request("192.0.2.1:1")
-				for range 10 {
-					wait := 0
-					for n := 0; wait == 0; n++ {
-						if wait = s.TooFast(r, c.items, c.bytes); n > 1000 {
-							t.Fatal("nothing is refused")
-						}
-					}
-					if s.TooFast(request("[2001:db8::1]:1"), 0, 0) != 0 {
-						t.Fatal("another address must wait as well")
-					}
-					if wait > 1 {
-						time.Sleep(time.Duration(wait-1) * time.Second)
-						if left := s.TooFast(r, c.items, c.bytes); left != 1 {
-							t.Fatalf("a second before its %d s are over it is told to wait %d", wait, left)
-						}
-						wait = 1
-					}
-					time.Sleep(time.Duration(wait) * time.Second)
-					if left := s.TooFast(r, c.items, c.bytes); left != 0 {
-						t.Fatalf("after all the time it is told to wait %d more", left)
-					}
-				}
-			})
-		})
-	}
-	synctest.Test(t, func(t *testing.T) {
-		s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}, Publish: publish.Limits{MaxAnonymousRate: 20, MaxAnonymousItems: 20}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, n := request("192.0.2.1:1"), 0
-		for range 3000 {
-			if s.TooFast(r, 1, 10) == 0 {
-				n++
-			}
-			time.Sleep(time.Millisecond)
-		}
-		if n < 150 || n > 160 {
-			t.Errorf("three seconds bring %d items, want five seconds' worth and three: 160", n)
-		}
-	})
 }
 
 // What a client wrote is a small part of a line of the log.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/subscribe"
 )
 
 type subscriber struct {
@@ -166,7 +167,7 @@ func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
 		}
 	}
 	s.do("DELETE", "/subscribers/"+stuck.ID, "").mustStatus(t, 204)
-	eventually(t, "it is gone", func() bool { return s.api.Subscribers() == 6 })
+	eventually(t, "it is gone", func() bool { return s.subscribers() == 6 })
 	var last string
 	for range 5 { // those that are listed are the same each time
 		list, _ := s.listed("?limit=5")
@@ -181,8 +182,8 @@ func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
 // Who asks why nobody gets in gets in, by any way, but not without end.
 func TestStats_CanBeReadWhenAllPlacesAreTaken(t *testing.T) {
 	t.Parallel()
-	for _, limits := range []api.Options{{MaxSubscribers: 2}, {MaxSubscribersPerIP: 2}} {
-		s := start(t, deployment{memory: true, options: limits})
+	for _, limits := range []subscribe.Limits{{MaxSubscribers: 2}, {MaxSubscribersPerIP: 2}} {
+		s := start(t, deployment{memory: true, options: api.Options{Subscribe: limits}})
 		openSSE(s, "news")
 		openSSE(s, "news")
 		s.get("/feeds/news?wait=1s").mustProblem(t, 503, "too-many-subscribers")

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"feedd/internal/api"
+	"feedd/internal/publish"
 )
 
 // dialSocket opens a WebSocket to a feed.
@@ -259,7 +260,7 @@ func TestP9_WebSocketsAreClosedWithTheCursor(t *testing.T) {
 // P5: a client that does not answer pings is gone.
 func TestP5_WebSocketsThatDoNotAnswerAreCut(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: 50 * time.Millisecond, Stall: 300 * time.Millisecond}}, tune: hastyFarewell})
+	s := start(t, deployment{memory: true, options: api.Options{Timeouts: api.Timeouts{Heartbeat: 50 * time.Millisecond, Stall: 300 * time.Millisecond, Farewell: hasty}}})
 	conn, _, err := s.dialSocket("f") // nobody reads it, so no ping is answered
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +273,7 @@ func TestP5_WebSocketsThatDoNotAnswerAreCut(t *testing.T) {
 // takes nothing for stall_timeout; it resumes without a loss.
 func TestP5_WebSocketThatStalls(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Timeouts: api.Timeouts{Stall: 300 * time.Millisecond}}, tune: hastyFarewell})
+	s := start(t, deployment{memory: true, sendBuffer: 4096, options: api.Options{Timeouts: api.Timeouts{Stall: 300 * time.Millisecond, Farewell: hasty}}})
 	from := s.position()
 	c := s.dial(4096)
 	fmt.Fprintf(c, "GET /feeds/f HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", s.addr)

@@ -107,7 +107,7 @@ func kindOf(h http.Header) (bodyKind, error) {
 	}
 	kind, ok := bodyKinds[name]
 	if !ok {
-		return bodyKind{}, problem.UnsupportedMediaType.With("%q is none of %s", name, strings.Join(typeNames(), ", "))
+		return bodyKind{}, problem.UnsupportedMediaType.With("%q is none of %s", name, strings.Join(Types(), ", "))
 	}
 	switch charset := strings.ToLower(attrs["charset"]); charset {
 	case "", "utf-8", "utf8", "us-ascii":
@@ -123,7 +123,8 @@ func IsBatch(h http.Header) bool {
 	return err == nil && kind.batch
 }
 
-func typeNames() []string {
+// Types returns the content types that may be published, sorted.
+func Types() []string {
 	var names []string
 	for name := range bodyKinds {
 		if name != "" {
