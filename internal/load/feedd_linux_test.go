@@ -1,57 +1,44 @@
 package load
 
 import (
-	"io/fs"
+	"context"
 	"log/slog"
-	"net/http/httptest"
 	"os"
 	"testing"
-	"testing/fstest"
 	"time"
 
-	"feedd/internal/api"
-	"feedd/internal/auth"
 	"feedd/internal/config"
-	"feedd/internal/memlog"
 	"feedd/internal/selector"
-	"feedd/internal/stream"
+	"feedd/internal/server"
 )
 
 // feedd starts the real server on the memory engine, open to all.
 func feedd(t *testing.T) (url string) {
 	t.Helper()
-	engine := memlog.Open(stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{} }})
-	hub := stream.NewHub(engine, stream.HubOptions{})
-	anyone := func(string) bool { return true }
-	sessions, err := auth.OpenSessions("key", nil)
+	all, err := selector.Parse("**", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.New(api.Options{
-		Sessions: sessions, Own: hub, // which nobody asks for
-		Hub: hub, Engine: engine, Log: slog.New(slog.DiscardHandler),
-		Auth: auth.New("key", auth.Rules{
-			Read: anyone, Publish: anyone, ReadAny: func(selector.Selection) bool { return true },
-		}),
-		Pages:     fs.FS(fstest.MapFS{"index.html": {Data: []byte("feedd")}}),
-		Heartbeat: time.Second, StallTimeout: time.Minute,
-		MaxItemBytes: 1 << 20, MaxBodyBytes: 1 << 20, MaxBatchItems: 100, MaxSelectorTerms: 10, MaxSubscribers: 1000,
-		BodyTimeout: time.Minute, MaxAnonymousBatchItems: 100,
-		ParseRetention:  config.ParseSettings,
-		FormatRetention: func(r stream.Retention) []byte { return config.AppendSettings(nil, r) },
-		BaseRetention:   func(string) stream.Retention { return stream.Retention{} },
-	})
+	cfg := config.Default()
+	cfg.Listen, cfg.Data, cfg.Store = "127.0.0.1:0", t.TempDir(), config.Memory
+	cfg.Feeds = []config.Rule{{Match: config.Match{Selection: all}, Publish: config.Anyone}}
+	l := &cfg.Limits
+	l.MaxAnonymousRate, l.MaxAnonymousItems, l.MaxAnonymousBytes, l.MaxAnonymousItemBytes = 0, 0, 0, 0
+	l.MaxAnonymousBatchItems = l.MaxBatchItems
+	s, err := server.New(&cfg, server.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(a.Handler())
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		engine.Close()
-		hub.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
-	return server.URL
+	return s.URL()
 }
 
 func TestFeedd(t *testing.T) {
