@@ -65,8 +65,9 @@ func TestServe_QuitDuringTheStop(t *testing.T) {
 	s.AwaitLog("msg=stopping")
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
-		case err := <-s.ended:
-			if log := s.log.String(); err == nil || !strings.Contains(log, "SIGQUIT: quit") || !strings.Contains(log, "(*Core).stopRequests(") {
+		case <-s.Ended():
+			err := s.Wait()
+			if log := s.Log.String(); err == nil || !strings.Contains(log, "SIGQUIT: quit") || !strings.Contains(log, "(*Core).stopRequests(") {
 				t.Errorf("it ended with %v, and the log does not say where it stood", err)
 			}
 			return

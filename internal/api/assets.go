@@ -27,7 +27,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".ts":   "text/plain; charset=utf-8", // types have no type of their own, and a browser shows this one
-	".yaml": "application/yaml", // RFC 9512; it has no charset
+	".yaml": "application/yaml",          // RFC 9512; it has no charset
 	".svg":  "image/svg+xml",
 	".webm": "video/webm",
 }

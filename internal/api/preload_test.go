@@ -79,7 +79,11 @@ func withPages(t *testing.T, files fs.FS) *api.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := api.New(api.Options{Pages: files, Sessions: sessions, Auth: auth.New("key", auth.Rules{}), Forerunner: api.Forerunner{Chat: "chat"}})
+	s, err := api.New(api.Options{
+		Pages:  api.Pages{Files: files},
+		Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})},
+		Legacy: api.Legacy{Chat: "chat"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
