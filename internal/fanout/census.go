@@ -18,12 +18,12 @@ const (
 
 // Member is a subscriber that Shards serve, as it was at a moment.
 type Member struct {
-	ID       string // names it for Cut, and nobody else ever
+	ID       string // names it for Cut, and never another one
 	Address  netip.AddrPort
 	Joined   time.Time
 	Selector string
 	Encoding *stream.Encoding // nil for a long poll
 	State    State
-	// Position is where it stands, 0 while somebody moves it.
+	// Position is where it stands, 0 while a worker moves it.
 	Position stream.ID
 }

@@ -15,8 +15,8 @@ import (
 // some hundred microseconds.
 const censusTurn = 500
 
-// Members returns subscribers that are wanted, at most so many: those that are
-// not parked before others, since they are why somebody asks.
+// Members returns at most a number of the subscribers that are wanted: those
+// that are not parked first, since an operator looks for these.
 func (s *Shards) Members(most int, wanted func(addr netip.AddrPort, selector string) bool) []Member {
 	lists := make(map[bool][]Member) // by whether they are parked
 	for i := range s.list {
@@ -77,7 +77,8 @@ func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 	}
 }
 
-// census adds the subscribers of a turn that are wanted, up to so many in a list.
+// census adds the subscribers of a turn that are wanted to two lists, each of at
+// most a number.
 func (s *shard) census(at, from, most int, wanted func(netip.AddrPort, string) bool, now time.Duration, lists map[bool][]Member) {
 	for i := from; i < min(from+censusTurn, len(s.slots)); i++ {
 		m := s.slots[i].m

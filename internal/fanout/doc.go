@@ -1,10 +1,92 @@
-// Package fanout gives subscribers on plain TCP what they select, with neither a
-// goroutine nor a buffer for any of them: see [Shards]. Where that is not
-// possible (another platform than Linux, or built with the tag portable) its
-// Shards take nobody, and every subscriber has a goroutine elsewhere.
+// Package fanout delivers items to subscribers on plain TCP, with neither a
+// goroutine nor a buffer for any of them.
+//
+// # Contract
+//
+// A caller gives [Shards] a connection and a cursor by Adopt, and is done. From
+// then on the subscriber gets what its cursor has before it, in order, each item
+// once, with the notices that belong there (P1, P3, P4). It ends when its peer
+// goes, takes nothing for the stall timeout, when it was answered (a long poll),
+// or when the server stops; OnEnd is called once, and says why.
+//
+// A subscriber that takes nothing costs the others nothing (P5): no goroutine
+// waits for it, and what it was not given is not kept for it. Exceptions are
+// bounded: of a notice that was cut the rest, some hundred bytes; of the answers
+// to long polls 64 MiB for all together.
+//
+// Nothing is written into an event that was written in part: neither a
+// heartbeat nor a gap nor the closing. Its rest goes first, encoded again to the
+// same bytes. If the item is gone by then the connection is closed, and the
+// reader comes back with the id before it.
+//
+// # States
+//
+// A subscriber is a member of a shard. It has one owner at a time, who alone
+// writes to its connection:
+//
+//	                  Adopt
+//	                    |
+//	                    v
+//	items come:     +--------+   its socket is full    +---------+
+//	the shard  +--> | parked | ----------------------> | blocked |
+//	writes     +--- |        |                         |         |
+//	them            +--------+                         +---------+
+//	                  |    ^                             |     ^
+//	 memory does not  |    | it has       its socket has |     | its socket
+//	 reach back, or   |    | everything   room           |     | is full
+//	 there is more    v    |                             v     |
+//	                +--------------------------------------------+
+//	                |                catching up                 |
+//	                +--------------------------------------------+
+//
+// A long poll that has its answer, in whichever state, is a subscriber no more:
+// its connection rests until the peer asks for something else, and goes back to
+// the http.Server then.
+//
+// The shard owns it while it is parked, blocked or resting, and alone opens and
+// closes connections. A worker owns it while it is catching up, gives it a page,
+// queues it again, and hands it back in the end.
+//
+// # Two queues
+//
+// Members that catch up wait in one of two queues:
+//
+//	catching up --> near: 8 workers, from memory; they never block
+//	                  |
+//	                  | memory does not reach back so far
+//	                  v
+//	                far: 24 workers, from the log; they wait for the disk
+//
+// Most were only blocked for a moment, and what comes next for them is in
+// memory. So they do not stand behind those that replay a long backlog. After a
+// page from the log a member begins at near again.
+//
+// # Groups
+//
+// The members of a shard with the same selection in the same form (the encoding
+// of a stream, or the answer of a long poll) are a group, and the group listens
+// for items. When some come a pass walks over its parked members. Those that
+// stand at the same place get the same bytes, encoded once. A pass serves 128
+// members; then the shard looks at its inbox, at the next group, at a part of
+// its members for heartbeats and stalled peers, and lets other goroutines run.
+//
+// No wake is missed: the hub moves its head before it tells the groups, and a
+// member that is handed back parks first and is then served up to the head.
+//
+// # Where to read
+//
+// A member passes through the files in this order: adopt, shard (its loop),
+// member (its states), group (passes), socket (what is written and what that
+// says), stream or longpoll (its task), workers, rest. Beside them are sweep,
+// census, epoll and peer.
 //
 // # Goroutines
 //
-// Shards own two for each processor, one that serves and one that polls, and up
-// to 32 workers while somebody is behind; Shards.Close ends them.
+// Shards own two for each shard, one that serves and one that polls its epoll
+// instance, both from New on, and up to 32 workers while members are catching
+// up. Close ends them and waits for that. A long poll has a timer, and no
+// goroutine.
+//
+// On other platforms than Linux, and with the build tag portable, Shards take no
+// connection, and every subscriber has a goroutine elsewhere.
 package fanout

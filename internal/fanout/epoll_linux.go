@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll tells of what happens on the connections of a shard.
+// epoll tells of events on the connections of a shard.
 //
 // Its epoll instance is itself polled by the Go runtime, so that no thread
 // sits in epoll_wait.

@@ -27,7 +27,7 @@ type LongPoll struct {
 
 // MaxBehind is how many bytes may lie unread behind a long poll. One with more
 // is answered at once, since the end of its peer could not arrive behind them:
-// the kernel has room for 64 KiB that nobody reads, and half of that leaves room
+// the kernel has room for 64 KiB that are not read, and half of that leaves room
 // for what is under way. It is enough for some hundred polls that a client sends
 // ahead.
 const MaxBehind = 32 << 10

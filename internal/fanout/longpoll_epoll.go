@@ -15,8 +15,8 @@ import (
 
 // longPoll is the task of a member that waits for one answer.
 //
-// It keeps the net.Conn, to be given back: only that knows what Go's poller has
-// of the connection. Nobody else touches it meanwhile.
+// It keeps the net.Conn, to be returned: only that knows what Go's poller has of
+// the connection. It is not used meanwhile.
 type longPoll struct {
 	LongPoll
 	conn      net.Conn
@@ -59,8 +59,8 @@ func (s *shard) conclude(m *member, now time.Duration) {
 	}
 }
 
-// heard notes what the peer did. What it sends is read by whoever the connection
-// is returned to.
+// heard notes what the peer did. What it sends is left unread, for the
+// http.Server that the connection is returned to.
 //
 // A peer that has ended its sending half may still read, or may be gone: both
 // look alike until something is written to it. So it is answered at once,
@@ -140,7 +140,7 @@ func framesOf(b []byte, rests *atomic.Int64) frames {
 
 // maxRests is how much memory the rests of answers may have, all together, that
 // wait for their readers. A stream keeps only how far it is in an item that can
-// be encoded again; an answer may have items that nobody can put together again.
+// be encoded again; an answer cannot be put together again once its items are gone.
 // 64 MiB are 256 answers of the largest usual size, each to readers of its own.
 const maxRests = 64 << 20
 

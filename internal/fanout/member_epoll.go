@@ -183,8 +183,8 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 				m.write(b, now)
 			}
 		}
-		// What the peer sent and nobody read would make the end of the
-		// connection a reset, which takes the notice with it.
+		// Close would be a reset, which takes the notice with it, if anything
+		// that the peer sent were unread.
 		m.discard(s.scratch)
 	}
 	s.end(m, end)

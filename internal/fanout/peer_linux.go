@@ -44,9 +44,9 @@ func unheard(fd int) time.Duration {
 }
 
 // PeerEnded reports whether the peer of a connection has ended its sending
-// half, or all of it, behind whatever it sent and nobody has read; or whether
-// that is more than most bytes, which may keep its end from arriving. It is for
-// whoever does not read while it waits, and false where it is not known.
+// half, or all of it, behind bytes that are not read yet; or whether these are
+// more than most, which may keep its end from arriving. It is for handlers that
+// wait and do not read meanwhile, and false where it is not known.
 func PeerEnded(conn net.Conn, most int) (ended bool) {
 	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok { // of TLS
 		conn = inner.NetConn()
@@ -67,8 +67,7 @@ func PeerEnded(conn net.Conn, most int) (ended bool) {
 	return ended
 }
 
-// unread returns how many bytes have come from a socket's peer that nobody has
-// read.
+// unread returns how many bytes of a socket's peer wait to be read.
 func unread(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	if err != nil {

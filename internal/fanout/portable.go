@@ -28,7 +28,7 @@ func (*Shards) CloseResting(int) {}
 // Members returns none.
 func (*Shards) Members(int, func(netip.AddrPort, string) bool) []Member { return nil }
 
-// Cut finds nobody.
+// Cut finds no subscriber.
 func (*Shards) Cut(string) bool { return false }
 
 // Stats returns nothing.

@@ -52,11 +52,11 @@ type slot struct {
 // inbox is what others want of a shard.
 type inbox struct {
 	touched    []*group  // items came that they select
-	new        []*member // that nobody has
+	new        []*member // from Adopt
 	handedBack []*member // that a worker had
 	timedOut   []*member // long polls whose wait has ended
 	events     []event
-	crowded    int // so many connections that rest shall go
+	crowded    int // how many connections that rest shall be closed
 	asked      []func(now time.Duration)
 	stop       bool
 }

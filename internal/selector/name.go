@@ -30,7 +30,7 @@ func CheckFeed(name string) error {
 	return nil
 }
 
-// Internal reports whether the feed belongs to feedd itself: nobody else
+// Internal reports whether the feed belongs to feedd itself: only feedd
 // publishes to it, and no pattern matches it.
 func Internal(name string) bool { return strings.HasPrefix(name, "_") }
 

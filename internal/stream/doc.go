@@ -13,26 +13,11 @@
 //
 // # Promises
 //
-// The tests cite these by number.
-//
-//	P1 order      Ids strictly increase. Every reader of a feed sees the same
-//	              items, in id order, each once, on every transport.
-//	P2 ack        Append returns nil only when the batch is committed as the
-//	              log's durability says. No reader sees an item before that.
-//	P3 resume     Whoever presents id N gets every retained item above N that
-//	              the selection matches, once, in order, then the live ones.
-//	P4 no silent  If anything selected after N is gone (trimmed, purged, or
-//	   loss       the store was replaced) the reader gets a Gap first. An item
-//	              whose ttl ran out, or that was deleted singly, is no loss.
-//	P5 isolation  A slow reader costs the others nothing: no queue, page or
-//	              goroutine is held for it, nothing in the publish path or in
-//	              a shard waits for it, and its share of kernel memory is
-//	              bounded.
-//	P6 bounded    Memory and disk stay within configured bounds.
-//	P7 safe retry A batch repeated with the same key is stored once and gets
-//	              the first receipt again, also after a restart.
-//	P8 closed     Publishing needs a credential (package auth and api).
-//	P9 clean stop Hub.Drain tells every reader; nothing acknowledged is lost.
+// P1 to P9 are the promises of DESIGN.md; the tests cite them by these numbers.
+// This package owes P1 (order), P3 (resume) and P4 (no silent loss) to its
+// readers, and asks P2 (an acknowledgement means committed) and P7 (safe retry)
+// of a [Log]. What it holds in memory is bounded (P6). [Hub.Drain] tells every
+// reader to go (P9).
 //
 // # How an item travels
 //

@@ -55,7 +55,7 @@ func (e *Entry) AppendFrame(dst []byte, f *Format) []byte {
 	return append(dst, e.Frame(f)...)
 }
 
-// Frame returns the entry in the given format, shared: nobody writes to it. It
+// Frame returns the entry in the given format, shared: it must not be written to. It
 // is kept for the next reader as long as the entry is in a window and there is
 // room for it.
 func (e *Entry) Frame(f *Format) []byte {

@@ -29,19 +29,19 @@ type Hub struct {
 	draining chan struct{}
 }
 
-// windowAge is how long an item stays in memory, where there is room: those who
-// come back after a short while find it there. What is older is read from the
-// log.
+// windowAge is how long an item stays in memory, where there is room: a reader
+// that comes back after a short break (a reload, a tunnel, a restart of its
+// proxy) finds it there. What is older is read from the log.
 const windowAge = 10 * time.Minute
 
 // HubOptions sets the bounds of a Hub. The zero value is usable.
 type HubOptions struct {
 	// WindowBytes bounds the memory for the windows of all feeds together.
-	// 0: 64 MiB.
+	// 0: 64 MiB, which hold some 150,000 items of 100 bytes.
 	WindowBytes int64
 }
 
-// NewHub starts a hub on a log that nobody watches yet. Close ends it; the log
+// NewHub starts a hub on a log whose OnCommit was not called yet. Close ends it; the log
 // is the caller's to close, before the hub.
 func NewHub(log Log, opts HubOptions) *Hub {
 	if opts.WindowBytes == 0 {
@@ -71,8 +71,8 @@ func (h *Hub) committed(c Commit) {
 	h.wakes.wake(c.Items)
 }
 
-// Publish checks the batch and commits it (P2, P7). Whoever reads after it
-// returned finds the items. Errors: ErrInvalid and those of Log.Append.
+// Publish checks the batch and commits it (P2, P7). A reader finds the items
+// once it returned. Errors: ErrInvalid and those of Log.Append.
 func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.Check(); err != nil {
 		return Receipt{}, fmt.Errorf("publish: %w", err)
@@ -164,7 +164,7 @@ func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap
 
 // Before returns the newest items of the selection with an id below before (0:
 // the newest of all), within the bounds and ascending; whether there are older
-// ones; and the position below which they were taken: whoever reads on from
+// ones; and the position below which they were taken: a reader that goes on from
 // there misses nothing.
 func (h *Hub) Before(ctx context.Context, sel selector.Selection, before ID, b Bounds) (items []*Entry, more bool, at ID, err error) {
 	at = h.Head()
@@ -195,10 +195,14 @@ func (h *Hub) Before(ctx context.Context, sel selector.Selection, before ID, b B
 	return items, more, at, nil
 }
 
+// backwardBytes bounds a page that is read backward: 1 MiB, so that a caller who
+// keeps only ids of many large items does not have them in memory all at once.
+const backwardBytes = 1 << 20
+
 // backward reads pages from upTo down, each ascending, as long as next says
 // so. It reports whether there is more below; that may turn out to be nothing.
 func (h *Hub) backward(ctx context.Context, sel selector.Selection, upTo ID, b Bounds, next func([]Item) bool) (more bool, err error) {
-	q := Query{Select: sel, UpTo: upTo, Backward: true, Items: b.Items + 1, Bytes: min(b.Bytes, 1<<20)}
+	q := Query{Select: sel, UpTo: upTo, Backward: true, Items: b.Items + 1, Bytes: min(b.Bytes, backwardBytes)}
 	for {
 		page, err := h.log.Read(ctx, q)
 		if err != nil || !next(page.Items) || !page.More {

@@ -139,7 +139,7 @@ func (in *interest) replace(edit *ordered.Edit[string, *post]) {
 func without[T any](list []*T, i int) []*T {
 	last := len(list) - 1
 	list[i], list[last] = list[last], nil
-	if list = list[:last]; cap(list) > 4*last {
+	if list = list[:last]; cap(list) > 4*last { // not 2: coming and going must not copy it each time
 		list = slices.Clone(list)
 	}
 	return list

@@ -42,8 +42,8 @@ func IDAt(t time.Time) ID { return ID(t.UnixMicro()) }
 // Time returns the time of an id that was given by a clock (see [IDAt]).
 func (id ID) Time() time.Time { return time.UnixMicro(int64(id)).UTC() }
 
-// Item is one committed item of a feed. It is immutable: whoever holds one may
-// read it from any goroutine, nobody writes to it or to the bytes of Data.
+// Item is one committed item of a feed. It is immutable: it may be read from any
+// goroutine, and neither it nor the bytes of Data are written to.
 type Item struct {
 	ID      ID
 	Feed    string
@@ -69,7 +69,7 @@ type Draft struct {
 	TTL   time.Duration // the item is gone after this long; 0: never
 	JSON  bool          // Data is a JSON value; else it is text
 	// Data is not empty, and UTF-8. It belongs to the log from Append on, also
-	// when the wait was given up: nobody writes to it any more.
+	// when the wait was given up: it is not written to any more.
 	Data []byte
 }
 

@@ -65,7 +65,7 @@ type Log interface {
 	//
 	// A batch with a Source replaces what was stored under its name, in the
 	// commit of its drafts: both are there afterwards, or neither. Without
-	// drafts nobody is told of it, and its receipt counts no items.
+	// drafts OnCommit does not tell of it, and its receipt counts no items.
 	//
 	// When ctx ends, Append stops waiting and returns its error, as an
 	// UnfinishedError where the log still holds the batch; then it may still be

@@ -157,7 +157,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 // is gone by now as told.
 func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 	oldest, found := ID(0), 0
-	_, err := h.backward(ctx, c.on.sel, head, Bounds{Items: n, Bytes: 1 << 20}, func(page []Item) bool {
+	_, err := h.backward(ctx, c.on.sel, head, Bounds{Items: n, Bytes: backwardBytes}, func(page []Item) bool {
 		// Only ids are kept: n items may be more than memory should hold.
 		for i := len(page) - 1; i >= 0 && found < n; i-- {
 			oldest = page[i].ID

@@ -91,7 +91,8 @@ func (h *Hub) Readers(feeds []string) []int {
 	return counts
 }
 
-// upkeepEvery is how often the hub looks for what it need not hold.
+// upkeepEvery is how often the hub looks for what it need not hold: a tenth of
+// windowAge, so that nothing stays much longer than that.
 const upkeepEvery = time.Minute
 
 // waker wakes waiters in a goroutine of its own, so that a commit does not

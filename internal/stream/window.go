@@ -9,13 +9,25 @@ import (
 
 const (
 	// scanEntries is how many entries a delivery looks at before it returns what
-	// it has: a sparse filter must not keep others waiting for the whole window.
+	// it has, some 100 us: a sparse filter must not keep others waiting for the
+	// whole window.
 	scanEntries = 4096
 	// glanceEntries is how many entries of all feeds are looked at under the lock
-	// at a time, and as many as one page holds.
+	// at a time: as many as one page holds, so that a page takes the lock once,
+	// and a commit waits for some microseconds.
 	glanceEntries = 512
-	// rateFeeds is how many feeds are looked at under the lock at a time.
+	// rateFeeds is how many feeds are looked at under the lock at a time: each
+	// takes a binary search, so a commit waits for some tens of microseconds.
 	rateFeeds = 256
+	// freeShare of the memory is kept free of entries, an eighth, for frames:
+	// live readers ask for those of the newest entries only.
+	freeShare = 8
+	// compactBytes is how much dead entries may take at least: below 1 MiB to
+	// copy the list would cost more than it gives back.
+	compactBytes = 1 << 20
+	// expireStep is how many entries are taken out under the lock at a time: a
+	// commit waits for some 100 us.
+	expireStep = 1000
 )
 
 // windows holds the newest items of all feeds: once in the order of ids, for
@@ -61,7 +73,8 @@ func (q *queue) push(e *Entry) { q.list = append(q.list, e) }
 func (q *queue) pop() {
 	q.list[q.off] = nil
 	q.off++
-	if q.off > 64 && q.off > len(q.list)/2 {
+	const few = 64 // are not worth a copy
+	if q.off > few && q.off > len(q.list)/2 {
 		q.list = append([]*Entry(nil), q.all()...)
 		q.off = 0
 	}
@@ -88,7 +101,7 @@ func (w *windows) start(head ID) {
 }
 
 // apply takes in a commit: it fills all windows and only then moves the head,
-// so that nobody sees a part of it.
+// so that no reader sees a part of it.
 func (w *windows) apply(c *Commit) {
 	entries := make([]Entry, len(c.Items))
 	w.mu.Lock()
@@ -130,8 +143,8 @@ func (w *windows) linkLocked(e *Entry) {
 	w.memory.used.Add(e.cost())
 }
 
-// purgeLocked takes out what was purged. Whoever has not read it yet is below
-// the floor now, and learns of the loss from the store.
+// purgeLocked takes out what was purged. A reader that has not read it yet is
+// below the floor now, and learns of the loss from the store.
 func (w *windows) purgeLocked(r Removal) {
 	w.base, w.exact = max(w.base, r.ID), max(w.exact, r.ID)
 	f := w.feeds[r.Feed]
@@ -209,7 +222,7 @@ func (w *windows) buryLocked(e *Entry) {
 // compactLocked gives back the memory of gone entries once they are the most
 // of the tail.
 func (w *windows) compactLocked() {
-	if w.dead < 1<<20 || w.dead < w.memory.used.Load()/2 {
+	if w.dead < compactBytes || w.dead < w.memory.used.Load()/2 {
 		return
 	}
 	var alive []*Entry
@@ -223,10 +236,10 @@ func (w *windows) compactLocked() {
 	w.dead = 0
 }
 
-// evictLocked takes out the oldest entries until an eighth of the memory is
-// free, for the frames of those that stay.
+// evictLocked takes out the oldest entries until freeShare of the memory is
+// free.
 func (w *windows) evictLocked() {
-	for w.memory.used.Load() > w.memory.max-w.memory.max/8 && len(w.tail.all()) > 0 {
+	for w.memory.used.Load() > w.memory.max-w.memory.max/freeShare && len(w.tail.all()) > 0 {
 		w.evictOldestLocked()
 	}
 }
@@ -250,10 +263,9 @@ func (w *windows) evictOldestLocked() {
 // expire takes out what came before a time: a feed that is idle has no window.
 // It does so in steps, between which others have the lock.
 func (w *windows) expire(before time.Time) {
-	const step = 1000
 	for more := true; more; {
 		w.mu.Lock()
-		for range step {
+		for range expireStep {
 			all := w.tail.all()
 			if more = len(all) > 0 && all[0].Time.Before(before); !more {
 				break
@@ -313,7 +325,7 @@ func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 // looked at.
 func (w *windows) deliverAny(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 	d := Delivery{Through: c.after, windowed: true}
-	var few [8]*Entry
+	var few [8]*Entry // live readers find one or a few entries: no allocation
 	had, bytes := few[:0], 0
 	for scanned := 0; ; scanned += glanceEntries {
 		var through ID
