@@ -161,7 +161,7 @@ func TestP6_SessionsAreBounded(t *testing.T) {
 	})
 }
 
-// With a full disk somebody must get in all the same, to make room.
+// With a full disk the administrator must get in all the same, to make room.
 func TestP8_ASessionThatCannotBeStoredEndsWithTheProcess(t *testing.T) {
 	store := &saved{fail: errors.New("no room")}
 	s := open(t, "key", store)

@@ -135,7 +135,7 @@ func TestRedirectsWithoutEnd(t *testing.T) {
 	}
 }
 
-// A certificate that nobody trusts will not be trusted a second later, and a
+// A certificate that is not trusted will not be trusted a second later, and a
 // server without TLS will not learn it.
 func TestTLSThatCannotWorkEnds(t *testing.T) {
 	secure := httptest.NewUnstartedServer(&recorder{})

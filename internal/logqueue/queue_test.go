@@ -79,7 +79,7 @@ func TestALongLineIsOneWrite(t *testing.T) {
 	}
 }
 
-// A reader that stands still holds up nobody: what has no room is dropped,
+// A reader that stands still holds no writer up: what has no room is dropped,
 // counted, and told in its place.
 func TestAReaderThatStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestLinesThatWereWrittenAreNotCounted(t *testing.T) {
 	})
 }
 
-// A descriptor that somebody else made non-blocking is asked again.
+// A descriptor that another process made non-blocking is asked again.
 func TestADescriptorThatTakesNothingNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sink

@@ -70,10 +70,10 @@ func (l *Log) change(f func(now time.Time, c *stream.Commit)) {
 	c.Removed = l.expireLocked(now)
 	f(now, &c)
 	l.compactLocked()
-	watch := l.watch
+	onCommit := l.onCommit
 	l.mu.Unlock()
-	if watch != nil && len(c.Items)+len(c.Trimmed)+len(c.Purged)+len(c.Removed) > 0 {
-		watch(c)
+	if onCommit != nil && len(c.Items)+len(c.Trimmed)+len(c.Purged)+len(c.Removed) > 0 {
+		onCommit(c)
 	}
 }
 

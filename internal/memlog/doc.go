@@ -7,13 +7,13 @@
 //
 // One goroutine changes the store: the committer, started by Open and ended by
 // Close, which waits for it. Append and the methods that change something hand
-// it their work over a channel and wait; so changes, the hooks and the Watch
+// it their work over a channel and wait; so changes, the hooks and the OnCommit
 // function run one after the other in one place. While a hook blocks, what
 // comes later waits at the channel, and each wait ends with its context.
 //
 // The state is guarded by one mutex, which the committer holds for each change
 // and readers hold to read. The committer itself reads without it, because it is
-// the only writer. Hooks and the Watch function are called without it, so a hook
+// the only writer. Hooks and the OnCommit function are called without it, so a hook
 // that blocks does not block readers. What a selection matches is found out
 // without it, in an immutable map of the feeds' names, because with many patterns
 // and feeds that takes long.

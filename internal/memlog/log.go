@@ -32,9 +32,9 @@ type Log struct {
 
 	// mu guards the fields below. Only the committer writes them, holding mu;
 	// others read them holding mu. Nothing that blocks is done under it, and
-	// neither hooks nor the Watch function are called.
-	mu    sync.RWMutex
-	watch func(stream.Commit)
+	// neither hooks nor the OnCommit function are called.
+	mu       sync.RWMutex
+	onCommit func(stream.Commit)
 	state
 }
 
@@ -107,7 +107,7 @@ func (l *Log) Openings() []stream.Opening { return []stream.Opening{l.opening} }
 func (l *Log) OnCommit(fn func(stream.Commit)) stream.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watch = fn
+	l.onCommit = fn
 	return l.last
 }
 

@@ -72,11 +72,11 @@ func (t *tx) publish() {
 	}
 	l.forgotten.Raise(t.forgotten)
 	l.registry.Store(edit.Done())
-	watch := l.watch
+	onCommit := l.onCommit
 	l.mu.Unlock()
 	l.usage.items.Add(t.items)
 	l.usage.keys.Add(t.keys)
-	if watch != nil {
-		watch(t.tells)
+	if onCommit != nil {
+		onCommit(t.tells)
 	}
 }

@@ -248,7 +248,7 @@ func TestP6_a_full_disk_is_trimmed_by_age(t *testing.T) {
 	eventually(t, "publishing goes on", func() bool { return publishes(t, l) })
 }
 
-// P6: a batch that does not fit is refused, and stops nobody else.
+// P6: a batch that does not fit is refused, and stops no other.
 func TestP6_a_batch_that_does_not_fit_is_refused_alone(t *testing.T) {
 	d := mountDisk(t, 16)
 	l := mustOpen(t, d.dir, stream.StoreOptions{Reserve: reserved})

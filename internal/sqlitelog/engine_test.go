@@ -208,8 +208,8 @@ func otherDatabase(file string) error {
 }
 
 // P2, P3, P4: the data are copied while the store runs and put back later, by
-// cp. Whoever stood at an id that the copy does not know is told, also after
-// newer items came; whoever stood at one that it knows goes on.
+// cp. A reader at an id that the copy does not know is told, also after newer
+// items came; a reader at an id that it knows goes on.
 func TestP4_an_older_copy_put_back_is_noticed(t *testing.T) {
 	dir, copied := t.TempDir(), t.TempDir()
 	l := mustOpen(t, dir, stream.StoreOptions{})
@@ -300,7 +300,7 @@ func TestP2_a_foreign_lock_fails_publishes_and_loses_nothing(t *testing.T) {
 	}
 }
 
-// The opening is on disk before anybody can be told of it.
+// The opening is on disk before readers are told of it.
 func TestOpeningsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	var want []string

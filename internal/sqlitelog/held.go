@@ -71,9 +71,9 @@ func (l *Log) openHeldPages() (snapshot.Connections, error) {
 // calls it once in upkeepEvery.
 func (l *Log) openHeld() {
 	l.mu.Lock()
-	watch := l.watch
+	onCommit := l.onCommit
 	l.mu.Unlock()
-	if watch == nil {
+	if onCommit == nil {
 		return // the commit could not be told to the hub
 	}
 	if err := l.room.Try(); err != nil {
@@ -96,7 +96,7 @@ func (l *Log) openHeld() {
 	}
 	l.w.held = nil
 	opening := l.openings[len(l.openings)-1]
-	watch(stream.Commit{Opening: &opening})
+	onCommit(stream.Commit{Opening: &opening})
 	l.opts.Logger.Info("the store can be written again: its opening is committed")
 	l.look(true)
 }

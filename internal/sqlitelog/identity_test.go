@@ -202,18 +202,14 @@ func TestOpen_ADatabaseThatIsALink(t *testing.T) {
 
 func readAll(t *testing.T, l *sqlitelog.Log) (ids []stream.ID) {
 	t.Helper()
-	page, err := l.Read(t.Context(), stream.Query{Select: all(t), UpTo: stream.MaxID, Items: 100, Bytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, it := range page.Items {
+	for _, it := range mustRead(t, l) {
 		ids = append(ids, it.ID)
 	}
 	return ids
 }
 
-// duplicate copies as an operator does. Not in this process: whoever opens and
-// closes the database beside SQLite drops its locks.
+// duplicate copies as an operator does. Another process does it, because to open
+// and close the database here, beside SQLite, would drop SQLite's locks.
 func duplicate(t *testing.T, from, to string) {
 	t.Helper()
 	if out, err := exec.Command("cp", "-r", from, to).CombinedOutput(); err != nil {

@@ -35,12 +35,15 @@ func (l *Log) Feeds(ctx context.Context, match selector.Selection) ([]stream.Fee
 
 // Delete implements [stream.Keeper].
 func (l *Log) Delete(ctx context.Context, feed string, id stream.ID) (bool, error) {
-	var found bool
+	found := false
 	err := l.do(ctx, &op{frees: true, do: func(t *tx) (err error) {
 		found, err = t.remove(id, feed)
 		return err
 	}})
-	return found && err == nil, err
+	if err != nil {
+		return false, err // the committer may still write to found
+	}
+	return found, nil
 }
 
 // Purge implements [stream.Keeper]. It takes the items in several commits, the

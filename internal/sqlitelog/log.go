@@ -41,14 +41,14 @@ type Log struct {
 	// forgotten is the highest loss of a feed that was forgotten.
 	forgotten registry.LossMark
 
-	// mu guards openings and watch, and is held while a commit is made known, and
+	// mu guards openings and onCommit, and is held while a commit is made known, and
 	// not longer.
 	mu sync.Mutex
 	// openings are in the order of their times. The list is replaced, never
 	// changed.
 	openings []stream.Opening
-	// watch is set once, before the first Append.
-	watch func(stream.Commit)
+	// onCommit is set once, before the first Append.
+	onCommit func(stream.Commit)
 
 	files  atomic.Pointer[disk.Files] // set by Open, and by the committer
 	room   *disk.Room                 // the committer's, but for Held

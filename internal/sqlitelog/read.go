@@ -42,7 +42,7 @@ func (l *Log) Openings() []stream.Opening {
 func (l *Log) OnCommit(fn func(stream.Commit)) stream.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watch = fn
+	l.onCommit = fn
 	return max(l.openings[len(l.openings)-1].Time, l.registry.Load().Newest())
 }
 
