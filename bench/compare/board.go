@@ -2,6 +2,8 @@ package main
 
 import (
 	"slices"
+
+	"feedd/bench/measure"
 )
 
 // metric is something that is measured.
@@ -60,7 +62,7 @@ func (b *board) add(scenario, server string, m metric, x float64) {
 		b.figures = append(b.figures, f)
 	}
 	f.Rounds = append(f.Rounds, x)
-	if f.Value = median(f.Rounds); m.worst {
+	if f.Value = measure.Median(f.Rounds); m.worst {
 		f.Value = slices.Max(f.Rounds)
 	}
 }
@@ -72,13 +74,4 @@ func (b *board) value(scenario, server string, m metric) (float64, bool) {
 		return 0, false
 	}
 	return f.Value, true
-}
-
-// median returns the middle of the values, the lower one of two.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	"feedd/bench/measure"
 )
 
 func TestMedian(t *testing.T) {
@@ -17,8 +19,8 @@ func TestMedian(t *testing.T) {
 		{[]float64{5, 1, 3, 2, 100}, 3},
 	} {
 		before := slices.Clone(tc.values)
-		if got := median(tc.values); got != tc.want {
-			t.Errorf("median(%v) = %v, want %v", tc.values, got, tc.want)
+		if got := measure.Median(tc.values); got != tc.want {
+			t.Errorf("measure.Median(%v) = %v, want %v", tc.values, got, tc.want)
 		}
 		if !slices.Equal(before, tc.values) {
 			t.Errorf("median changed %v", before)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 func aboutFanout10k(z *sizes) string {
 	return fmt.Sprintf("%s subscribers of one feed, %d items/s of 128 bytes, %s. Latency is from the publish to the moment in which the load had read the item.",
-		number(float64(z.many)), itemsPerSecond, z.lasts)
+		measure.Number(float64(z.many)), itemsPerSecond, z.lasts)
 }
 
 func runFanout10k(b *bench, ctx context.Context, sc *scenario) error {
@@ -30,7 +32,7 @@ func (b *bench) again() []server {
 func lessTime(z *sizes) time.Duration { return z.lasts * 8 / 10 }
 
 func aboutFanout1k(z *sizes) string {
-	return fmt.Sprintf("The same with %s subscribers, %s.", number(float64(z.some)), lessTime(z))
+	return fmt.Sprintf("The same with %s subscribers, %s.", measure.Number(float64(z.some)), lessTime(z))
 }
 
 func runFanout1k(b *bench, ctx context.Context, sc *scenario) error {
@@ -40,7 +42,7 @@ func runFanout1k(b *bench, ctx context.Context, sc *scenario) error {
 
 func aboutThroughput(z *sizes) string {
 	return fmt.Sprintf("%s items/s are offered to %s subscribers, %s. A server that cannot keep up has fewer deliveries, and either answers publishers late or leaves items out, as its losses say.",
-		number(float64(z.rate)), number(float64(z.some)), z.lasts)
+		measure.Number(float64(z.rate)), measure.Number(float64(z.some)), z.lasts)
 }
 
 func runThroughput(b *bench, ctx context.Context, sc *scenario) error {
@@ -50,7 +52,7 @@ func runThroughput(b *bench, ctx context.Context, sc *scenario) error {
 
 func aboutUnthrottled(z *sizes) string {
 	return fmt.Sprintf("%s subscribers; batches of %d items (NDJSON) are published as fast as they are taken, but never more than %s items before the subscribers have them, on average: so it is the rate that can be kept up.",
-		number(float64(z.some)), z.batch, number(float64(z.ahead)))
+		measure.Number(float64(z.some)), z.batch, measure.Number(float64(z.ahead)))
 }
 
 func runUnthrottled(b *bench, ctx context.Context, sc *scenario) error {

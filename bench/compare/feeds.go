@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -26,8 +27,8 @@ func aboutFeeds(z *sizes) string {
 	return fmt.Sprintf("feedd, memory. %s feeds with a subscriber each, and %s items/s on feeds taken at random, one by one: as many deliveries a second. Beside it one feed with %s subscribers and as many deliveries a second, which takes %.3g items/s. "+
 		"Likewise %s subscribers of a pattern over %s feeds that have %d items/s together, beside %s subscribers of one feed that has as many. "+
 		"A publish costs far more than a delivery, and the first run has one for each; so what publishing takes is measured by itself, with the same items and no subscribers, and in every run its cost for each item is taken off.",
-		number(float64(z.feeds)), number(float64(z.feedsRate)), number(float64(z.feeds)), float64(z.feedsRate)/float64(z.feeds),
-		number(float64(z.some)), number(float64(z.feeds)), z.patternRate, number(float64(z.some)))
+		measure.Number(float64(z.feeds)), measure.Number(float64(z.feedsRate)), measure.Number(float64(z.feeds)), float64(z.feedsRate)/float64(z.feeds),
+		measure.Number(float64(z.some)), measure.Number(float64(z.feeds)), z.patternRate, measure.Number(float64(z.some)))
 }
 
 func runFeeds(b *bench, ctx context.Context, sc *scenario) error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"feedd/bench/measure"
 )
 
 // goal is what a figure of feedd's should be.
@@ -64,9 +66,9 @@ func (a *asking) against(scenario, server string, m metric, other string, factor
 	if !ok {
 		return
 	}
-	basis := fmt.Sprintf("%s x %s", number(factor), titleOf(other))
+	basis := fmt.Sprintf("%s x %s", measure.Number(factor), titleOf(other))
 	if factor == 1 {
-		basis = fmt.Sprintf("%s + %s", titleOf(other), format(more, m.unit))
+		basis = fmt.Sprintf("%s + %s", titleOf(other), measure.Format(more, m.unit))
 	}
 	a.ask(scenario, server, m, most, factor*x+more, basis)
 }
@@ -175,7 +177,7 @@ func (a *asking) askStranger(kind stranger) {
 		mib = bodiesMiB
 	}
 	if before, ok := a.board.value("strangers", row, p99Without); ok {
-		a.ask("strangers", row, p99, most, strangersFactor*before, fmt.Sprintf("%s x without them", number(strangersFactor)))
+		a.ask("strangers", row, p99, most, strangersFactor*before, fmt.Sprintf("%s x without them", measure.Number(strangersFactor)))
 	}
 	a.above("strangers", row, residentPeak, alone, mib)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -20,7 +21,7 @@ const forever = time.Hour
 func aboutIdleMemory(z *sizes) string {
 	all := z.idleFirst + z.idleMore
 	return fmt.Sprintf("What the resident memory of the server grows by from %s to %s subscribers that wait, divided by their number; both are read %s after the last one had come. Nothing is published.",
-		number(float64(z.idleFirst)), number(float64(all)), z.idleSettle)
+		measure.Number(float64(z.idleFirst)), measure.Number(float64(all)), z.idleSettle)
 }
 
 func runIdleMemory(b *bench, ctx context.Context, sc *scenario) error {
@@ -41,7 +42,7 @@ func runIdleMemory(b *bench, ctx context.Context, sc *scenario) error {
 
 func aboutIdleCPU(z *sizes) string {
 	return fmt.Sprintf("feedd's CPU over %s with %s subscribers that wait: with a sign of life for each every 15 s, as by default (two in that time), and over %s with one every 10 minutes (none).",
-		z.idleWatch, number(float64(z.idleFirst+z.idleMore)), z.idleWatch/2)
+		z.idleWatch, measure.Number(float64(z.idleFirst+z.idleMore)), z.idleWatch/2)
 }
 
 // heartbeats are the settings under which idle subscribers are watched.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -55,7 +56,7 @@ func (b *bench) startLoad(ctx context.Context, p *process, lasts time.Duration, 
 	l.cmd.Cancel = func() error { return l.cmd.Process.Signal(syscall.SIGINT) }
 	l.cmd.WaitDelay = 15 * time.Second
 	l.cmd.Dir = b.dir
-	l.cmd.Env = append(environment(), "FEEDD_KEY="+adminKey)
+	l.cmd.Env = append(measure.Environment(), "FEEDD_KEY="+adminKey)
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.errors
 	if err := l.cmd.Start(); err != nil {
 		cancel()

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"feedd/bench/measure"
 )
 
 // machine is where the figures come from.
@@ -86,11 +88,11 @@ func (b *bench) commit(ctx context.Context) string {
 	if b.bin != "" {
 		return ""
 	}
-	hash, err := output(ctx, "git", "-C", b.root, "rev-parse", "--short=12", "HEAD")
+	hash, err := measure.Output(ctx, "git", "-C", b.root, "rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return ""
 	}
-	if changes, err := output(ctx, "git", "-C", b.root, "status", "--porcelain", "--", "cmd", "internal", "public", "go.mod"); err != nil || changes != "" {
+	if changes, err := measure.Output(ctx, "git", "-C", b.root, "status", "--porcelain", "--", "cmd", "internal", "public", "go.mod"); err != nil || changes != "" {
 		return ", commit " + hash + " with changes"
 	}
 	return ", commit " + hash

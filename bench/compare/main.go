@@ -6,25 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
+
+	"feedd/bench/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	reached, err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "compare:", err)
-		os.Exit(2)
-	case !reached:
-		os.Exit(1)
-	}
-}
+func main() { measure.Main(run) }
 
 // options are what the flags say.
 type options struct {
@@ -56,25 +44,11 @@ func parse(args []string) (*options, error) {
 		o.rounds = 1
 	}
 	var err error
-	if o.only, err = choose(*only, scenarioNames()); err != nil {
+	if o.only, err = measure.Choose(*only, scenarioNames()); err != nil {
 		return nil, err
 	}
-	o.servers, err = choose(*servers, serverNames())
+	o.servers, err = measure.Choose(*servers, serverNames())
 	return o, err
-}
-
-// choose parses a list of names, which must be some of all.
-func choose(list string, all []string) ([]string, error) {
-	if list == "" {
-		return nil, nil
-	}
-	names := strings.Split(list, ",")
-	for _, name := range names {
-		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("%q is none of %s", name, strings.Join(all, ", "))
-		}
-	}
-	return names, nil
 }
 
 // bench is one run of the program.
@@ -100,16 +74,16 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	if b.short {
 		b.sizes = shortSizes
 	}
-	if b.dir, err = os.MkdirTemp(diskDir(), "feedd-compare-"); err != nil {
+	if b.dir, err = os.MkdirTemp(measure.DiskDir(), "feedd-compare-"); err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(b.dir)
 	if err := b.prepare(ctx); err != nil {
 		return false, err
 	}
-	began := usageNow()
+	began := measure.UsageNow()
 	for round := range b.rounds {
-		note("round %d of %d", round+1, b.rounds)
+		measure.Note("round %d of %d", round+1, b.rounds)
 		if err := b.round(ctx); err != nil {
 			return false, err
 		}
@@ -127,7 +101,7 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 // round runs every scenario once.
 func (b *bench) round(ctx context.Context) error {
 	for _, sc := range scenarios {
-		if !wanted(b.only, sc.name) {
+		if !measure.Wanted(b.only, sc.name) {
 			continue
 		}
 		err := sc.run(b, ctx, &sc)
@@ -141,12 +115,10 @@ func (b *bench) round(ctx context.Context) error {
 	return nil
 }
 
-func wanted(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
-
 // write prints the report, and writes the files where they belong.
 func (b *bench) write(r *report) error {
 	if b.json {
-		if err := r.printJSON(os.Stdout); err != nil {
+		if err := measure.PrintJSON(os.Stdout, r); err != nil {
 			return err
 		}
 	} else if err := r.print(os.Stdout); err != nil {
@@ -167,9 +139,4 @@ func (b *bench) write(r *report) error {
 		return err
 	}
 	return os.WriteFile(file, r.markdown(filepath.Base(picture)), 0o644)
-}
-
-// note tells whoever waits what is going on.
-func note(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "compare: "+format+"\n", args...)
 }

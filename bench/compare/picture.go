@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"math"
+
+	"feedd/bench/measure"
 )
 
 // The picture is one SVG with a panel for each figure, each with its own axis.
@@ -134,7 +136,7 @@ func (d *drawing) panel(p *panel, y int) int {
 	for _, mark := range a.marks {
 		x := left + a.place(mark)
 		d.line(x, top, x, bottom)
-		d.text(x, bottom+15, "small", "middle", number(mark))
+		d.text(x, bottom+15, "small", "middle", measure.Number(mark))
 	}
 	d.text(left+plotWidth/2, bottom+32, "small", "middle", p.unit)
 	for i, r := range p.rows {
@@ -145,7 +147,7 @@ func (d *drawing) panel(p *panel, y int) int {
 			d.line(left, middle, end, middle)
 		}
 		d.bar(p, &r, a, left, middle)
-		d.text(end+8, middle+4.5, "small", "start", number(r.sum()))
+		d.text(end+8, middle+4.5, "small", "start", measure.Number(r.sum()))
 	}
 	return y + panelHead + len(p.rows)*rowHeight + panelFoot - 14
 }

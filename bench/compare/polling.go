@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -14,7 +15,7 @@ var (
 
 func aboutPolling(z *sizes) string {
 	return fmt.Sprintf("%s clients wait for a JSON page (wait=25s), each on a connection that it keeps; one item is published, and nobody asks again. Then as many SSE subscribers of the same process wait for one. That %d times in turn, and a figure is the median of all. The time is from the publish until the last client had the whole answer, or event.",
-		number(float64(z.pollers)), z.pollTimes)
+		measure.Number(float64(z.pollers)), z.pollTimes)
 }
 
 // pollRow and streamRow are what the figures of a server are filed under.

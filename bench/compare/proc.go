@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // What the system tells of processes and of itself, see proc(5). A number that
@@ -100,53 +98,3 @@ func parseSockstat(text string) map[string]int {
 
 // tcpMemory is what the kernel holds for TCP on the whole machine, in bytes.
 func tcpMemory() float64 { return float64(tcpNumbers()["mem"] * os.Getpagesize()) }
-
-// usage is the time that CPUs have spent, at one moment.
-type usage struct {
-	at    time.Time
-	busy  float64 // seconds, of everybody
-	own   float64 // of this program, and of what it started and has ended
-	stole float64 // that the machine below gave to others
-}
-
-func usageNow() usage {
-	u := usage{at: time.Now()}
-	b, _ := os.ReadFile("/proc/stat")
-	u.busy, u.stole = parseStat(string(b))
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var r syscall.Rusage
-		if err := syscall.Getrusage(who, &r); err == nil {
-			u.own += time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds()
-		}
-	}
-	return u
-}
-
-// parseStat reads what /proc/stat says of all CPUs: user, nice, system, idle,
-// iowait, irq, softirq, steal.
-func parseStat(text string) (busy, stole float64) {
-	line, _, _ := strings.Cut(text, "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 9 {
-		return 0, 0
-	}
-	for i, field := range fields[1:9] {
-		x, _ := strconv.ParseFloat(field, 64)
-		switch i {
-		case 3, 4:
-		case 7:
-			stole = x * tick
-		default:
-			busy += x * tick
-		}
-	}
-	return busy, stole
-}
-
-// since returns how many CPUs other programs kept busy from then on, and how
-// many were not there although they were wanted. Both are in every figure.
-func (u usage) since() (others, stolen float64) {
-	now := usageNow()
-	seconds := now.at.Sub(u.at).Seconds()
-	return max(0, (now.busy-u.busy)-(now.own-u.own)) / seconds, (now.stole - u.stole) / seconds
-}

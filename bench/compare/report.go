@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 // report is the outcome of a run.
@@ -31,13 +32,13 @@ type report struct {
 }
 
 // report is called when all servers have ended.
-func (b *bench) report(ctx context.Context, began usage) *report {
+func (b *bench) report(ctx context.Context, began measure.Usage) *report {
 	r := &report{
-		Date: began.at.Format("2006-01-02 15:04 MST"), Command: b.command(), Machine: thisMachine(), Versions: b.versions(ctx),
-		Count: b.rounds, Seconds: time.Since(began.at).Seconds(), Goals: goalsOf(&b.board, &b.sizes), Figures: b.board.figures,
+		Date: began.At.Format("2006-01-02 15:04 MST"), Command: b.command(), Machine: thisMachine(), Versions: b.versions(ctx),
+		Count: b.rounds, Seconds: time.Since(began.At).Seconds(), Goals: goalsOf(&b.board, &b.sizes), Figures: b.board.figures,
 		Trouble: b.trouble, Remarks: b.remarks, sizes: &b.sizes, short: b.short,
 	}
-	r.Others, r.Stolen = began.since()
+	r.Others, r.Stolen = began.Since()
 	if b.short {
 		// So little load says nothing of speed.
 		r.Goals = slices.DeleteFunc(r.Goals, func(g goal) bool { return !g.isFault() })
@@ -68,12 +69,6 @@ func (r *report) reached() bool {
 	return !slices.ContainsFunc(r.Goals, func(g goal) bool { return !g.Reached })
 }
 
-func (r *report) printJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
-}
-
 // print prints what was asked, for a reader at a terminal, and of a short run
 // that it is none.
 func (r *report) print(w io.Writer) error {
@@ -83,11 +78,11 @@ func (r *report) print(w io.Writer) error {
 	fmt.Fprintln(t, "scenario\tserver\twhat\tfigure\ttarget\treached\trounds")
 	for _, g := range r.shownGoals() {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			g.Scenario, titleOf(g.Server), g.What, format(g.Value, g.Unit), g.target(), yes(g.Reached), numbers(g.Rounds))
+			g.Scenario, titleOf(g.Server), g.What, measure.Format(g.Value, g.Unit), g.target(), measure.Yes(g.Reached), measure.Numbers(g.Rounds))
 	}
 	for _, f := range r.Figures {
 		if !r.short && !r.asked(f) {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\t\t%s\n", f.Scenario, titleOf(f.Server), f.What, format(f.Value, f.Unit), numbers(f.Rounds))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\t\t%s\n", f.Scenario, titleOf(f.Server), f.What, measure.Format(f.Value, f.Unit), measure.Numbers(f.Rounds))
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -134,16 +129,9 @@ func (r *report) shownGoals() []goal {
 }
 
 func (g *goal) target() string {
-	text := string(g.Bound) + " " + format(g.Limit, g.Unit)
+	text := string(g.Bound) + " " + measure.Format(g.Limit, g.Unit)
 	if g.Basis != "" {
 		text += " (" + g.Basis + ")"
 	}
 	return text
-}
-
-func yes(ok bool) string {
-	if ok {
-		return "yes"
-	}
-	return "no"
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"feedd/bench/measure"
 )
 
 // markdown writes bench/RESULTS.md, which shows the picture of that name.
@@ -56,11 +58,11 @@ func (r *report) writeGoals(b *bytes.Buffer) {
 		if !g.Reached {
 			missed++
 		}
-		reached := yes(g.Reached)
+		reached := measure.Yes(g.Reached)
 		if !g.Reached {
 			reached = "**no**"
 		}
-		rows = append(rows, []string{g.Scenario, titleOf(g.Server), g.What, format(g.Value, g.Unit), g.target(), reached, numbers(g.Rounds)})
+		rows = append(rows, []string{g.Scenario, titleOf(g.Server), g.What, measure.Format(g.Value, g.Unit), g.target(), reached, measure.Numbers(g.Rounds)})
 	}
 	fmt.Fprintf(b, "## Targets\n\n%d of %d reached.\n\n", len(rows)-missed, len(rows))
 	writeTable(b, []string{"scenario", "server", "what", "figure", "target", "reached", "rounds"}, rows)
@@ -85,7 +87,7 @@ func (r *report) writeScenario(b *bytes.Buffer, sc *scenario) {
 		if !slices.Contains(columns, column) {
 			columns = append(columns, column)
 		}
-		cells[[2]string{f.Server, column}] = number(f.Value)
+		cells[[2]string{f.Server, column}] = measure.Number(f.Value)
 	}
 	if len(rows) == 0 {
 		return
@@ -122,7 +124,7 @@ func (r *report) writeRounds(b *bytes.Buffer) {
 		if f.Unit != "" {
 			what += ", " + f.Unit
 		}
-		rows = append(rows, []string{f.Scenario, titleOf(f.Server), what, numbers(f.Rounds)})
+		rows = append(rows, []string{f.Scenario, titleOf(f.Server), what, measure.Numbers(f.Rounds)})
 	}
 	writeTable(b, []string{"scenario", "server", "what", "rounds"}, rows)
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"feedd/bench/measure"
 )
 
 func sampleReport() *report {
@@ -60,7 +62,7 @@ func TestReportAsTextAndJSON(t *testing.T) {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 	var b strings.Builder
-	if err := r.printJSON(&b); err != nil {
+	if err := measure.PrintJSON(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	var back report
@@ -131,11 +133,11 @@ func TestNumber(t *testing.T) {
 	for x, want := range map[float64]string{
 		0: "0", 0.123456: "0.123", 9.5: "9.5", 12.34: "12.3", 99.97: "100", 123.4: "123", 1234567: "1,234,567", -1234: "-1,234", -0.5: "-0.5",
 	} {
-		if got := number(x); got != want {
-			t.Errorf("number(%v) = %s, want %s", x, got, want)
+		if got := measure.Number(x); got != want {
+			t.Errorf("measure.Number(%v) = %s, want %s", x, got, want)
 		}
 	}
-	if got := format(1234, "/s"); got != "1,234/s" {
+	if got := measure.Format(1234, "/s"); got != "1,234/s" {
 		t.Error(got)
 	}
 }

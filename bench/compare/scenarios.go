@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -106,7 +107,7 @@ func (t *turn) fileFaults(reports ...*load.Report) {
 		if r.Publish != nil {
 			missing += float64(r.Publish.Failed)
 			for why, n := range r.Publish.Failures {
-				note("%d items were not acknowledged: %s", n, why)
+				measure.Note("%d items were not acknowledged: %s", n, why)
 			}
 		}
 	}

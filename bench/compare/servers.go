@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"feedd/bench/measure"
 )
 
 // server is one of those that are compared.
@@ -62,7 +64,7 @@ func titleOf(name string) string {
 func (b *bench) ofRole(roles ...role) (list []server) {
 	for _, s := range servers {
 		for _, r := range roles {
-			if s.role == r && wanted(b.servers, s.name) {
+			if s.role == r && measure.Wanted(b.servers, s.name) {
 				list = append(list, s)
 			}
 		}
@@ -93,7 +95,7 @@ func feeddWith(store string) func(*bench, context.Context, string, []string) (*p
 		if err != nil {
 			return nil, err
 		}
-		p.sub = []string{"--server", p.base}
+		p.sub = []string{"--server", p.Base}
 		return p, nil
 	}
 }
@@ -119,7 +121,7 @@ func (b *bench) startPeer(ctx context.Context, dir, sub, pub, program string, ar
 	if err != nil {
 		return nil, err
 	}
-	p.sub, p.pub = []string{"--url", p.base + sub}, []string{"--publish-url", p.base + pub}
+	p.sub, p.pub = []string{"--url", p.Base + sub}, []string{"--publish-url", p.Base + pub}
 	return p, nil
 }
 
@@ -144,7 +146,7 @@ func nchanWith(workers int) func(*bench, context.Context, string, []string) (*pr
 		if err != nil {
 			return nil, err
 		}
-		p.sub, p.pub = []string{"--url", p.base + "/sub/{feed}"}, []string{"--publish-url", p.base + "/pub/{feed}"}
+		p.sub, p.pub = []string{"--url", p.Base + "/sub/{feed}"}, []string{"--publish-url", p.Base + "/pub/{feed}"}
 		return p, nil
 	}
 }

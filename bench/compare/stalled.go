@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -45,7 +46,7 @@ const (
 func aboutStalled(z *sizes) string {
 	return fmt.Sprintf("feedd with store memory and limits.stall_timeout %s. %s subscribers read the feed `bench` at %d items/s; %s others never read, with receive buffers as small as the kernel makes them, and subscribe to the feed `big`, which gets %d items/s of 128 KiB: %.0f MiB for each of them until they may be cut. "+
 		"The run without them is the same, with `big` read by nobody. How long a publish takes is measured with %d publishes/s to a third feed that nobody reads. Memory is read ten times a second; that of TCP is the whole machine's (/proc/net/sockstat), both ends and all else that runs there.",
-		z.stallTimeout, number(float64(z.live)), itemsPerSecond, number(float64(z.stalled)), bigRate, offered(z), quietRate)
+		z.stallTimeout, measure.Number(float64(z.live)), itemsPerSecond, measure.Number(float64(z.stalled)), bigRate, offered(z), quietRate)
 }
 
 // offered returns how many MiB are published to the stalled until their time
@@ -163,7 +164,7 @@ func watch(p *process, l *loading) <-chan memory {
 
 // metric reads one of feedd's metrics.
 func (t *turn) metric(name string) (float64, error) {
-	req, err := http.NewRequestWithContext(t.ctx, http.MethodGet, t.base+"/metrics", nil)
+	req, err := http.NewRequestWithContext(t.ctx, http.MethodGet, t.Base+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}

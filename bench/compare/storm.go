@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 var (
@@ -18,7 +20,7 @@ func stormTime(z *sizes) time.Duration { return 2*z.away + 2*time.Second }
 
 func aboutStorm(z *sizes) string {
 	return fmt.Sprintf("%s subscribers at %d items/s; all but %s drop together, and come back together %s later, each with the id of the last item that it had: about %.0f items old. The time counts from their coming back.",
-		number(float64(z.many)), itemsPerSecond, number(float64(z.stay)), z.away, itemsPerSecond*z.away.Seconds())
+		measure.Number(float64(z.many)), itemsPerSecond, measure.Number(float64(z.stay)), z.away, itemsPerSecond*z.away.Seconds())
 }
 
 func runStorm(b *bench, ctx context.Context, sc *scenario) error {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 var (
@@ -112,7 +114,7 @@ func (b *endless) Read(p []byte) (int, error) {
 func aboutStrangers(z *sizes) string {
 	return fmt.Sprintf("feedd with store sqlite and %s feeds. A good reader has a stream, and its publisher publishes each 50 ms: what is measured is the time from the request to the event. "+
 		"Beside it are, one after the other, %d readers of 256 patterns of 62 tokens each; such readers that come and go 100 times a second; %d readers of 5,000 event names; 8 who ask for the list of all feeds as fast as they can, and 8 for other lists; and 4 who read 256 patterns, and 4 who read everything, 50 times a second each, from the beginning; and 400 without a key, and 100 with it, who publish bodies of 60 KiB, and of 1 MiB, whose last tenth does not come. All but these 400 have the key, so that they may have so many patterns. The time without them is taken before and after.",
-		number(float64(z.strangersFeeds)), z.strangers, z.strangers)
+		measure.Number(float64(z.strangersFeeds)), z.strangers, z.strangers)
 }
 
 func runStrangers(b *bench, ctx context.Context, sc *scenario) error {
@@ -231,7 +233,7 @@ func longPatterns(no int) string {
 }
 
 func (s *strangers) request(ctx context.Context, method, path, body string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, s.base+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, s.Base+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +261,7 @@ func (s *strangers) get(ctx context.Context, path string) {
 // says. As fast as they can is any load of new connections.
 func (s *strangers) post(ctx context.Context, withKey bool, path, contentType string, size int64) {
 	for every(ctx, time.Second) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+path, &endless{ctx: ctx, quick: size * 9 / 10})
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Base+path, &endless{ctx: ctx, quick: size * 9 / 10})
 		if err != nil {
 			return
 		}

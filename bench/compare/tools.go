@@ -6,7 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"feedd/bench/measure"
 )
 
 // tools are the programs that are started.
@@ -19,26 +20,26 @@ type tools struct {
 
 // prepare installs and builds what is needed.
 func (b *bench) prepare(ctx context.Context) error {
-	mod, err := output(ctx, "go", "env", "GOMOD")
+	mod, err := measure.Output(ctx, "go", "env", "GOMOD")
 	if err != nil {
 		return err
 	}
 	b.root = filepath.Dir(mod)
-	if wanted(b.servers, "nchan-1") || wanted(b.servers, "nchan-2") || wanted(b.servers, "node") {
-		note("installing what is missing of the peers")
+	if measure.Wanted(b.servers, "nchan-1") || measure.Wanted(b.servers, "nchan-2") || measure.Wanted(b.servers, "node") {
+		measure.Note("installing what is missing of the peers")
 		cmd := exec.CommandContext(ctx, filepath.Join(b.root, "bench", "peers", "install"))
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("install the peers: %w", err)
 		}
 	}
-	note("building feedd and the peers")
+	measure.Note("building feedd and the peers")
 	t := &b.tools
 	t.nginx, t.peers, t.load = "/usr/sbin/nginx", filepath.Join(b.dir, "peers"), filepath.Join(b.dir, "feedd")
 	if err := os.Mkdir(t.peers, 0o755); err != nil {
 		return err
 	}
-	if _, err := output(ctx, "go", "build", "-o", t.load, "feedd/cmd/feedd"); err != nil {
+	if _, err := measure.Output(ctx, "go", "build", "-o", t.load, "feedd/cmd/feedd"); err != nil {
 		return err
 	}
 	if t.feedd = b.bin; t.feedd == "" {
@@ -47,18 +48,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	if t.feedd, err = filepath.Abs(t.feedd); err != nil {
 		return err
 	}
-	_, err = output(ctx, "go", "build", "-o", t.peers+string(filepath.Separator),
+	_, err = measure.Output(ctx, "go", "build", "-o", t.peers+string(filepath.Separator),
 		"feedd/bench/peers/floor", "feedd/bench/peers/goroutines", "feedd/bench/peers/r3labs")
 	return err
-}
-
-// output runs a command and returns what it says, in one piece.
-func output(ctx context.Context, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	out, err := cmd.CombinedOutput()
-	text := strings.TrimSpace(string(out))
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, text)
-	}
-	return text, nil
 }

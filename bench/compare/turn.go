@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 // turn is a server's turn in a scenario: it was started for it, and ends with
@@ -38,12 +40,12 @@ func (b *bench) giveOne(ctx context.Context, sc *scenario, s server, row string,
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	note("%s, %s: %.0f s", sc.name, titleOf(row), time.Since(began).Seconds())
+	measure.Note("%s, %s: %.0f s", sc.name, titleOf(row), time.Since(began).Seconds())
 	if err == nil {
 		return nil
 	}
 	what := fmt.Sprintf("%s, %s: %v", sc.name, titleOf(row), err)
-	note("%s", what)
+	measure.Note("%s", what)
 	if s.role == peer {
 		b.remarks = append(b.remarks, what)
 	} else {
@@ -67,9 +69,9 @@ func (b *bench) serve(ctx context.Context, s server, env []string, do func(*proc
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	if err := do(p); err != nil {
-		return p.explain(err)
+		return p.Explain(err)
 	}
 	return nil
 }

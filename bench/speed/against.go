@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"feedd/bench/measure"
 	"feedd/internal/load"
 )
 
@@ -61,7 +62,7 @@ var compared = []struct {
 // against compares the binary with one that is built from another commit. The
 // two take turns, and change who is first: what else the machine does meets
 // both.
-func (b *bench) against(ctx context.Context, commit string, pairs int, chosen func(string) bool) (*costs, error) {
+func (b *bench) against(ctx context.Context, commit string, pairs int, chosen []string) (*costs, error) {
 	old, err := b.buildCommit(ctx, commit)
 	if err != nil {
 		return nil, err
@@ -74,9 +75,9 @@ func (b *bench) against(ctx context.Context, commit string, pairs int, chosen fu
 	}
 	c := &costs{commit: commit, pairs: pairs}
 	for pair := range pairs {
-		note("pair %d of %d", pair+1, pairs)
+		measure.Note("pair %d of %d", pair+1, pairs)
 		for _, m := range compared {
-			if !chosen(m.name) {
+			if !measure.Wanted(chosen, m.name) {
 				continue
 			}
 			for turn := range sides {
@@ -93,7 +94,7 @@ func (b *bench) against(ctx context.Context, commit string, pairs int, chosen fu
 
 // buildCommit builds feedd as it was.
 func (b *bench) buildCommit(ctx context.Context, commit string) (string, error) {
-	note("building feedd of %s", commit)
+	measure.Note("building feedd of %s", commit)
 	src := b.path("old-source")
 	if err := os.Mkdir(src, 0o700); err != nil {
 		return "", err
@@ -134,7 +135,7 @@ func (b *bench) costOfPublishing(ctx context.Context, file func(what, unit strin
 	if err != nil {
 		return err
 	}
-	defer s.kill()
+	defer s.Kill()
 	fill, err := s.publishers(ctx, "full", 1, backlog)
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func (b *bench) costOfPublishing(ctx context.Context, file func(what, unit strin
 		file(kind.what+": CPU", "us an item", micros(s.cpu()-before)/items)
 		file(kind.what+": time", "us an item", 1e6/(rate*float64(kind.items)))
 	}
-	return s.stop()
+	return s.Stop()
 }
 
 // costOfReplay reads a whole feed from the store, three times.
@@ -177,12 +178,12 @@ func (b *bench) costOfReplay(ctx context.Context, file func(what, unit string, x
 	if err != nil {
 		return err
 	}
-	defer func() { s.kill() }()
+	defer func() { s.Kill() }()
 	if fresh {
 		if _, err := s.fill(ctx, feed, replayItems); err != nil {
 			return err
 		}
-		if err := s.stop(); err != nil { // what was just published is in memory
+		if err := s.Stop(); err != nil { // what was just published is in memory
 			return err
 		}
 		if s, err = b.serve(ctx, feed); err != nil {
@@ -199,8 +200,8 @@ func (b *bench) costOfReplay(ctx context.Context, file func(what, unit string, x
 		took = append(took, micros(d)/replayItems)
 	}
 	file("replay: CPU", "us an item", micros(s.cpu()-before)/(times*replayItems))
-	file("replay: time", "us an item", median(took))
-	return s.stop()
+	file("replay: time", "us an item", measure.Median(took))
+	return s.Stop()
 }
 
 // costOfFanOut delivers 50,000 times a second, which leaves both CPUs room.
@@ -229,19 +230,19 @@ func (b *bench) load(ctx context.Context, cfg load.Config) (*load.Report, error)
 	if err != nil {
 		return nil, err
 	}
-	defer s.kill()
-	cfg.URL, cfg.PublishURL = s.base+"/feeds/{feed}", s.base+"/feeds/{feed}"
+	defer s.Kill()
+	cfg.URL, cfg.PublishURL = s.Base+"/feeds/{feed}", s.Base+"/feeds/{feed}"
 	cfg.PublishHeader = map[string][]string{"Authorization": {"Bearer " + adminKey}}
-	cfg.PIDs = []int{s.cmd.Process.Pid}
+	cfg.PIDs = []int{s.Cmd.Process.Pid}
 	r, err := load.Run(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if d := r.Deliveries; r.Server == nil || d.Count == 0 || d.Lost+d.Twice+d.Late > 0 || r.Connect.Missing > 0 {
-		return nil, s.explain(fmt.Errorf("the load was not served whole: %d missing, %d deliveries, %d lost, %d twice, %d late",
+		return nil, s.Explain(fmt.Errorf("the load was not served whole: %d missing, %d deliveries, %d lost, %d twice, %d late",
 			r.Connect.Missing, d.Count, d.Lost, d.Twice, d.Late))
 	}
-	return r, s.stop()
+	return r, s.Stop()
 }
 
 func cpuEach(r *load.Report) float64 {
@@ -293,7 +294,7 @@ func (c *costs) print(w io.Writer) error {
 	low, high := interval(c.pairs)
 	fmt.Fprintf(w, "\nagainst %s: %d pairs, in turns; the interval holds the median of such ratios in 95 of 100 cases\n\n", c.commit, c.pairs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "what\tbefore\tnow\tratio\tinterval\twithin "+number((dearer-1)*100)+" %")
+	fmt.Fprintln(t, "what\tbefore\tnow\tratio\tinterval\twithin "+measure.Number((dearer-1)*100)+" %")
 	for _, k := range c.list {
 		r := k.ratios()
 		within := "yes"
@@ -301,7 +302,7 @@ func (c *costs) print(w io.Writer) error {
 			within = "no"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.3f to %.3f\t%s\n", k.what,
-			format(median(k.old), k.unit), format(median(k.new), k.unit), middle(r), r[low], r[high], within)
+			measure.Format(measure.Median(k.old), k.unit), measure.Format(measure.Median(k.new), k.unit), middle(r), r[low], r[high], within)
 	}
 	return t.Flush()
 }

@@ -25,7 +25,7 @@ type connection struct {
 // dial connects for publishes of a content type to a feed. The connection
 // breaks when ctx ends.
 func (s *server) dial(ctx context.Context, feed, contentType string) (*connection, error) {
-	host := strings.TrimPrefix(s.base, "http://")
+	host := strings.TrimPrefix(s.Base, "http://")
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 func (s *server) cpu() time.Duration {
 	const schedClock = 2
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^s.cmd.Process.Pid<<3|schedClock), &t); err != nil {
+	if err := unix.ClockGettime(int32(^s.Cmd.Process.Pid<<3|schedClock), &t); err != nil {
 		return 0
 	}
 	return time.Duration(t.Nano())

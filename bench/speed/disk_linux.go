@@ -7,17 +7,3 @@ import (
 
 // syncData makes the file's data durable.
 func syncData(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
-
-// inMemory are the file systems that are no disk: tmpfs and ramfs (statfs(2)).
-var inMemory = map[int64]bool{0x01021994: true, 0x858458f6: true}
-
-// diskDir returns a directory for temporary files on a disk: in memory, where
-// some systems have /tmp, durability costs nothing.
-func diskDir() string {
-	dir := os.TempDir()
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err == nil && inMemory[int64(fs.Type)] {
-		return "/var/tmp"
-	}
-	return dir
-}

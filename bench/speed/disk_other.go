@@ -6,6 +6,3 @@ import "os"
 
 // syncData makes the file's data durable, and here its metadata too.
 func syncData(f *os.File) error { return f.Sync() }
-
-// diskDir returns a directory for temporary files.
-func diskDir() string { return os.TempDir() }

@@ -6,25 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"feedd/bench/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	reached, err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "speed:", err)
-		os.Exit(2)
-	case !reached:
-		os.Exit(1)
-	}
-}
+func main() { measure.Main(run) }
 
 // bench is one run of the program.
 type bench struct {
@@ -50,7 +38,7 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	flags := flag.NewFlagSet("speed", flag.ExitOnError)
 	dir := flags.String("dir", "", "write in `DIR`, on the disk that is to be measured (default: the directory for temporary files, or /var/tmp where that is in memory)")
 	rounds := flags.Int("rounds", 5, "take the median of `N` rounds")
-	only := flags.String("only", "", "measure only these `PARTS`: store,publish,replay,million")
+	only := flags.String("only", "", "measure only these `PARTS`: "+strings.Join(partNames(), ","))
 	bin := flags.String("bin", "", "measure the feedd in `FILE`, instead of building it from here")
 	asJSON := flags.Bool("json", false, "print JSON")
 	commit := flags.String("against", "", "compare with the feedd of `COMMIT`, in pairs, instead of with the targets; -only takes "+strings.Join(comparedNames(), ",")+" then")
@@ -60,8 +48,16 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 		flags.Usage()
 		return false, fmt.Errorf("there must be at least one round, and no arguments")
 	}
+	all := partNames()
+	if *commit != "" {
+		all = comparedNames()
+	}
+	chosen, err := measure.Choose(*only, all)
+	if err != nil {
+		return false, err
+	}
 	if *dir == "" {
-		*dir = diskDir()
+		*dir = measure.DiskDir()
 	}
 	tmp, err := os.MkdirTemp(*dir, "feedd-speed-")
 	if err != nil {
@@ -74,7 +70,6 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 			return false, err
 		}
 	}
-	chosen := func(name string) bool { return *only == "" || strings.Contains(","+*only+",", ","+name+",") }
 	if *commit != "" {
 		c, err := b.against(ctx, *commit, *pairs, chosen)
 		if ctx.Err() != nil {
@@ -87,7 +82,7 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	}
 	b.report.start(*dir)
 	for _, p := range parts {
-		if !chosen(p.name) {
+		if !measure.Wanted(chosen, p.name) {
 			continue
 		}
 		err := p.run(b, ctx)
@@ -100,28 +95,27 @@ func run(ctx context.Context, args []string) (reached bool, err error) {
 	}
 	b.report.finish()
 	if *asJSON {
-		err = b.report.printJSON(os.Stdout)
+		err = measure.PrintJSON(os.Stdout, &b.report)
 	} else {
 		err = b.report.print(os.Stdout)
 	}
 	return b.report.reached(), err
 }
 
+func partNames() (names []string) {
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // build builds feedd as a user would.
 func build(ctx context.Context, dir string) (string, error) {
-	note("building feedd")
+	measure.Note("building feedd")
 	bin := filepath.Join(dir, "feedd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "feedd/cmd/feedd")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return bin, nil
+	_, err := measure.Output(ctx, "go", "build", "-o", bin, "feedd/cmd/feedd")
+	return bin, err
 }
 
 // path returns the path of something that is written.
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
-
-// note tells whoever waits what is going on.
-func note(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "speed: "+format+"\n", args...)
-}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 const (
@@ -20,8 +22,8 @@ func (b *bench) million(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { s.kill() }()
-	note("storing %s items", number(millionItems))
+	defer func() { s.Kill() }()
+	measure.Note("storing %s items", measure.Number(millionItems))
 	begin := time.Now()
 	receipts, err := s.fill(ctx, "million", millionItems)
 	if err != nil {
@@ -39,7 +41,7 @@ func (b *bench) million(ctx context.Context) error {
 	}
 	rss, _ = s.memory()
 	b.report.add("memory: opened again, after the pages", "MiB", nil).round(rss)
-	return s.stop()
+	return s.Stop()
 }
 
 // opening stops and kills the server and starts it again. It returns the one
@@ -49,7 +51,7 @@ func (b *bench) opening(ctx context.Context, s *server) (*server, error) {
 	crash := b.report.add("opening 1,000,000 items after kill -9", "s", most(2))
 	wal := b.report.add("  with a WAL of", "MiB", nil)
 	for range b.rounds {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			return s, err
 		}
 		next, err := b.serve(ctx, "million")
@@ -82,10 +84,10 @@ func (s *server) killWhilePublishing(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(list)
-	timer := time.AfterFunc(500*time.Millisecond, func() { s.cmd.Process.Kill() })
+	timer := time.AfterFunc(500*time.Millisecond, func() { s.Cmd.Process.Kill() })
 	defer timer.Stop()
 	_, err = together(list, time.Minute, (*publisher).many)
-	s.kill()
+	s.Kill()
 	if err == nil {
 		return errors.New("the server outlived kill -9")
 	}

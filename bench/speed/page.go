@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 // paging measures JSON pages at random places in the middle of the feed, which
@@ -33,7 +35,7 @@ func (b *bench) paging(ctx context.Context, s *server, batches []receipt) error 
 				}
 				times = addMillis(times, took)
 			}
-			f.round(median(times))
+			f.round(measure.Median(times))
 		}
 	}
 	return nil

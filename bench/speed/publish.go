@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"feedd/bench/measure"
 )
 
 const (
@@ -21,7 +23,7 @@ func (b *bench) publishing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.kill()
+	defer s.Kill()
 	empty, _ := s.memory()
 	fill, err := s.publishers(ctx, "full", 1, backlog)
 	if err != nil {
@@ -92,7 +94,7 @@ func (b *bench) publishing(ctx context.Context) error {
 	if err := s.expectCount(ctx, "full", backlog); err != nil {
 		return err
 	}
-	return s.stop()
+	return s.Stop()
 }
 
 // compare returns the median times in milliseconds of a plain append and of a
@@ -115,7 +117,7 @@ func compare(plain *plainFile, p *publisher) (append, publish float64, err error
 			publishes = addMillis(publishes, time.Since(begin))
 		}
 	}
-	return median(appends), median(publishes), nil
+	return measure.Median(appends), measure.Median(publishes), nil
 }
 
 func addMillis(list []float64, d time.Duration) []float64 {

@@ -19,7 +19,7 @@ func (b *bench) replaying(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { s.kill() }()
+	defer func() { s.Kill() }()
 	if _, err := s.fill(ctx, "replay", replayItems); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (b *bench) replaying(ctx context.Context) error {
 	before := b.report.add("memory: before the replay", "MiB", nil)
 	after := b.report.add("memory: after the replay", "MiB", nil)
 	for range b.rounds {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			return err
 		}
 		if s, err = b.serve(ctx, "replay"); err != nil {
@@ -43,7 +43,7 @@ func (b *bench) replaying(ctx context.Context) error {
 		rss, _ = s.memory()
 		after.round(rss)
 	}
-	return s.stop()
+	return s.Stop()
 }
 
 // replay subscribes to the whole feed, and returns how long it took until all
@@ -51,7 +51,7 @@ func (b *bench) replaying(ctx context.Context) error {
 func (s *server) replay(ctx context.Context, feed string, items int) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/feeds/"+feed+"?since=all", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+"/feeds/"+feed+"?since=all", nil)
 	if err != nil {
 		return 0, err
 	}
