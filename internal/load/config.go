@@ -45,18 +45,17 @@ type Config struct {
 	Wait, Pause time.Duration
 
 	Subscribers int // may be 0, to publish only
-	Stalled     int // so many of them never read
-	// Reconnect drops all subscribers in the middle of the measurement, but
-	// Stay of them, and lets them come back together after Away.
+	Stalled     int // how many of them never read
+	// Reconnect drops all subscribers but Stay of them in the middle of the
+	// measurement. They connect again together after Away.
 	Reconnect bool
 	Stay      int
 	Away      time.Duration
 
 	Rate float64 // items a second; 0: as many as the publishers can
-	// Ahead bounds what is published without a rate: no more than so many items
-	// that the subscribers, on average, have not had yet. Else a server that
-	// answers publishers before it has sent their items only gets further and
-	// further behind. 0: no bound.
+	// Ahead bounds what is published without a rate: how many items the subscribers
+	// may be behind on average. Without a bound (0) a server that answers publishers
+	// before it has sent their items gets further and further behind.
 	Ahead int
 	// Batch is how many items a publish has, for one feed. More than one go as
 	// NDJSON (application/x-ndjson). Default: 1
@@ -66,8 +65,9 @@ type Config struct {
 
 	Duration time.Duration // of the measurement. Default: 10 s
 	Warmup   time.Duration // publishing before it, at the same rate
-	// Patience is how long nothing may come before what is missing counts as
-	// lost, and nobody connect before who is missing is given up. Default: 5 s
+	// Patience is for how long no item must come until the missing ones count as
+	// lost, and no subscriber connect until the missing ones are given up. Default:
+	// 5 s
 	Patience time.Duration
 
 	PIDs        []int // the server's processes, whose CPU and memory are measured

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// begin begins connections, as many as may be without an answer at a time, so
-// that the server's queue of new connections does not run over.
+// begin begins connections. Only r.limit of them may be without an answer, so that
+// the server's queue of new connections does not overflow.
 func (r *reader) begin() {
-	r.again()
+	r.pollAgain()
 	for len(r.later) > 0 && r.later[0].at <= r.now {
 		r.ready = append(r.ready, r.later[0].slot)
 		r.later = r.later[1:]
 	}
-	// Some servers answer with the first item only. Then all must be connected
-	// without an answer, a few at a time.
+	// Some servers answer only when the first item is published. So when no answer
+	// has come for a second, more connections may be without one.
 	if r.opening >= r.limit && r.now-r.heard > int64(time.Second) {
 		r.limit += maxOpening
 		r.heard = r.now
@@ -39,7 +39,7 @@ func (r *reader) open(s *subscriber) {
 		from = r.sources[s.source]
 	}
 	s.began = r.clock.now()
-	if s.been {
+	if s.known {
 		s.liveFrom = s.began
 	}
 	fd, err := connect(r.endpoint.addr, from, s.stalled)
@@ -72,7 +72,7 @@ func (r *reader) ask(s *subscriber) error {
 // send sends a request, with the position where there is one.
 func (r *reader) send(s *subscriber, request string) error {
 	b := append(r.out[:0], request...)
-	if id := s.parser.Lines.Position(); len(id) > 0 && s.been && printable(id) {
+	if id := s.parser.Lines.Position(); len(id) > 0 && s.known && printable(id) {
 		b = append(b, "Last-Event-ID: "...)
 		b = append(b, id...)
 		b = append(b, "\r\n"...)
@@ -103,7 +103,7 @@ func (r *reader) answered(s *subscriber) {
 	r.counters.connected.Add(1)
 	r.connected.Record(r.now - s.began)
 	s.tries = 0
-	s.been = true
+	s.known = true
 	s.state = live
 	if s.stalled {
 		s.state = deaf
@@ -114,7 +114,7 @@ func (r *reader) answered(s *subscriber) {
 	}
 }
 
-// lose closes a connection that ended otherwise than by our will.
+// lose closes a connection that broke, or that the server ended.
 func (r *reader) lose(s *subscriber, err error) {
 	was := s.state
 	r.drop(s)
@@ -154,7 +154,7 @@ func (r *reader) putOff(s *subscriber, err error) {
 	if r.firstError == nil {
 		r.firstError = err
 	}
-	if s.tries++; s.tries >= maxTries && !s.been {
+	if s.tries++; s.tries >= maxTries && !s.known {
 		s.state = gone
 		r.counters.gone.Add(1)
 		return

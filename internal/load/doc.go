@@ -5,7 +5,7 @@
 //
 // # What is measured
 //
-// Each item carries a mark (see mark.go): who published it, its numbers, and
+// Each item carries a mark (see package scan): who published it, its numbers, and
 // when. A subscriber knows from the numbers what is missing, came twice or came
 // late; those are counts, not samples. What counts as received is a whole
 // event: for SSE one that its blank line ended, for NDJSON a line that its
@@ -21,7 +21,7 @@
 // item. Publishing is an open loop: an item has its time in the schedule, and
 // when it goes out late because all publishers still wait for the server, its
 // latency counts from the time in the schedule. A server that stands still
-// cannot hide that by holding up the one who measures. Items of the warmup, and
+// cannot hide that by holding up the generator. Items of the warmup, and
 // items that came again after a reconnect, are checked but not timed.
 //
 // # Pollers
@@ -32,7 +32,7 @@
 // the answer is whole, so latency is until then.
 //
 // Last is when the last subscriber had an item: with one item and a long pause,
-// the time in which a server answers all who wait.
+// the time in which a server answers all pollers that wait.
 //
 // # What it costs
 //

@@ -14,14 +14,16 @@ import (
 )
 
 const (
+	// dialTimeout leaves the kernel time to repeat a SYN twice, after 1 and 3 s, when
+	// the server's queue of new connections is full.
 	dialTimeout = 5 * time.Second
 	// answerTimeout is longer than the 30 s after which feedd says itself that a
 	// commit takes too long: what it says is the cause of the failure.
 	answerTimeout = 40 * time.Second
-	// idleLimit is after how long a kept connection is looked at before it is
-	// used again: servers close those that nobody uses.
+	// idleLimit is after how long without use a connection is looked at before it is
+	// used again: servers close idle connections, after a few seconds at the earliest.
 	idleLimit = time.Second
-	// maxNote is how much of a refusal's body is kept, in bytes.
+	// maxNote is how many bytes of a refusal's body are kept: a sentence or two.
 	maxNote = 300
 )
 

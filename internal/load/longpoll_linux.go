@@ -1,7 +1,7 @@
 package load
 
-// rest is a poller that had items and asks again at a time.
-type rest struct {
+// restingPoller is a poller that had items and polls again at a time.
+type restingPoller struct {
 	slot, turn int32
 	at         int64
 }
@@ -10,14 +10,14 @@ type rest struct {
 func (r *reader) turnPage(s *subscriber) error {
 	s.parser.Restart()
 	if s.parser.Lines.Items > 0 && r.Pause > 0 {
-		r.resting = append(r.resting, rest{s.slot, s.turn, r.now + int64(r.Pause)})
+		r.resting = append(r.resting, restingPoller{s.slot, s.turn, r.now + int64(r.Pause)})
 		return nil
 	}
 	return r.send(s, r.polls[s.group])
 }
 
-// again lets those poll who have rested.
-func (r *reader) again() {
+// pollAgain sends the polls of the pollers that have rested.
+func (r *reader) pollAgain() {
 	for len(r.resting) > 0 && r.resting[0].at <= r.now {
 		one := r.resting[0]
 		r.resting = r.resting[1:]

@@ -96,7 +96,8 @@ func (p *publisher) publishAll(ctx context.Context) {
 	}
 }
 
-// awaitPause is how long a publisher that is ahead rests before it looks again.
+// awaitPause is how long a publisher that is ahead rests before it looks again: a
+// server sends some dozen items to each of many subscribers meanwhile.
 const awaitPause = 200 * time.Microsecond
 
 // await waits until the subscribers have caught up, or there is no more time.
@@ -168,17 +169,18 @@ func (p *publisher) compose(target string) {
 	p.request = append(b, p.payload...)
 }
 
-// failPause is how long a publisher rests after a failure, so that a server
-// that is down is not also flooded.
+// failPause is how long a publisher rests after a failure, so that a server that is
+// down is not flooded: eight publishers try 400 times a second then.
 const failPause = 20 * time.Millisecond
 
-// maxFailures is how many kinds of failures are told apart.
+// maxFailures is how many kinds of failures are counted apart: what a report has
+// room for.
 const maxFailures = 10
 
 // fail excuses the items of the batch that was just numbered.
 func (p *publisher) fail(ctx context.Context, feed int, why string) {
-	for left := uint64(p.batch); left > 0; left-- {
-		p.excused = append(p.excused, excuse{uint32(feed), p.seqs[feed] - left + 1, p.all - left + 1})
+	for remaining := uint64(p.batch); remaining > 0; remaining-- {
+		p.excused = append(p.excused, excuse{uint32(feed), p.seqs[feed] - remaining + 1, p.all - remaining + 1})
 	}
 	if _, known := p.failures[why]; !known && len(p.failures) >= maxFailures {
 		why = "other failures"

@@ -16,18 +16,30 @@ import (
 )
 
 const (
-	readSize   = 64 << 10
-	batchSize  = 512 // events of one epoll_wait
-	maxReads   = 8   // of one socket, before the others have their turn
-	maxOpening = 256 // connections that wait for an answer, for each reader
-	maxTries   = 4   // of a subscriber that never was connected
+	// readSize is what one read takes at most: as much as the kernel collects for a
+	// connection on the loopback while the others are read.
+	readSize = 64 << 10
+	// batchSize is how many events one epoll_wait returns at most.
+	batchSize = 512
+	// maxReads is how often one socket is read before the others have their turn: a
+	// replay of a long backlog must not delay them by more than half a MiB.
+	maxReads = 8
+	// maxOpening is how many connections of a reader wait for an answer: with a
+	// dozen readers still fewer than the 4,096 that Linux queues for a listener.
+	maxOpening = 256
+	// maxTries is how often a subscriber that never was connected tries, retryAfter
+	// apart: a server that is only busy accepts within a second.
+	maxTries   = 4
 	retryAfter = 200 * time.Millisecond
-	// nap is how long a reader rests after a few events only. While a server
-	// writes to all its subscribers they trickle in, and to wake up for each
-	// would cost more than to read it, and be felt by the server too. Latency
-	// is measured with that grain.
+	// nap is how long a reader rests after fewer than few events. While a server
+	// writes to all its subscribers, events trickle in. To wake up for each would
+	// cost more than to read it, and would slow the server down too. Latency is
+	// measured with that grain.
 	nap = 500 * time.Microsecond
 	few = 64
+	// openingLook is how often, in ms, a reader that has subscribers to connect
+	// looks whether more answers may be waited for.
+	openingLook = 50
 )
 
 // reader runs a share of the subscribers, in one goroutine. All fields are
@@ -41,18 +53,18 @@ type reader struct {
 	out  []byte // a request
 	emit func(*scan.Lines)
 
-	ready   []int32 // that wait for their turn to connect
-	later   []retry // that do so after a while, in the order of time
-	resting []rest  // pollers that had items, in the order of time
-	opening int     // connections without an answer yet
-	limit   int     // of opening
-	heard   int64   // when the last answer came, or limit was raised
+	ready   []int32         // subscribers that wait for their turn to connect
+	later   []retry         // subscribers that will, in the order of time
+	resting []restingPoller // in the order of time
+	opening int             // connections without an answer yet
+	limit   int             // of opening
+	heard   int64           // when the last answer came, or limit was raised
 
 	now     int64 // of the read that is being looked at
 	from    int64 // what was published from then on is timed
 	current *subscriber
-	watch   bool  // a storm is on
-	back    int64 // when those it dropped may come back
+	storm   bool  // some subscribers were dropped and have not recovered
+	backAt  int64 // when the dropped subscribers could connect again
 
 	latency, connected, calm, recovered histogram.Histogram
 	last                                map[itemName]int64 // nil: there are too many
@@ -80,7 +92,8 @@ type itemName struct {
 	all uint64
 }
 
-// maxLast is of how many items it is known when the last subscriber had them.
+// maxLast is for how many items it is noted when the last subscriber had them: more
+// would cost a reader more than the reading.
 const maxLast = 1000
 
 type retry struct {
@@ -116,8 +129,8 @@ func newReader(s *session, subs []subscriber) (r *reader, err error) {
 	return r, nil
 }
 
-// wakeSlot stands for the eventfd in an event, where others have the place of
-// a subscriber.
+// wakeSlot stands in the events of the eventfd where others have a subscriber's
+// slot.
 const wakeSlot = -1
 
 func (r *reader) close() {
@@ -150,7 +163,7 @@ func (r *reader) run() {
 			r.err = fmt.Errorf("epoll_wait: %w", err)
 			break
 		}
-		// It is set before anything of the measurement can come.
+		// It is set before the first item of the measurement is published.
 		r.from = r.measureFrom.Load()
 		for i := range events[:max(n, 0)] {
 			r.handle(&events[i])
@@ -171,12 +184,12 @@ func (r *reader) run() {
 	}
 }
 
-// timeout returns how long, in milliseconds, there is nothing to do but what
-// events ask for; -1: for ever.
+// timeout returns in how many milliseconds there is something to do without an
+// event; -1: never.
 func (r *reader) timeout() int {
 	switch {
 	case len(r.ready) > 0:
-		return 50
+		return openingLook
 	case len(r.later) > 0 || len(r.resting) > 0:
 		at := int64(math.MaxInt64)
 		if len(r.later) > 0 {
@@ -217,6 +230,7 @@ func (r *reader) handle(ev *unix.EpollEvent) {
 	}
 }
 
+// obey runs the commands of other goroutines.
 func (r *reader) obey() {
 	var b [8]byte
 	unix.Read(r.wake, b[:])
@@ -229,8 +243,8 @@ func (r *reader) obey() {
 	}
 }
 
-// read takes what the socket has. Events are edges: what is left there must be
-// asked for again.
+// read reads what the socket has. Events are edge-triggered: for what stays in the
+// socket, epoll must be told to look again.
 func (r *reader) read(s *subscriber, toEnd bool) {
 	for range maxReads {
 		n, errno := readSocket(int(s.fd), r.buf[scan.Headroom:])
@@ -279,8 +293,8 @@ const (
 	turnedOff = unix.EPOLLRDHUP | unix.EPOLLET
 )
 
-// arm sets what the subscriber's socket is watched for. What is so already
-// comes as an event.
+// arm sets what epoll watches the subscriber's socket for. What is the case already
+// makes an event at once.
 func (r *reader) arm(s *subscriber, op int, what uint32) error {
 	ev := unix.EpollEvent{Events: what, Fd: s.slot, Pad: s.turn}
 	if err := unix.EpollCtl(r.ep, op, int(s.fd), &ev); err != nil {
@@ -327,7 +341,7 @@ func (r *reader) event(l *scan.Lines) {
 			it := itemName{m.Pub, m.All}
 			r.last[it] = max(r.last[it], r.now-m.At)
 		}
-		if r.watch && s.stays {
+		if r.storm && s.stays {
 			r.calm.Record(r.now - m.At)
 		}
 	}

@@ -76,7 +76,7 @@ type Publish struct {
 	Behind    Spread            `json:"behind"` // the schedule
 }
 
-// Delivery is what the subscribers had, those who are stalled apart. Errors are
+// Delivery is what the subscribers had, without those that are stalled. Errors are
 // counted from the first item of the warmup on.
 type Delivery struct {
 	Count          uint64  `json:"count"` // in the measurement, and until the last had come
@@ -89,7 +89,7 @@ type Delivery struct {
 	Late       uint64 `json:"out_of_order"` // items that came after a later one of the same publisher
 	OtherOrder int    `json:"other_order"`  // subscribers that saw publishers' items interleaved otherwise than most
 
-	Gaps    uint64 `json:"gap_notices"` // losses that feedd told of
+	Gaps    uint64 `json:"gap_notices"` // losses that feedd reported
 	Foreign uint64 `json:"foreign"`     // events that are not of this run
 	Cuts    int64  `json:"cuts"`        // connections that the server ended; they were resumed
 }
@@ -111,16 +111,16 @@ type Bar struct {
 	Count uint64  `json:"count"`
 }
 
-// Storm is what became of those who were dropped together.
+// Storm is what became of the subscribers that were dropped together.
 type Storm struct {
 	Dropped   int     `json:"dropped"`
 	Recovered int     `json:"recovered"` // had everything, before the run gave up
-	Took      Spread  `json:"took"`      // until each had everything that was published before they came back
+	Took      Spread  `json:"took"`      // until each had everything that was published before they connected again
 	Stayed    int     `json:"stayed"`
 	Calm      *Spread `json:"latency_of_stayed,omitempty"` // while the others were away or recovering
 }
 
-// Stalled is what became of those who never read.
+// Stalled is what became of the subscribers that never read.
 type Stalled struct {
 	Subscribers int `json:"subscribers"`
 	Cut         int `json:"cut"` // by the server
@@ -149,7 +149,7 @@ type Server struct {
 	CPU
 	UserSeconds   float64 `json:"user_seconds"` // in the measurement, and until the last had come
 	SystemSeconds float64 `json:"system_seconds"`
-	Before        int64   `json:"resident_bytes_before"` // before anybody connected
+	Before        int64   `json:"resident_bytes_before"` // before the first subscriber connected
 	After         int64   `json:"resident_bytes_after"`  // when all were connected, and nothing had been published
 	End           int64   `json:"resident_bytes_end"`
 	PerSubscriber float64 `json:"resident_bytes_per_subscriber"`
@@ -194,9 +194,9 @@ func (r *Report) Problems() []string {
 func barsOf(h *histogram.Histogram) []Bar {
 	var bars []Bar
 	from, to := int64(0), int64(1000)
-	for i, left := 0, h.Count(); left > 0; i++ {
+	for i, remaining := 0, h.Count(); remaining > 0; i++ {
 		n := h.Between(from, to)
-		left -= n
+		remaining -= n
 		if n > 0 || len(bars) > 0 {
 			bars = append(bars, Bar{millis(from), millis(to), n})
 		}

@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	look = 50 * time.Millisecond // how often the run looks at its parts
+	// look is how often the run looks at its readers and reports its progress: often
+	// enough for an eye, and for the end of a phase.
+	look = 50 * time.Millisecond
 	// settle is how long a server may rest, after all are connected, before its
-	// memory is measured.
+	// memory is measured: its garbage collector ran by then.
 	settle = 500 * time.Millisecond
-	// quiet is how long nothing more must come before a run that has everything
-	// is over.
+	// quiet is for how long a run that has everything waits for items that should not
+	// come, such as those that come twice.
 	quiet = 200 * time.Millisecond
-	// hurry bounds the patience of a run that was interrupted.
+	// hurry bounds the patience of a run that was interrupted: someone waits for it.
 	hurry = 2 * time.Second
 )
 
@@ -120,7 +122,7 @@ func (r *run) work() error {
 	if err != nil || r.ctx.Err() != nil && !r.interrupted() {
 		return err
 	}
-	r.rest()
+	r.awaitRest()
 	if r.closed, err = r.sample(); err != nil {
 		return err
 	}
@@ -128,7 +130,8 @@ func (r *run) work() error {
 	return nil
 }
 
-// connect waits until all subscribers are connected, or nobody comes any more.
+// connect waits until all subscribers are connected, or for Patience no further one
+// was.
 func (r *run) connect() error {
 	r.enter("connecting", 0)
 	last, changed := int64(-1), time.Now()
@@ -190,7 +193,7 @@ func (r *run) measure(from, until int64) (err error) {
 	return err
 }
 
-// storm drops the subscribers and lets them come back.
+// storm drops the subscribers, and lets them connect again after Away.
 func (r *run) storm() {
 	r.phase.Phase = "measuring, all are away"
 	r.each((*reader).dropAll)
@@ -207,8 +210,8 @@ func (r *run) storm() {
 	r.phase.Phase = "measuring, after the storm"
 }
 
-// rest waits until everything has come, or nothing comes any more.
-func (r *run) rest() {
+// awaitRest waits until all items have come, or for Patience none did.
+func (r *run) awaitRest() {
 	if r.outlet == nil {
 		return
 	}

@@ -19,8 +19,8 @@ type session struct {
 	*Config
 	clock      clock
 	id         uint64 // of the run
-	anyRun     bool   // nothing is published here, so the items are another's
-	everything int32  // the group of those who subscribe to all feeds
+	anyRun     bool   // nothing is published here, so the items are of another run
+	everything int32  // the group of the subscribers to all feeds
 	endpoint   *endpoint
 	requests   []string     // of subscribers, by group, without the empty line at the end
 	polls      []string     // of pollers, but for the first of each
@@ -95,6 +95,7 @@ func (s *session) newReaders() (list []*reader, err error) {
 		}
 	}()
 	subs := s.newSubscribers()
+	// One for two CPUs: the server needs the others.
 	n := min((runtime.GOMAXPROCS(0)+1)/2, max(1, len(subs)))
 	for i := range n {
 		r, err := newReader(s, subs[i*len(subs)/n:(i+1)*len(subs)/n])

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// perSource is how many connections come from one address. Each takes a port,
-// of which an address has 28,000 towards one server, and after a reconnect the
-// old one is held for a while.
+// perSource is how many connections come from one address. Each takes a port, of
+// which an address has 28,000 towards one server by default. Twice as many must do,
+// because the kernel holds the old port for a minute after a reconnect.
 const perSource = 12_000
 
 // sourcesFor returns the addresses that n connections to target come from; nil:
@@ -106,7 +106,7 @@ func abandon(fd int) {
 
 // raiseFiles makes room for n descriptors more than Go needs by itself.
 func raiseFiles(n int) error {
-	const spare = 64
+	const spare = 64 // for epoll, the report, and what a caller has open
 	need := uint64(n + spare)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -2,12 +2,12 @@ package load
 
 import "golang.org/x/sys/unix"
 
-// The commands of a run to its readers. They are called by the reader's
-// goroutine, by way of do.
+// The commands of a run to its readers. The reader's goroutine calls them: see
+// reader.do.
 
 // dropAll drops all subscribers that the storm takes.
 func (r *reader) dropAll() {
-	r.watch = true
+	r.storm = true
 	for i := range r.subs {
 		s := &r.subs[i]
 		if s.stalled || s.stays || s.state == gone {
@@ -21,10 +21,10 @@ func (r *reader) dropAll() {
 	}
 }
 
-// returnAll lets them come back. Each is whole again when it has as many items
-// as were acknowledged by now.
+// returnAll lets the dropped subscribers connect again. Each has recovered when it
+// has as many items as were acknowledged by now.
 func (r *reader) returnAll(need []uint64, at int64) {
-	r.back = at
+	r.backAt = at
 	for i := range r.subs {
 		s := &r.subs[i]
 		if s.state != away {
@@ -42,15 +42,15 @@ func (r *reader) checkRecovered(s *subscriber) {
 		return
 	}
 	s.recovering = false
-	r.recovered.Record(r.now - r.back)
+	r.recovered.Record(r.now - r.backAt)
 	r.counters.recovered.Add(1)
 }
 
 // calmDown ends the storm.
-func (r *reader) calmDown() { r.watch = false }
+func (r *reader) calmDown() { r.storm = false }
 
-// probe lets those read that never did, to see whether the server has cut
-// them: what it had sent before it did so hides the end.
+// probe reads from the stalled subscribers, to see whether the server has cut them:
+// the end of a connection is behind what was sent before it.
 func (r *reader) probe() {
 	for i := range r.subs {
 		if s := &r.subs[i]; s.state == deaf {

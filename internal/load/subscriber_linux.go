@@ -2,12 +2,12 @@ package load
 
 import "feedd/internal/load/scan"
 
-// subscriber is one of many, a place in its reader's list. It is owned by the
-// reader's goroutine.
+// subscriber is one connection, or one that is to be made. It lies in its reader's
+// list and is owned by the reader's goroutine.
 type subscriber struct {
 	// Fixed.
 	slot    int32 // in the reader's list
-	group   int32 // of items it is to have: a feed, or all feeds
+	group   int32 // the items that it is to have: those of one feed, or of all
 	source  int32 // address it comes from
 	stalled bool  // never reads
 	stays   bool  // is not part of the storm
@@ -17,8 +17,8 @@ type subscriber struct {
 	turn     int32 // grows with each connection, so that events of an old one are known
 	tries    int32 // connects that failed, since the last that did not
 	began    int64 // when the connection was begun
-	liveFrom int64 // what was published before is told again, after a reconnect
-	been     bool  // it was connected before
+	liveFrom int64 // what was published before is a repetition, after a reconnect
+	known    bool  // it was connected before, so it resumes
 
 	// In a storm:
 	recovering bool

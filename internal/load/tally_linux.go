@@ -47,7 +47,7 @@ func (r *run) reportReaders(rep *Report) {
 		rep.Deliveries.Gaps += rd.gaps
 		rep.Deliveries.Foreign += rd.foreign
 		for i := range rd.subs {
-			if rd.subs[i].been {
+			if rd.subs[i].known {
 				rep.Connect.Connected++
 			}
 		}
@@ -106,7 +106,7 @@ func (r *run) reportOrder(rep *Report) {
 	for _, rd := range r.readers {
 		for i := range rd.subs {
 			s := &rd.subs[i]
-			if s.stalled || !s.been {
+			if s.stalled || !s.known {
 				continue
 			}
 			lost := r.lostBy(s, excused)

@@ -52,7 +52,7 @@ func (t *tracker) count(pub int, seq uint64) {
 // fill takes a number out of the holes. It is false where it is in none.
 func (t *tracker) fill(pub int, seq uint64) bool {
 	list := t.holes[pub]
-	// The holes are in order, and who is late is so by a few items.
+	// The holes are in order, and an item that is late is so by a few others.
 	for i := len(list) - 1; i >= 0; i-- {
 		h := list[i]
 		if seq > h.last {

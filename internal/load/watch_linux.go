@@ -11,24 +11,24 @@ func (r *run) enter(phase string, length time.Duration) {
 	r.phaseBegan = time.Now()
 }
 
-// wait waits until a time (0: none), until done says so, or until ctx ends, and
-// tells of the progress meanwhile.
+// wait waits until a time (0: none), until done returns true, or until ctx ends, and
+// reports the progress meanwhile.
 func (r *run) wait(ctx context.Context, until int64, done func() bool) {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		r.tell()
+		r.report()
 		r.watchStorm()
 		if done != nil && done() {
 			return
 		}
 		next := look
 		if until > 0 {
-			left := time.Duration(until - r.clock.now())
-			if left <= 0 {
+			remaining := time.Duration(until - r.clock.now())
+			if remaining <= 0 {
 				return
 			}
-			next = min(next, left)
+			next = min(next, remaining)
 		}
 		ticker.Reset(next)
 		select {
@@ -39,7 +39,8 @@ func (r *run) wait(ctx context.Context, until int64, done func() bool) {
 	}
 }
 
-func (r *run) tell() {
+// report calls Config.Progress.
+func (r *run) report() {
 	if r.Progress == nil {
 		return
 	}

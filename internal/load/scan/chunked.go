@@ -8,9 +8,9 @@ import (
 // dechunker takes the framing of the chunked transfer coding (RFC 9112, section
 // 7.1) out of a byte stream, however it is cut into reads.
 type dechunker struct {
-	state chunkState
-	some  bool  // the size line has a digit
-	left  int64 // of the chunk; in the size line: the size so far
+	state     chunkState
+	some      bool  // the size line has a digit
+	remaining int64 // of the chunk; in the size line: the size so far
 }
 
 type chunkState uint8
@@ -34,10 +34,10 @@ var errChunk = errors.New("bad chunked transfer coding")
 func (d *dechunker) strip(b []byte) (n int, err error) {
 	for i := 0; i < len(b); {
 		if d.state == chunkData {
-			m := int(min(d.left, int64(len(b)-i)))
+			m := int(min(d.remaining, int64(len(b)-i)))
 			copy(b[n:], b[i:i+m])
 			n, i = n+m, i+m
-			if d.left -= int64(m); d.left == 0 {
+			if d.remaining -= int64(m); d.remaining == 0 {
 				d.state = chunkEnd
 			}
 			continue
@@ -102,7 +102,7 @@ func (d *dechunker) sizeLine(c byte) error {
 		return errChunk
 	}
 	d.some = true
-	if d.left = d.left<<4 | int64(digit); d.left > maxChunk {
+	if d.remaining = d.remaining<<4 | int64(digit); d.remaining > maxChunk {
 		return errChunk
 	}
 	return nil
@@ -110,7 +110,7 @@ func (d *dechunker) sizeLine(c byte) error {
 
 func (d *dechunker) beginData() {
 	d.state = chunkData
-	if d.left == 0 {
+	if d.remaining == 0 {
 		d.state = trailerStart
 	}
 }

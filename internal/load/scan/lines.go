@@ -2,12 +2,14 @@ package scan
 
 import "bytes"
 
-// lineHead is how much of a line is looked at, in bytes: the name of an SSE
-// field, the id and the mark must stand in it. The rest is passed over.
+// lineHead is how many bytes of a line are looked at: the name of an SSE field, the
+// id and the mark must be in them. An envelope has its id and its feed's name, of up
+// to 255 bytes, before the mark. The rest of a line is passed over.
 const lineHead = 1024
 
-// maxID is the longest id that can be presented when a subscriber comes back.
-// A longer one counts as none.
+// maxID is the longest id that a subscriber can present when it connects again; a
+// longer one counts as none. feedd's have 16 bytes. The two positions of a
+// subscriber take 190 bytes.
 const maxID = 94
 
 // position is an id as the server gave it.
@@ -25,8 +27,8 @@ func (p *position) set(id []byte) {
 
 func (p *position) bytes() []byte { return p.text[:p.n] }
 
-// lines reads events out of the body of a stream. It remembers what it knows of
-// the event that is not whole yet; the bytes of a cut line its caller keeps.
+// Lines reads events out of the body of a stream. It remembers what it knows of
+// the event that is not whole yet; its caller keeps the bytes of a cut line.
 type Lines struct {
 	NDJSON bool
 	Pages  bool // there are none, but pages
@@ -57,7 +59,7 @@ func (l *Lines) begin() {
 	l.data, l.Marked, l.Gap, l.Notice, l.moved = false, false, false, false, false
 }
 
-// position returns the id of the last whole event that had one.
+// Position returns the id of the last whole event that had one.
 func (l *Lines) Position() []byte { return l.ids[l.cur].bytes() }
 
 // parse reads b, calls emit for each event that ends in it, and returns the

@@ -15,7 +15,7 @@ import (
 // The tilde is rare in what servers put around items, which makes a mark cheap
 // to find.
 type Mark struct {
-	Run  uint64 // of which run, so that older items and those of others are told apart
+	Run  uint64 // the run, so that items of other runs are not counted
 	Feed uint32
 	Pub  uint32 // the publisher
 	Seq  uint64 // its number among the publisher's items of the feed, from 1
@@ -56,7 +56,7 @@ var values = func() (v [4][256]uint32) {
 
 const noDigit = 1 << 31
 
-// two and four read so many digits. They have the bit noDigit when one is none.
+// two and four read two and four digits. The bit noDigit is set when one is none.
 func two(b []byte) uint32 { return values[1][b[0]] | values[0][b[1]] }
 
 func four(b []byte) uint32 {
@@ -82,7 +82,7 @@ func appendDigits(dst []byte, v uint64, width int) []byte {
 	return dst
 }
 
-// parseMark reads the mark that b begins with. It is false where there is none.
+// ParseMark reads the mark that b begins with. It is false where there is none.
 func ParseMark(b []byte, m *Mark) bool {
 	if len(b) < markLen || b[0] != MarkEdge || b[markLen-1] != MarkEdge {
 		return false
@@ -131,7 +131,7 @@ func newPayload(size int) ([]byte, error) {
 	return append(b, payloadAfter...), nil
 }
 
-// bodySize is the size of a publish of so many items.
+// BodySize is the size of the body of a publish.
 func BodySize(size, items int) int {
 	if items == 1 {
 		return size
@@ -139,7 +139,7 @@ func BodySize(size, items int) int {
 	return items * (size + 1)
 }
 
-// contentType is that of a publish of so many items.
+// ContentType is that of a publish of a number of items.
 func ContentType(items int) string {
 	if items == 1 {
 		return "application/json"
@@ -147,7 +147,7 @@ func ContentType(items int) string {
 	return "application/x-ndjson"
 }
 
-// newBody makes the body of a publish: a payload, or several, each a line.
+// NewBody makes the body of a publish: a payload, or several, each a line.
 func NewBody(size, items int) ([]byte, error) {
 	payload, err := newPayload(size)
 	if err != nil || items == 1 {
@@ -156,6 +156,7 @@ func NewBody(size, items int) ([]byte, error) {
 	return bytes.Repeat(append(payload, '\n'), items), nil
 }
 
+// SetMark writes the mark of a payload.
 func SetMark(payload []byte, m *Mark) {
 	appendMark(payload[:len(payloadBefore)], m)
 }

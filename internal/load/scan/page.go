@@ -38,7 +38,8 @@ func (p *Parser) pageHead(b []byte) (rest []byte, ok bool) {
 	if at := bytes.IndexByte(digits, '\r'); at >= 0 {
 		digits = digits[:at]
 	}
-	if len(digits) == 0 || len(digits) > 15 {
+	const mostDigits = 15 // an int64 has room for them without a check
+	if len(digits) == 0 || len(digits) > mostDigits {
 		return nil, false
 	}
 	for _, c := range digits {
@@ -47,7 +48,7 @@ func (p *Parser) pageHead(b []byte) (rest []byte, ok bool) {
 		}
 		n = n*10 + int64(c-'0')
 	}
-	p.frame, p.left = counted, n
+	p.frame, p.remaining = counted, n
 	return rest, true
 }
 

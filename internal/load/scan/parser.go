@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// parser reads one response: its head, the framing of its body, and the events
+// Parser reads one response: its head, the framing of its body, and the events
 // in it.
 type Parser struct {
-	Answered bool // the head was read
-	frame    framing
-	chunk    dechunker
-	left     int64 // of a body of known length
-	Closes   bool  // the server ends the connection after the answer
-	Lines    Lines
-	// carry is a cut head, or the beginning of a cut line; its memory is
-	// nobody else's.
+	Answered  bool // the head was read
+	frame     framing
+	chunk     dechunker
+	remaining int64 // of a body of known length, in bytes
+	Closes    bool  // the server ends the connection after the answer
+	Lines     Lines
+	// carry is a cut head, or the beginning of a cut line, copied from the buffer.
 	carry []byte
 }
 
@@ -32,22 +31,23 @@ const (
 	counted
 )
 
-// headroom is how much of a reader's buffer must be free in front of what was
+// Headroom is how much of a reader's buffer must be free in front of what was
 // read.
 const Headroom = lineHead
 
+// maxHead is how long a head may be: as much as browsers and proxies let pass.
 const maxHead = 16 << 10
 
 var errHead = errors.New("the answer is no HTTP/1.1 response")
 
-// restart makes the parser ready for another connection of the same
+// Restart makes the parser ready for another connection of the same
 // subscriber, which goes on where the last one ended.
 func (p *Parser) Restart() {
 	p.Answered, p.Closes, p.chunk, p.carry = false, false, dechunker{}, nil
 	p.Lines.reset()
 }
 
-// take reads what a read put into buf[headroom:headroom+n]. It uses the
+// Take reads what a read put into buf[headroom:headroom+n]. It uses the
 // headroom and changes the buffer. The error is io.EOF when the body ended,
 // else what is wrong with the answer.
 func (p *Parser) Take(buf []byte, n int, emit func(*Lines)) error {
@@ -75,8 +75,8 @@ func (p *Parser) unframe(b []byte) (int, error) {
 	case chunked:
 		return p.chunk.strip(b)
 	case counted:
-		n := min(p.left, int64(len(b)))
-		if p.left -= n; p.left == 0 {
+		n := min(p.remaining, int64(len(b)))
+		if p.remaining -= n; p.remaining == 0 {
 			return int(n), io.EOF
 		}
 		return int(n), nil
@@ -164,7 +164,7 @@ func (p *Parser) readField(name, value string) error {
 			return errHead
 		}
 		if p.frame != chunked {
-			p.frame, p.left = counted, n
+			p.frame, p.remaining = counted, n
 		}
 	case "connection":
 		p.Closes = value == "close"
