@@ -14,7 +14,7 @@ func aboutFanout10k(z *sizes) string {
 }
 
 func runFanout10k(b *bench, ctx context.Context, sc *scenario) error {
-	return b.everybody(ctx, sc, b.ofRole(floor, ours, peer), b.sizes.lasts,
+	return b.giveAll(ctx, sc, b.ofRole(floor, ours, peer), b.sizes.lasts,
 		[]string{flagOf("subscribers", b.sizes.many), flagOf("rate", itemsPerSecond)})
 }
 
@@ -36,7 +36,7 @@ func aboutFanout1k(z *sizes) string {
 }
 
 func runFanout1k(b *bench, ctx context.Context, sc *scenario) error {
-	return b.everybody(ctx, sc, b.again(), lessTime(&b.sizes),
+	return b.giveAll(ctx, sc, b.again(), lessTime(&b.sizes),
 		[]string{flagOf("subscribers", b.sizes.some), flagOf("rate", itemsPerSecond)})
 }
 
@@ -46,7 +46,7 @@ func aboutThroughput(z *sizes) string {
 }
 
 func runThroughput(b *bench, ctx context.Context, sc *scenario) error {
-	return b.everybody(ctx, sc, b.again(), b.sizes.lasts,
+	return b.giveAll(ctx, sc, b.again(), b.sizes.lasts,
 		[]string{flagOf("subscribers", b.sizes.some), flagOf("rate", b.sizes.rate)})
 }
 
@@ -56,7 +56,7 @@ func aboutUnthrottled(z *sizes) string {
 }
 
 func runUnthrottled(b *bench, ctx context.Context, sc *scenario) error {
-	return b.everybody(ctx, sc, b.feedd("feedd-memory"), b.sizes.lasts, []string{
+	return b.giveAll(ctx, sc, b.feedd("feedd-memory"), b.sizes.lasts, []string{
 		flagOf("subscribers", b.sizes.some), flagOf("rate", 0), flagOf("batch", b.sizes.batch),
 		flagOf("ahead", b.sizes.ahead), flagOf("publishers", 4),
 	})

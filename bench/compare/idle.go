@@ -92,14 +92,14 @@ const maxJoin = 18_000
 // settle.
 func (c *crowd) join(n int) error {
 	before := filesOf(c.pids)
-	for left := n; left > 0; left -= min(left, maxJoin) {
-		l, err := c.startLoad(c.ctx, c.process, forever, false, flagOf("subscribers", min(left, maxJoin)), noPublish, flagOf("duration", forever))
+	for remaining := n; remaining > 0; remaining -= min(remaining, maxJoin) {
+		l, err := c.startLoad(c.ctx, c.process, forever, false, flagOf("subscribers", min(remaining, maxJoin)), noPublish, flagOf("duration", forever))
 		if err != nil {
 			return err
 		}
 		c.loads = append(c.loads, l)
-		c.size += min(left, maxJoin)
-		if err := waitFiles(c.ctx, c.process, before+n-left+min(left, maxJoin), l); err != nil {
+		c.size += min(remaining, maxJoin)
+		if err := waitFiles(c.ctx, c.process, before+n-remaining+min(remaining, maxJoin), l); err != nil {
 			return err
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"feedd/internal/load"
 )
 
-// loadTimeout is how long a load may go on beyond its time: a server that has
-// much to send yet is waited for, while something comes.
+// loadTimeout is how long a load may go on beyond its time: while items come, it
+// waits for a server that is behind.
 const loadTimeout = 90 * time.Second
 
 // noPublish is the flag of a load that only subscribes.
@@ -54,7 +54,7 @@ func (b *bench) startLoad(ctx context.Context, p *process, lasts time.Duration, 
 	l.cmd = exec.CommandContext(ctx, b.tools.load, append(all, args...)...)
 	// It reports when it is interrupted.
 	l.cmd.Cancel = func() error { return l.cmd.Process.Signal(syscall.SIGINT) }
-	l.cmd.WaitDelay = 15 * time.Second
+	l.cmd.WaitDelay = 15 * time.Second // longer than its patience with a server
 	l.cmd.Dir = b.dir
 	l.cmd.Env = append(measure.Environment(), "FEEDD_KEY="+adminKey)
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.errors
@@ -108,12 +108,12 @@ func (b *bench) load(ctx context.Context, p *process, lasts time.Duration, args 
 	return r, err
 }
 
-// looseFiles is how many descriptors a server may have had for a moment only
-// when they were counted. The last subscribers come while it settles.
+// looseFiles is how many descriptors more than subscribers a server may have had for
+// a moment when they were counted. The last subscribers connect while it settles.
 const looseFiles = 8
 
-// waitFiles waits until the server has about so many descriptors. That it was
-// all of them, the reports say.
+// waitFiles waits until the server has about n descriptors. Whether all subscribers
+// were connected is in the reports.
 func waitFiles(ctx context.Context, p *process, n int, l *loading) error {
 	for began := time.Now(); filesOf(p.pids) < n-looseFiles; {
 		select {

@@ -60,7 +60,7 @@ type bench struct {
 	sizes sizes
 	board board
 	// trouble is what could not be measured, of feedd or of the floor, without
-	// which nothing can be said. Of a peer it is only told.
+	// which nothing can be said. For a peer it is only a remark.
 	trouble, remarks []string
 	server           int // how many were started
 }

@@ -8,7 +8,7 @@ import (
 	"feedd/internal/load"
 )
 
-// scenario is a load, and whoever can bear it.
+// scenario is a load, and the servers that can bear it.
 type scenario struct {
 	name  string
 	title string
@@ -44,7 +44,7 @@ type sizes struct {
 	lasts      time.Duration // a measurement
 	warmup     time.Duration
 
-	idleFirst, idleMore int // subscribers that wait: the first of them, and those that come then
+	idleFirst, idleMore int // subscribers that wait: the first of them, and how many more
 	idleSettle          time.Duration
 	idleWatch           time.Duration // the CPU
 
@@ -133,8 +133,8 @@ func (t *turn) fileLatency(r *load.Report) {
 	}
 }
 
-// everybody has its turn with the load, and is measured the same way.
-func (b *bench) everybody(ctx context.Context, sc *scenario, list []server, lasts time.Duration, flags []string) error {
+// giveAll gives each server its turn with the same load and measures it the same way.
+func (b *bench) giveAll(ctx context.Context, sc *scenario, list []server, lasts time.Duration, flags []string) error {
 	return b.give(ctx, sc, list, nil, func(t *turn) error {
 		all := append([]string{flagOf("duration", lasts), flagOf("warmup", b.sizes.warmup)}, flags...)
 		r, err := b.load(ctx, t.process, lasts+b.sizes.warmup, all...)

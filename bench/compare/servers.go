@@ -60,7 +60,7 @@ func titleOf(name string) string {
 	return name
 }
 
-// named returns the servers of a role that are wanted.
+// ofRole returns the servers of the roles that were chosen.
 func (b *bench) ofRole(roles ...role) (list []server) {
 	for _, s := range servers {
 		for _, r := range roles {
@@ -72,7 +72,7 @@ func (b *bench) ofRole(roles ...role) (list []server) {
 	return list
 }
 
-// feedd returns that one of feedd's, if it is wanted.
+// feedd returns the feedds of these names that were chosen.
 func (b *bench) feedd(names ...string) (list []server) {
 	for _, s := range b.ofRole(ours) {
 		for _, name := range names {
@@ -173,7 +173,7 @@ func (b *bench) configureNchan(dir, address string, workers int) error {
 	return os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o644)
 }
 
-// freeAddress returns an address of the loopback that nobody listens on, for a
+// freeAddress returns an address of the loopback that no program listens on, for a
 // server that cannot choose by itself.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -26,16 +26,16 @@ var (
 	tcpPeak       = metric{name: "TCP memory of the machine, peak", unit: "MiB"}
 )
 
-// What is published to those who stall: enough that more than 16 MiB wait for
-// each before feedd may cut it.
+// What is published to the stalled subscribers: more than 16 MiB wait for each
+// before feedd may cut it.
 const (
 	bigBytes = 128 << 10
 	bigRate  = 30
 	mib      = 1 << 20
 )
 
-// quietRate is how fast a third feed is published to that nobody reads: for
-// the time that a publish takes.
+// quietRate is the rate, in publishes/s, at which the time of a publish is measured,
+// to a third feed without readers: enough for a p99 within seconds.
 const quietRate = 200
 
 const (

@@ -24,10 +24,10 @@ var (
 	strangersDo = metric{name: "what they got done", unit: "/s"}
 )
 
-// alone is the row of the good reader with nobody beside it.
+// alone is the row of the good reader with no other clients.
 const alone = "nobody"
 
-// stranger is what those do who sit beside the good reader. It ends with the
+// stranger is what the clients beside the good reader do. It ends with the
 // context. Each of them has a number.
 type stranger struct {
 	row    string
@@ -86,7 +86,7 @@ var strangerKinds = []stranger{
 	}, bodies: true},
 }
 
-// openToStrangers are the settings with which who has no key may publish as
+// openToStrangers are the settings with which clients without a key may publish as
 // well, and as often as all these do from one address.
 var openToStrangers = []string{"FEEDD_FORERUNNER_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"}
 
@@ -95,7 +95,7 @@ var openToStrangers = []string{"FEEDD_FORERUNNER_FEED_PUBLISH=anyone", "FEEDD_LI
 // as slowly as the server may let it.
 type endless struct {
 	ctx   context.Context
-	quick int64 // bytes that are left of the nine tenths
+	quick int64 // bytes that remain of the nine tenths
 }
 
 func (b *endless) Read(p []byte) (int, error) {
@@ -126,7 +126,7 @@ func runStrangers(b *bench, ctx context.Context, sc *scenario) error {
 	return nil
 }
 
-// strangers are the good reader and those beside it.
+// strangers are the good reader and the clients beside it.
 type strangers struct {
 	*turn
 	client *http.Client
@@ -244,7 +244,7 @@ func (s *strangers) request(ctx context.Context, method, path, body string) (*ht
 	return s.client.Do(r)
 }
 
-// get asks for something and reads all of it. What it is told does not matter.
+// get makes a request and reads the answer to its end. What it says does not matter.
 func (s *strangers) get(ctx context.Context, path string) {
 	res, err := s.request(ctx, http.MethodGet, path, "")
 	if err != nil {
@@ -256,9 +256,9 @@ func (s *strangers) get(ctx context.Context, path string) {
 	}
 }
 
-// post sends bodies of that size that do not end, one after the other. What it is
-// told does not matter: who is refused comes again after half of what Retry-After
-// says. As fast as they can is any load of new connections.
+// post sends bodies of that size that do not end, one after the other. What the
+// answers say does not matter: a refused client tries again after a second, half of
+// what Retry-After says. Without a pause the load would be that of new connections.
 func (s *strangers) post(ctx context.Context, withKey bool, path, contentType string, size int64) {
 	for every(ctx, time.Second) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Base+path, &endless{ctx: ctx, quick: size * 9 / 10})

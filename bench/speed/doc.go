@@ -12,8 +12,7 @@
 // publishes the same bytes, in turns. Each figure is the median of the rounds.
 //
 // The load generator shares the machine with the server, so it is part of
-// every figure, and so is whatever else runs there: the report says how much
-// that was. Reading is measured with the files in the page cache of the
+// every figure. So are other programs: the report says how much CPU they used. Reading is measured with the files in the page cache of the
 // operating system: the server is started anew, the machine is not.
 //
 // With --against it compares two binaries instead: that of another commit and

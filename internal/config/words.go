@@ -16,8 +16,8 @@ const (
 	Memory Store = "memory" // gone with the process
 )
 
-// Access says who may do something with a feed. Empty is what a rule left
-// out: anyone may read and nobody publishes without a credential.
+// Access says who may do something with a feed. Empty is what a rule left out:
+// anyone may read, and only clients with a credential may publish.
 type Access string
 
 // The kinds of access.

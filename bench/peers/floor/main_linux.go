@@ -36,7 +36,7 @@ func (s server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// publish answers when the item before it was written to everybody: the loop
+// publish answers when the item before it was written to all subscribers: the loop
 // has no queue.
 func (s server) publish(w http.ResponseWriter, r *http.Request) {
 	data, err := io.ReadAll(r.Body)

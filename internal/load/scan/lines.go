@@ -4,7 +4,7 @@ import "bytes"
 
 // lineHead is how many bytes of a line are looked at: the name of an SSE field, the
 // id and the mark must be in them. An envelope has its id and its feed's name, of up
-// to 255 bytes, before the mark. The rest of a line is passed over.
+// to 128 bytes, before the mark. The rest of a line is passed over.
 const lineHead = 1024
 
 // maxID is the longest id that a subscriber can present when it connects again; a
