@@ -343,7 +343,7 @@ func testAdminLooks(t *testing.T, b *browser.Browser) {
 		fits(tab, "subscribers-"+look.name, look.width)
 		tab.Scroll(0)
 		fits(tab, "overview-"+look.name, look.width)
-		tab.ClickByScript("[data-feed=` + wide + `] [data-act=keep]")
+		tab.ClickByScript("[data-feed=" + wide + "] [data-act=keep]")
 		tab.WaitOpen("#keep")
 		fits(tab, "keep-"+look.name, look.width)
 		tab.Eval(`click("#keep-cancel"); click("[data-feed=` + wide + `] [data-act=purge]")`)
