@@ -80,6 +80,10 @@ export function parsed(text) {
 
 /** JSON's tokens: strings, marks, and the rest (numbers, true, false, null). */
 export const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
+/** The same, for exec, which keeps its place in the expression. */
+const MEMBERS = new RegExp(TOKENS);
+/** The tokens by which the end of something nested is found. */
+const NESTED = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/g;
 
 /** @typedef {{name: string, source: string}} Member name is "" in an array */
 
@@ -92,11 +96,18 @@ export const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
  */
 export function membersOf(source) {
   if (!/^\s*[[{]/.test(source)) return undefined;
+  /** @type {Member[]} */
   const members = [];
   let depth = 0;
   let from = -1; // where the token begins that a member, or its name, begins with
   let name = "";
-  for (const {0: token, index} of source.matchAll(TOKENS)) {
+  for (let at = 0; ;) {
+    const tokens = depth > 1 ? NESTED : MEMBERS;
+    tokens.lastIndex = at;
+    const found = tokens.exec(source);
+    if (!found) return members;
+    const {0: token, index} = found;
+    at = tokens.lastIndex;
     const closes = token === "}" || token === "]";
     if (depth === 1) {
       if (closes || token === ",") {
@@ -112,9 +123,8 @@ export function membersOf(source) {
     }
     if (closes) depth--;
     else if (token === "{" || token === "[") depth++;
-    if (depth === 0) break;
+    if (depth === 0) return members;
   }
-  return members;
 }
 
 /** The envelopes of a page as they came.
