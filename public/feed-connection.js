@@ -23,14 +23,36 @@ export const WITHOUT_PUSH = 600_000;
 /** @typedef {import("./feed.js").Item} Item
  * @typedef {import("./feed.js").Gap} Gap
  * @typedef {import("./feed.js").State} State
- * @typedef {import("./feed.js").End} End
- * @typedef {import("./feed.js").Push} Push
+ * @typedef {import("./feed.js").Problem} Problem
  *
  * @typedef {object} Batch what came behind the position after, up to cursor
  * @property {string} after
  * @property {string} cursor
  * @property {Item[]} items
  * @property {Gap} [gap] it came before the items
+ *
+ * @typedef {object} Push what brings frames as they come
+ * @property {"stream" | "socket"} by
+ * @property {(url: URL, cursor: string, to: PushTo) => () => void} open makes a
+ *   connection that brings what comes behind the cursor, as envelopes and
+ *   notices; it returns what closes it. Then neither frame nor over is called
+ * @property {(frame: any) => boolean} [other] takes a frame that is the push's
+ *   own, and says whether it was
+ * @property {(signal: AbortSignal) => Promise<void>} [check] asks the server why
+ *   no connection opens: it throws why. Without it, a page of the feed is read
+ *
+ * @typedef {object} PushTo
+ * @property {(text: string) => void} frame takes a frame
+ * @property {(end?: End) => void} over takes the end of the connection
+ *
+ * @typedef {object} End how a connection ended
+ * @property {boolean} [opened] it was live
+ * @property {boolean} [silent] nothing came for too long
+ * @property {boolean} [again] another can be made at once
+ * @property {string} [cursor] to go on from
+ * @property {string} [reason] the server's
+ * @property {number} [retry] when to come back, in ms, where the server said so
+ * @property {Problem} [problem]
  */
 
 /** @type {Push} */

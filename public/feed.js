@@ -76,28 +76,9 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  * @property {Push} [push] is tried before anything else: a connection of its
  *   own, such as the WebSocket of feedd's chat
  *
- * @typedef {object} Push what brings frames as they come
- * @property {"stream" | "socket"} by
- * @property {(url: URL, cursor: string, to: PushTo) => () => void} open makes a
- *   connection that brings what comes behind the cursor, as envelopes and
- *   notices; it returns what closes it. Then neither frame nor over is called
- * @property {(frame: any) => boolean} [other] takes a frame that is the push's
- *   own, and says whether it was
- * @property {(signal: AbortSignal) => Promise<void>} [check] asks the server why
- *   no connection opens: it throws why. Without it, a page of the feed is read
- *
- * @typedef {object} PushTo
- * @property {(text: string) => void} frame takes a frame
- * @property {(end?: End) => void} over takes the end of the connection
- *
- * @typedef {object} End how a connection ended
- * @property {boolean} [opened] it was live
- * @property {boolean} [silent] nothing came for too long
- * @property {boolean} [again] another can be made at once
- * @property {string} [cursor] to go on from
- * @property {string} [reason] the server's
- * @property {number} [retry] when to come back, in ms, where the server said so
- * @property {Problem} [problem]
+ * @typedef {import("./feed-connection.js").Push} Push
+ * @typedef {import("./feed-connection.js").PushTo} PushTo
+ * @typedef {import("./feed-connection.js").End} End
  */
 
 /**
