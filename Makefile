@@ -29,13 +29,18 @@ test: deps lint unit e2e ## everything that CI runs
 deps: ## what the tests need from Debian, where it is missing
 	./scripts/deps
 
-lint:
+# The tools have versions of their own, apart from what the server needs.
+TOOL := $(GO) tool -modfile=$(CURDIR)/scripts/lint/go.mod
+
+lint: ## gofmt, vet, staticcheck, wrapped errors, code that only tests use, types of the scripts, known holes in what is imported
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: the files above need it"; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet ./... && cd e2e && $(GO) vet ./...
+	$(TOOL) staticcheck ./... && cd e2e && $(TOOL) staticcheck ./...
+	$(TOOL) go-errorlint ./...
+	@dead="$$($(TOOL) deadcode ./cmd/... ./bench/...)" && test -z "$$dead" || { echo "$$dead"; echo "deadcode: only tests use what is above"; exit 1; }
 	./scripts/types
-	cd e2e && $(GO) vet ./...
-	cd e2e && "$$(cd .. && $(GO) tool -n staticcheck)" ./...
+	@if curl -sfm 5 -o /dev/null https://vuln.go.dev/index/db.json; then $(TOOL) govulncheck ./...; \
+		else echo "govulncheck: skipped, because its database cannot be reached"; fi
 
 unit: ## the tests of the packages and of the pages' scripts; no browser, no proxy
 	node --test public/test/*.test.js
@@ -43,13 +48,13 @@ unit: ## the tests of the packages and of the pages' scripts; no browser, no pro
 	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/api # without epoll
 
 e2e: deps ## the real binary with browsers, proxies and clients of others, killed and cut
-	cd e2e && $(GO) test -race -timeout 1h $(TESTFLAGS) ./... # five minutes are usual
+	cd e2e && $(GO) test -race -count=1 -timeout 1h $(TESTFLAGS) ./... # five minutes are usual; Go does not know that the binary has changed
 
 clients: deps ## clients of others through kills, cuts and proxies, CLIENTSTIME
-	cd e2e && FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -timeout 1h -v -run clients_of_others ./clients
+	cd e2e && FEEDD_TEST_CLIENTS=$(CLIENTSTIME) $(GO) test -race -count=1 -timeout 1h -v -run clients_of_others ./clients
 
 anyhow: deps ## anything done with the pages at any moment, STEPS of it, by SEED
-	cd e2e && FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -timeout 2h -v -run TestAnyhow ./browser
+	cd e2e && FEEDD_TEST_SEED=$(SEED) FEEDD_TEST_STEPS=$(STEPS) $(GO) test -count=1 -timeout 2h -v -run TestAnyhow ./browser
 
 fuzz: ## every fuzz target, FUZZTIME each
 	./scripts/fuzz $(FUZZTIME)
@@ -69,7 +74,7 @@ compare-short: ## that the comparison works, a minute and a half
 screenshots: build ## the pictures in docs/, with the items of DATA=dir (*.ndjson), else with examples
 	mkdir -p docs
 	cd e2e && FEEDD_TEST_BINARY=$(CURDIR)/feedd FEEDD_TEST_PICTURES=$(CURDIR)/docs FEEDD_TEST_PICTURES_DATA=$(abspath $(DATA)) \
-		$(GO) test -run '^TestScreenshots$$' ./browser
+		$(GO) test -count=1 -run '^TestScreenshots$$' ./browser
 
 clean:
 	rm -rf feedd bin

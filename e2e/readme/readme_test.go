@@ -247,7 +247,7 @@ func TestREADME_NamesTheFilesOfTheClient(t *testing.T) {
 			}
 		}
 	}
-	_, list, _ := strings.Cut(harness.ReadFile(t, "README.md"), "To have it on a site of your own take ")
+	_, list, _ := strings.Cut(harness.ReadFile(t, "README.md"), "To use it on a site of your own take ")
 	list, _, _ = strings.Cut(list, ".\n")
 	named := regexp.MustCompile(`[a-z-]+\.js`).FindAllString(list, -1)
 	for name := range need {
@@ -260,11 +260,35 @@ func TestREADME_NamesTheFilesOfTheClient(t *testing.T) {
 	}
 }
 
-// What the README prints is what the tests run.
-func TestREADME_PrintsTheProxySnippets(t *testing.T) {
-	for _, name := range []string{"nginx.conf", "Caddyfile"} {
-		if !strings.Contains(harness.ReadFile(t, "README.md"), harness.ReadFile(t, "deploy/"+name)) {
-			t.Errorf("the README does not print deploy/%s as it is", name)
+// What a document names by a link is there, also within the document.
+func TestDocuments_LinksLeadSomewhere(t *testing.T) {
+	for _, document := range []string{"README.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/testing.md"} {
+		text := harness.ReadFile(t, document)
+		anchors := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+			anchors[anchorOf(m[1])] = true
+		}
+		links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1)
+		if len(links) == 0 {
+			t.Errorf("%s has no link", document)
+		}
+		for _, m := range links {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			switch {
+			case strings.Contains(path, "://"):
+			case path == "" && !anchors[anchor]:
+				t.Errorf("%s has no heading for #%s", document, anchor)
+			case path != "":
+				if _, err := os.Stat(filepath.Join(harness.Root(t), filepath.Dir(document), path)); err != nil {
+					t.Errorf("%s links to %s: %v", document, path, err)
+				}
+			}
 		}
 	}
+}
+
+// anchorOf is the fragment that a heading has on the sites that show these files.
+func anchorOf(heading string) string {
+	heading = regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(heading), "")
+	return strings.ReplaceAll(heading, " ", "-")
 }
