@@ -49,8 +49,8 @@ export const unsettled = ({status, type}) => status === undefined || status === 
  * @param {Problem} problem
  * @returns {string} */
 export function wordsOf({status, type, title, detail}) {
-  // Not from feedd, which gives a type: a proxy's page, perhaps.
-  if (status && !type) return ["the server answers", status, title === NO_REASON ? "" : title].filter(Boolean).join(" ");
+  // Not a problem document but a proxy's page, perhaps: its title is the status's.
+  if (status && !type && detail === undefined) return ["the server answers", status, title === NO_REASON ? "" : title].filter(Boolean).join(" ");
   return [title, detail].filter(Boolean).join(": ");
 }
 

@@ -56,6 +56,7 @@ test("numbers are said for people", () => {
 test("what went wrong is said in words", () => {
   assert.equal(sentenceOf({title: "the server does not answer"}), "The server does not answer.");
   assert.equal(wordsOf({status: 400, type: "bad-name", title: "The name is wrong", detail: "a b"}), "The name is wrong: a b");
+  assert.equal(wordsOf({status: 503, title: "Not now", detail: "it is late"}), "Not now: it is late"); // another server's
   assert.equal(wordsOf({status: 502, title: "Bad Gateway"}), "the server answers 502 Bad Gateway");
   assert.equal(wordsOf({status: 502, title: "The server refused"}), "the server answers 502");
   const open = [{title: ""}, {status: 502, title: ""}, {status: 503, type: "outcome-unknown", title: ""}];
