@@ -11,7 +11,11 @@ import {bytes, count, milliseconds} from "./units.js";
  * shown. */
 const MOST = 600;
 
-/** @type {import("./plot.js").Options[]} */
+/** How often the plots go on while nothing comes, in ms: as often as figures come. */
+const TICK = 1000;
+
+/** The least of a scale keeps a server at rest from showing noise as mountains.
+ * @type {import("./plot.js").Options[]} */
 const PLOTS = [
   {title: "Published", series: [{name: "published", value: s => s.published}], format: n => `${count(n)}/s`, least: 4},
   {title: "Delivered", series: [{name: "delivered", value: s => s.delivered}], format: n => `${count(n)}/s`, least: 4},
@@ -72,7 +76,7 @@ export class Overview {
     feed.addEventListener("item", ({detail: {time, data}}) => this.#came(Date.parse(time), data));
     feed.addEventListener("state", ({detail: state}) => this.#state(state));
     // Time goes on, also when nothing comes.
-    this.#timer = setInterval(() => this.#live || this.#draw(), 1000);
+    this.#timer = setInterval(() => this.#live || this.#draw(), TICK);
   }
 
   stop() {
@@ -137,5 +141,6 @@ export class Overview {
  * @returns {number} in ms
  */
 export function timeAfter(before, time, seconds) {
+  // Figures may be late, but two are not nearer than half of the time between them.
   return before !== undefined && time - before < seconds * 500 ? before + seconds * 1000 : time;
 }

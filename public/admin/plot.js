@@ -13,6 +13,9 @@ const LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 20, HEIGHT = 92;
 /** How far apart times on the axis may be, in ms; and how much room one takes, in
  * CSS pixels. */
 const EVERY = [10_000, 30_000, 60_000, 120_000, 300_000], LABEL = 70;
+/** A plot is drawn no narrower than this, in CSS pixels: there would be no room for
+ * two times. */
+const NARROWEST = 160;
 /** Two values that are further apart have a gap between them, in ms. They come
  * once a second, so at least one is missing then. */
 const TOGETHER = 2500;
@@ -39,7 +42,7 @@ export class Plot {
   #from = 0;
   #to = 1;
   #top = 0;
-  #width = 300;
+  #width = 300; // until it is known
   /** @type {number | undefined} */
   #at;
 
@@ -75,7 +78,7 @@ export class Plot {
     this.slider.addEventListener("blur", () => this.pointed(undefined));
     this.slider.addEventListener("keydown", event => this.#key(event));
     new ResizeObserver(([{contentRect}]) => {
-      this.#width = Math.max(160, contentRect.width);
+      this.#width = Math.max(NARROWEST, contentRect.width);
       set(this.svg, {width: this.#width, height: TOP + HEIGHT + BOTTOM, viewBox: `0 0 ${this.#width} ${TOP + HEIGHT + BOTTOM}`});
       this.#draw();
     }).observe(this.slider);

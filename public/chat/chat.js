@@ -5,7 +5,7 @@
 
 import {$, one, setText} from "../shared/dom.js";
 import {keep, recall} from "../shared/storage.js";
-import {countdownOf, problemOf, shownAfter, wordsFor} from "../shared/words.js";
+import {countdownOf, problemShown, shownAfter, wordsFor} from "../shared/words.js";
 import {Log} from "./log.js";
 import {LENGTH, nameOf} from "./messages.js";
 import {Outbox} from "./outbox.js";
@@ -60,7 +60,7 @@ function showState(next) {
   $("connection").dataset.is = state.is;
   $("connection").title = state.is === "live" && state.by !== "socket" ? "without WebSocket" : "";
   showCountdown();
-  showProblem(problemOf(state));
+  showProblem(problemShown(state));
   if (state.is !== "live") {
     setText($("here"), "");
     return;
@@ -118,6 +118,7 @@ function mayPublish(may) {
 
 let name = nameOf(String(recall("localStorage", NAME) ?? ""));
 let naming = name === "";
+// Three digits tell the guests of a room apart, mostly.
 name ||= `guest ${100 + Math.floor(Math.random() * 900)}`;
 
 function showForms() {

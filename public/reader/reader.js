@@ -9,13 +9,13 @@ import {feedAt, pageFor, readAddress} from "../shared/address.js";
 import {$, around, blur, focused, fromTemplate, setText} from "../shared/dom.js";
 import {problemIn, wordsOf} from "../shared/http.js";
 import {sourceOf} from "../shared/text.js";
-import {detailsFor, newItems, problemOf, shownAfter, wordsFor} from "../shared/words.js";
+import {detailsFor, newItems, problemShown, shownAfter, wordsFor} from "../shared/words.js";
 import {teller} from "./aloud.js";
 import {copy, followers, shellWord} from "./copy.js";
 import {listenForKeys} from "./keys.js";
 import {List} from "./list.js";
 import {closeMenu, openMenu} from "./menu.js";
-import {PAGE, Stretch} from "./stretch.js";
+import {STEP, Stretch} from "./stretch.js";
 
 /** @typedef {import("../feed.js").Item} Item
  * @typedef {import("../feed.js").State} State
@@ -93,7 +93,7 @@ async function go(next) {
   showAddress();
   stretch.begin(address);
   if (!address.at) {
-    follow({last: PAGE});
+    follow({last: STEP});
     return;
   }
   let top;
@@ -107,7 +107,7 @@ async function go(next) {
     // later.
     if (!(status >= 400 && status < 500)) missed = mine;
     tell(`${mine.at} cannot be shown: ${wordsOf(problem)}.`);
-    follow({last: PAGE});
+    follow({last: STEP});
     return;
   }
   if (mine !== address) return;
@@ -180,7 +180,7 @@ function showState(next) {
   state = shownAfter(state, next);
   setText($("state"), wordsFor(state));
   $("connection").dataset.is = state.is;
-  const problem = problemOf(state);
+  const problem = problemShown(state);
   $("problem").hidden = !problem;
   if (problem) {
     setText($("problem-title"), [problem.status, problem.title].filter(Boolean).join(" "));

@@ -17,7 +17,7 @@ import {Waiting} from "./waiting.js";
 /** How many rows are kept at most: more would make each change of the list slow. */
 const ROWS = 500;
 /** How many items a page of older or newer ones has: some four screens. */
-export const PAGE = 50;
+export const STEP = 50;
 /** How many items are looked through at once where few may match. */
 const SEARCH = 500;
 /** How many rows are made for a frame at least and, where many wait, at most; and
@@ -192,7 +192,7 @@ export class Stretch {
    * @param {{limit?: number, keepPlace?: boolean}} [how] keepPlace: while there
    *   is more, the window stays at its row
    * @returns {Promise<boolean>} whether it is attached */
-  async newer({limit = PAGE, keepPlace = true} = {}) {
+  async newer({limit = STEP, keepPlace = true} = {}) {
     if (this.attached) return true;
     if (this.#meanwhile || this.#stale || this.#pending.length) return false;
     const {signal} = this.#life;
@@ -239,7 +239,7 @@ export class Stretch {
     const {bottom} = this;
     this.#looking = true;
     try {
-      const page = await readPage(feedAt(this.address), {before: bottom, limit: String(search ? SEARCH : PAGE)}, signal);
+      const page = await readPage(feedAt(this.address), {before: bottom, limit: String(search ? SEARCH : STEP)}, signal);
       this.trouble.older = "";
       if (bottom !== this.bottom) return; // rows were dropped meanwhile
       const items = page.items.filter(({id}) => above(bottom, id));
@@ -285,7 +285,7 @@ export class Stretch {
    */
   async around(at) {
     const {signal} = this.#life;
-    const limit = String(PAGE / 2);
+    const limit = String(STEP / 2);
     /** @param {Record<string, string>} params */
     const read = params => readPage(feedAt(this.address), {...params, limit}, signal);
     let older, newer;

@@ -11,7 +11,7 @@
 import {membersOf} from "../feed-pages.js";
 import {make} from "./dom.js";
 import {foldWhenTall} from "./fold.js";
-import {addressIn, LENGTH, link, linked, sourceOf} from "./text.js";
+import {SHOWN, addressIn, link, linked, sourceOf} from "./text.js";
 import {treeOf} from "./tree.js";
 
 /** In this order the kinds are tried on an object whose type does not say which it
@@ -222,7 +222,7 @@ export function show(item) {
   const text = json ? sourceOf(item) : item.data;
   const root = make("div", "data");
   root.dir = "auto";
-  const whole = text.length <= LENGTH;
+  const whole = text.length <= SHOWN;
   const object = whole && json && text.startsWith("{") ? showObject(text) : undefined;
   if (object) {
     root.classList.add(object.kind);
@@ -232,7 +232,7 @@ export function show(item) {
     root.append(treeOf(text));
   } else {
     root.classList.add(json ? "json" : "words");
-    root.append(linked(text.slice(0, LENGTH)));
+    root.append(linked(text.slice(0, SHOWN)));
   }
   if (!whole && item.id) {
     const all = make("a", "", "Show all of it");

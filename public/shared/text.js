@@ -5,7 +5,7 @@ import {make} from "./dom.js";
 
 /** How much of an item is shown, in characters: some ten screens. Laying out much
  * more would make the page stutter. */
-export const LENGTH = 20_000;
+export const SHOWN = 20_000;
 
 /** Web addresses in a text; what ends a sentence is no part of one. */
 const ADDRESSES = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;

@@ -39,7 +39,7 @@ export function shownAfter(was, next) {
  * server is restarting.
  * @param {State} state
  * @returns {import("../feed.js").Problem | undefined} */
-export function problemOf(state) {
+export function problemShown(state) {
   if (state.is === "refused") return state.problem;
   return state.is === "waiting" && state.reason !== "draining" ? state.problem : undefined;
 }

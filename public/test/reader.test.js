@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import {test} from "node:test";
 
 import {placeOf} from "../reader/when.js";
-import {detailsFor, newItems, problemOf, shownAfter, wordsFor} from "../shared/words.js";
+import {detailsFor, newItems, problemShown, shownAfter, wordsFor} from "../shared/words.js";
 
 test("a place is taken as people write it", () => {
   const now = new Date(2026, 10, 22, 15, 0, 0);
@@ -36,8 +36,8 @@ test("a state is said in words that stand while nothing changes", () => {
   assert.equal(wordsFor({is: "live", by: "polling"}), "polling");
   assert.deepEqual(shownAfter(waiting, {is: "connecting"}), {...waiting, until: 0});
   assert.deepEqual(shownAfter(waiting, {is: "live", by: "stream"}), {is: "live", by: "stream"});
-  assert.deepEqual(problemOf(waiting), {title: "No"});
-  assert.equal(problemOf({...waiting, reason: "draining"}), undefined);
+  assert.deepEqual(problemShown(waiting), {title: "No"});
+  assert.equal(problemShown({...waiting, reason: "draining"}), undefined);
   const page = {paused: true, waiting: 1234, least: true, behind: 0};
   assert.equal(detailsFor(waiting, page), " in 5 s, paused, behind by 1,234 or more");
   assert.equal(detailsFor({is: "waiting", until, reason: "draining"}, {...page, paused: false, waiting: 0, behind: 100}), ", trying again in 5 s");
