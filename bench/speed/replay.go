@@ -89,7 +89,7 @@ func (s *server) replay(ctx context.Context, feed string, items int) (time.Durat
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

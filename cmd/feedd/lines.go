@@ -133,7 +133,7 @@ func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
 				return
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {
@@ -156,7 +156,7 @@ func readLine(br *bufio.Reader) (line []byte, size int, err error) {
 		} else {
 			line = nil
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, size, err
 		}
 	}
@@ -170,7 +170,7 @@ func (lp *linePublisher) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -195,7 +195,7 @@ func (lp *linePublisher) gather(ctx context.Context) ([]numbered, error) {
 	var late <-chan time.Time
 	for len(batch) < lp.most {
 		line, err := lp.next(ctx, late)
-		if err == errLate {
+		if errors.Is(err, errLate) {
 			return batch, nil
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -56,7 +57,7 @@ func newLink(ctx context.Context, socket, base string) (string, error) {
 		return "", err
 	}
 	resp, err := client.Do(req)
-	if uerr, ok := err.(*url.Error); ok {
+	if uerr := new(url.Error); errors.As(err, &uerr) {
 		err = uerr.Err // the URL in it is none
 	}
 	if err != nil {

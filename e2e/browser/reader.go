@@ -102,7 +102,7 @@ func (tab *Tab) Choose(selector string) {
 	tab.Eval(fmt.Sprintf(`document.querySelector("#selector").value = %s, document.querySelector("#choose").requestSubmit(), ""`, Quote(selector)))
 }
 
-// SlowStream, as a script of a page, makes its streams bring nothing between
+// SlowStream is a script that makes the streams of a page bring nothing between
 // HoldStream and FreeStream.
 const SlowStream = `globalThis.EventSource = class extends EventSource {
 	set onmessage(hear) {
@@ -133,7 +133,7 @@ func (tab *Tab) WaitStreamShown(text string) {
 	tab.Wait(fmt.Sprintf(`shown === %s`, Quote(text)))
 }
 
-// Gates, as a script of a page, let Shut keep back answers to its questions.
+// Gates is a script with which Shut keeps back answers to a page's questions.
 const Gates = `(() => {
 	const real = fetch, gates = new Map();
 	globalThis.shut = (text, script = "") => { gates.set(text, {...Promise.withResolvers(), script, asked: false}); };

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -176,7 +177,7 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			s.logger.Error("panic", "method", clip.Text(r.Method), "path", clip.Text(r.URL.Path), "value", clip.Text(fmt.Sprint(v)), "stack", string(debug.Stack()))

@@ -55,7 +55,7 @@ func (b *blocks) Close() error { return b.src.Close() }
 
 func (b *blocks) Read(p []byte) (int, error) {
 	for len(b.out) == 0 {
-		if len(b.rest) > 0 && b.err != errTooLarge {
+		if len(b.rest) > 0 && !errors.Is(b.err, errTooLarge) {
 			b.assemble()
 		} else if b.err != nil {
 			return 0, b.err

@@ -85,7 +85,7 @@ func (c *Client) Follow(ctx context.Context, selector string, opt Options, handl
 		block: f.event, position: opt.After,
 	}
 	err := f.run(ctx)
-	if err == ctx.Err() || err == f.failed {
+	if errors.Is(err, ctx.Err()) || errors.Is(err, f.failed) {
 		return err
 	}
 	return fmt.Errorf("follow %s: %w", selector, err)

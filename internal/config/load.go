@@ -15,16 +15,16 @@ import (
 // file name means no file. The errors are those of the package documentation;
 // with one, the settings are not to be used.
 func Load(file string, environ []string, flags map[string]string) (Config, error) {
-	l := newLoader(file)
-	if file != "" {
-		data, err := readFile(file)
-		if err != nil {
-			l.add(origin{source: fromFile}, "read the settings: %w", err)
-		} else {
-			l.takeFile(data)
-		}
+	if file == "" {
+		return newLoader(file).finish(environ, flags)
 	}
-	return l.finish(environ, flags)
+	data, err := readFile(file)
+	if err != nil {
+		l := newLoader(file)
+		l.add(origin{source: fromFile}, "read the settings: %w", err)
+		return l.finish(environ, flags)
+	}
+	return Parse(file, data, environ, flags)
 }
 
 // Parse is Load of a file that was read already; file is only its name.

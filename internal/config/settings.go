@@ -67,7 +67,7 @@ func parseJSON(data []byte) (*node, error) {
 		}
 		err = errors.New("something follows the value")
 	}
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("it ends too early")
 	}
 	return nil, fmt.Errorf("bad JSON at byte %d: %w", dec.InputOffset(), err)

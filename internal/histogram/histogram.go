@@ -55,8 +55,7 @@ func (h *Histogram) Merge(o *Histogram) {
 // Count returns how many values were recorded.
 func (h *Histogram) Count() uint64 { return h.count }
 
-// Min and Max are exact; they are 0 when the histogram is empty.
-func (h *Histogram) Min() int64 { return h.min }
+// Max is exact; it is 0 when the histogram is empty.
 func (h *Histogram) Max() int64 { return h.max }
 
 // Mean returns the mean, 0 when the histogram is empty.

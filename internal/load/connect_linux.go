@@ -126,7 +126,7 @@ func (r *reader) lose(s *subscriber, err error) {
 		r.counters.cuts.Add(1)
 		r.retry(s)
 	default:
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = errRefused
 		}
 		r.putOff(s, err)

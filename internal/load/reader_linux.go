@@ -282,7 +282,7 @@ func (r *reader) take(s *subscriber, n int) error {
 	if s.state == asking && s.parser.Answered {
 		r.answered(s)
 	}
-	if err == io.EOF && r.Format == JSON && !s.parser.Closes {
+	if errors.Is(err, io.EOF) && r.Format == JSON && !s.parser.Closes {
 		return r.turnPage(s)
 	}
 	return err

@@ -146,6 +146,7 @@ func (c *Core) stopRequests(ctx context.Context) {
 // The core must still be closed.
 func (c *Core) Stop(ctx context.Context) {
 	for _, step := range c.steps() {
+		c.logger.Debug("stopping", "step", step.name)
 		step.do(ctx)
 	}
 }

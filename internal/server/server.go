@@ -120,9 +120,6 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// Address returns where the server listens.
-func (s *Server) Address() net.Addr { return s.address }
-
 // URL returns where a browser on this machine reaches the server.
 func (s *Server) URL() string { return browserURL(s.address) }
 
@@ -168,10 +165,11 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		{"watch", "it would make the admin socket anew that the stop closes", func(context.Context) { unwatch() }},
 		{"upstreams", "what was read last is committed while publishes are still taken; later it would only be read again", s.stopUpstreams},
 	}
-	for _, step := range append(steps, s.core.steps()...) {
+	for _, step := range steps {
 		s.logger.Debug("stopping", "step", step.name)
 		step.do(patience)
 	}
+	s.core.Stop(patience)
 	return err
 }
 

@@ -108,7 +108,7 @@ func (s *Sockets) readMessage(r *http.Request, o *outlet, h *publish.Hold, most 
 		}
 		n, err := in.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return kind, b, nil
 		}
 		if err != nil {

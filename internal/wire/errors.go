@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ErrEmpty: the body has no item.
+// ErrEmpty says that the body has no item.
 var ErrEmpty = errors.New("the body is empty: there is no item in it")
 
 // SyntaxError is the place and the cause of a fault in a body.

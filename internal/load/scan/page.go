@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -54,11 +55,11 @@ func (p *Parser) pageHead(b []byte) (rest []byte, ok bool) {
 
 // takePage takes a piece of a page's body, which ended with err io.EOF.
 func (p *Parser) takePage(b []byte, err error, emit func(*Lines)) error {
-	if err != io.EOF || len(p.carry) > 0 {
+	if !errors.Is(err, io.EOF) || len(p.carry) > 0 {
 		p.carry = append(p.carry, b...)
 		b = p.carry
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		p.Lines.page(b, emit)
 		p.carry = nil
 	}
