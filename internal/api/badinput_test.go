@@ -10,54 +10,55 @@ import (
 	"testing"
 
 	"feedd/internal/api"
+	"feedd/internal/server/servertest"
 )
 
 func TestBadInput_BodyIsRefusedAndNothingStored(t *testing.T) {
-	onEngines(t, func(t *testing.T, d deployment) {
-		s := start(t, d)
+	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
+		s := servertest.Start(t, d)
 		deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 		for _, c := range []struct {
 			name, typ, body string
 			problem         string
 			offset, line    int // offset -1: not asked
 		}{
-			{"no JSON at all", jsonType, "nope", "bad-json", 1, 0},
-			{"a stray byte first", jsonType, "}", "bad-json", 0, 0},
-			{"truncated", jsonType, `{"a":`, "bad-json", 5, 0},
-			{"two values", jsonType, `1 2`, "bad-json", 2, 0},
-			{"deep", jsonType, deep, "bad-json", 500, 0},
-			{"deep by curl -d", formType, deep, "bad-text", 500, 0},
-			{"NUL", jsonType, "\"a\x00\"", "bad-json", 2, 0},
-			{"NUL between", jsonType, "[1,\x002]", "bad-json", 3, 0},
-			{"control character", jsonType, "\"a\nb\"", "bad-json", 2, 0},
-			{"leading zero", jsonType, "01", "bad-json", 1, 0},
-			{"NaN", jsonType, "NaN", "bad-json", 0, 0},
-			{"trailing comma", jsonType, "[1,]", "bad-json", 3, 0},
-			{"half an escape", jsonType, `"\u12"`, "bad-json", -1, 0},
-			{"byte order mark", jsonType, "\ufeff1", "bad-json", 0, 0},
-			{"bytes that are not UTF-8", jsonType, "\"\xff\"", "bad-json", 1, 0},
-			{"a surrogate in UTF-8", jsonType, "\"\xed\xa0\x80\"", "bad-json", 1, 0},
-			{"text that is not UTF-8", textType, "abc\xff", "bad-text", 3, 0},
+			{"no JSON at all", servertest.JSONType, "nope", "bad-json", 1, 0},
+			{"a stray byte first", servertest.JSONType, "}", "bad-json", 0, 0},
+			{"truncated", servertest.JSONType, `{"a":`, "bad-json", 5, 0},
+			{"two values", servertest.JSONType, `1 2`, "bad-json", 2, 0},
+			{"deep", servertest.JSONType, deep, "bad-json", 500, 0},
+			{"deep by curl -d", servertest.FormType, deep, "bad-text", 500, 0},
+			{"NUL", servertest.JSONType, "\"a\x00\"", "bad-json", 2, 0},
+			{"NUL between", servertest.JSONType, "[1,\x002]", "bad-json", 3, 0},
+			{"control character", servertest.JSONType, "\"a\nb\"", "bad-json", 2, 0},
+			{"leading zero", servertest.JSONType, "01", "bad-json", 1, 0},
+			{"NaN", servertest.JSONType, "NaN", "bad-json", 0, 0},
+			{"trailing comma", servertest.JSONType, "[1,]", "bad-json", 3, 0},
+			{"half an escape", servertest.JSONType, `"\u12"`, "bad-json", -1, 0},
+			{"byte order mark", servertest.JSONType, "\ufeff1", "bad-json", 0, 0},
+			{"bytes that are not UTF-8", servertest.JSONType, "\"\xff\"", "bad-json", 1, 0},
+			{"a surrogate in UTF-8", servertest.JSONType, "\"\xed\xa0\x80\"", "bad-json", 1, 0},
+			{"text that is not UTF-8", servertest.TextType, "abc\xff", "bad-text", 3, 0},
 			{"untyped and not UTF-8", "", "\xc3", "bad-text", 0, 0},
-			{"form that is not UTF-8", formType, "a=1&b=%FF", "bad-text", 4, 0},
-			{"a bad line", linesType, "1\n\n{\n2", "bad-json", 1, 3},
-			{"a bad first line", linesType, "x\n2", "bad-json", 0, 1},
-			{"a deep line", linesType, "1\n" + deep, "bad-json", 500, 2},
-			{"a line that is not UTF-8", linesType, "1\n\"\xff\"", "bad-json", 1, 2},
-			{"an envelope cut", batchType, `{"data":1}` + "\n" + `{"data":`, "bad-json", 8, 2},
-			{"empty json", jsonType, "", "empty-item", -1, 0},
-			{"blank json", jsonType, " \n", "empty-item", -1, 0},
-			{"empty text", textType, "", "empty-item", -1, 0},
-			{"empty form", formType, "", "empty-item", -1, 0},
-			{"empty lines", linesType, "\n\n", "empty-item", -1, 0},
-			{"notices only", batchType, `{"cursor":"1"}`, "empty-item", -1, 0},
+			{"form that is not UTF-8", servertest.FormType, "a=1&b=%FF", "bad-text", 4, 0},
+			{"a bad line", servertest.LinesType, "1\n\n{\n2", "bad-json", 1, 3},
+			{"a bad first line", servertest.LinesType, "x\n2", "bad-json", 0, 1},
+			{"a deep line", servertest.LinesType, "1\n" + deep, "bad-json", 500, 2},
+			{"a line that is not UTF-8", servertest.LinesType, "1\n\"\xff\"", "bad-json", 1, 2},
+			{"an envelope cut", servertest.BatchType, `{"data":1}` + "\n" + `{"data":`, "bad-json", 8, 2},
+			{"empty json", servertest.JSONType, "", "empty-item", -1, 0},
+			{"blank json", servertest.JSONType, " \n", "empty-item", -1, 0},
+			{"empty text", servertest.TextType, "", "empty-item", -1, 0},
+			{"empty form", servertest.FormType, "", "empty-item", -1, 0},
+			{"empty lines", servertest.LinesType, "\n\n", "empty-item", -1, 0},
+			{"notices only", servertest.BatchType, `{"cursor":"1"}`, "empty-item", -1, 0},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				var headers []string
 				if c.typ != "" {
 					headers = append(headers, "Content-Type: "+c.typ)
 				}
-				p := s.do("POST", "/feeds/f", c.body, headers...).mustProblem(t, 400, c.problem)
+				p := s.Do("POST", "/feeds/f", c.body, headers...).MustProblem(t, 400, c.problem)
 				if c.offset >= 0 && (p.Offset == nil || *p.Offset != c.offset) {
 					t.Errorf("no offset %d in %+v", c.offset, p)
 				}
@@ -66,8 +67,8 @@ func TestBadInput_BodyIsRefusedAndNothingStored(t *testing.T) {
 				}
 			})
 		}
-		s.mustStore(0)
-		if p := s.page("f?since=all"); len(p.Items) > 0 {
+		s.MustStore(0)
+		if p := s.Page("f?since=all"); len(p.Items) > 0 {
 			t.Errorf("items %+v", p.Items)
 		}
 	})
@@ -82,7 +83,7 @@ var badNames = []string{
 
 func TestBadInput_FeedNames(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	for _, name := range append([]string{"*", "a.*", "a,b", "**"}, badNames...) {
 		for _, line := range []string{
 			"POST /feeds/" + name, "DELETE /feeds/" + name, "GET /feeds/" + name + "/settings", "PUT /feeds/" + name + "/settings",
@@ -92,24 +93,24 @@ func TestBadInput_FeedNames(t *testing.T) {
 			if strings.HasPrefix(line, "GET") {
 				body = ""
 			}
-			s.rawRequest(line, body).mustProblem(t, 400, "bad-feed")
+			s.RawRequest(line, body).MustProblem(t, 400, "bad-feed")
 		}
 	}
 	for _, name := range []string{"a", "A-z_0.9", strings.Repeat("a", 128), "%61", "a%2Eb", "-", "a._b"} {
-		s.rawRequest("POST /feeds/"+name, "x").mustStatus(t, http.StatusCreated)
+		s.RawRequest("POST /feeds/"+name, "x").MustStatus(t, http.StatusCreated)
 	}
-	s.do("POST", "/feeds/_internal", "x").mustProblem(t, 403, "forbidden")
-	s.do("POST", "/feeds/_internal", "x", "Authorization:").mustProblem(t, 401, "unauthorized")
-	s.mustStore(7)
+	s.Do("POST", "/feeds/_internal", "x").MustProblem(t, 403, "forbidden")
+	s.Do("POST", "/feeds/_internal", "x", "Authorization:").MustProblem(t, 401, "unauthorized")
+	s.MustStore(7)
 }
 
 // A body that nobody asked for, and that perhaps never comes, holds nothing up.
 func TestBadInput_BodyOfAGet(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	for _, path := range []string{"/feeds/f", "/healthz"} {
-		c := s.dial(0)
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, s.addr)
+		c := s.Dial(0)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, s.Addr)
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || resp.StatusCode != http.StatusBadRequest || !resp.Close {
 			t.Errorf("%s: %v %+v", path, err, resp)
@@ -119,14 +120,14 @@ func TestBadInput_BodyOfAGet(t *testing.T) {
 
 func TestBadInput_Selectors(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{MaxSelectorTerms: 4}}})
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Access: api.Access{MaxSelectorTerms: 4}}})
 	for _, sel := range append([]string{
 		",", "a,", ",a", "a,,b", "**.a", "a.**.b", "a*", "*a", "a.*b", "***", "a,b,c,d,e", "a,**x", "*,a..b", "%2A%2A%2Fx",
 	}, badNames...) {
-		for _, accept := range []string{"text/event-stream", linesType, jsonType, "text/html"} {
-			s.rawRequest("GET /feeds/"+sel, "", "Accept: "+accept).mustProblem(t, 400, "bad-selector")
+		for _, accept := range []string{"text/event-stream", servertest.LinesType, servertest.JSONType, "text/html"} {
+			s.RawRequest("GET /feeds/"+sel, "", "Accept: "+accept).MustProblem(t, 400, "bad-selector")
 		}
-		s.rawRequest("GET /feeds?match="+url.QueryEscape(unescape(t, sel)), "").mustProblem(t, 400, "bad-selector")
+		s.RawRequest("GET /feeds?match="+url.QueryEscape(unescape(t, sel)), "").MustProblem(t, 400, "bad-selector")
 	}
 }
 
@@ -141,41 +142,41 @@ func unescape(t testing.TB, path string) string {
 
 func TestBadInput_Queries(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	both := []string{
 		"since=yesterday", "since=-5", "since=1.5", "since=2026-13-01T00:00:00Z", "since=-10m", "since=%00", "since=%0A",
 		"last=x", "last=-1", "last=1.5", "last=99999999999999999999", "event=", "event=a,,b", "event=gap", "event=a%0Ab",
 		"event=%00", "event=" + strings.Repeat("x", 65), "format=xml", "format=SSE", "a=%zz", "a;b",
 	}
-	for _, accept := range []string{"text/event-stream", linesType, jsonType} {
+	for _, accept := range []string{"text/event-stream", servertest.LinesType, servertest.JSONType} {
 		for _, q := range both {
-			s.rawRequest("GET /feeds/f?"+q, "", "Accept: "+accept).mustProblem(t, 400, "bad-query")
+			s.RawRequest("GET /feeds/f?"+q, "", "Accept: "+accept).MustProblem(t, 400, "bad-query")
 		}
-		s.rawRequest("GET /feeds/f?last=10001", "", "Accept: "+accept).mustProblem(t, 400, "bad-query")
+		s.RawRequest("GET /feeds/f?last=10001", "", "Accept: "+accept).MustProblem(t, 400, "bad-query")
 	}
-	s.rawRequest("GET /feeds/f?envelope=maybe", "", "Accept: text/event-stream").mustProblem(t, 400, "bad-query")
+	s.RawRequest("GET /feeds/f?envelope=maybe", "", "Accept: text/event-stream").MustProblem(t, 400, "bad-query")
 	for _, q := range []string{
 		"limit=0", "limit=1001", "limit=-1", "limit=x", "limit=1e3", "last=1001", "wait=61s", "wait=-1s", "wait=x", "wait=5",
 		"before=x", "before=0", "before=-1", "before=1&wait=1s", "before=99999999999999999999",
 	} {
-		s.rawRequest("GET /feeds/f?"+q, "", "Accept: application/json").mustProblem(t, 400, "bad-query")
+		s.RawRequest("GET /feeds/f?"+q, "", "Accept: application/json").MustProblem(t, 400, "bad-query")
 	}
 	for _, q := range []string{"limit=0", "limit=10001", "limit=x", "%zz"} {
-		s.rawRequest("GET /feeds?"+q, "").mustProblem(t, 400, "bad-query")
+		s.RawRequest("GET /feeds?"+q, "").MustProblem(t, 400, "bad-query")
 	}
 	// A name of feedd's own that a page adds against caches does no harm.
-	s.rawRequest("GET /feeds/f?_=1", "", "Accept: application/json").mustStatus(t, http.StatusOK)
+	s.RawRequest("GET /feeds/f?_=1", "", "Accept: application/json").MustStatus(t, http.StatusOK)
 }
 
 func TestBadInput_PathsAndMethods(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	for _, path := range []string{"/nothing", "/feeds/", "/feeds/a/b", "/feeds/a/items", "/feeds/a/items/1/2", "/feeds//a", "/../etc/passwd", "//"} {
-		s.rawRequest("GET "+path, "").mustProblem(t, 404, "not-found")
+		s.RawRequest("GET "+path, "").MustProblem(t, 404, "not-found")
 	}
 	for _, id := range []string{"x", "0", "-1", "99999999999999999999", "1", "%00", "1%2F"} {
-		s.rawRequest("GET /feeds/a/items/"+id, "").mustProblem(t, 404, "not-found")
-		s.rawRequest("DELETE /feeds/a/items/"+id, "").mustProblem(t, 404, "not-found")
+		s.RawRequest("GET /feeds/a/items/"+id, "").MustProblem(t, 404, "not-found")
+		s.RawRequest("DELETE /feeds/a/items/"+id, "").MustProblem(t, 404, "not-found")
 	}
 	for _, c := range []struct{ method, path, allow string }{
 		{"PUT", "/feeds/a", "GET, HEAD, POST, DELETE"},
@@ -188,35 +189,35 @@ func TestBadInput_PathsAndMethods(t *testing.T) {
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/", "GET, HEAD"},
 	} {
-		a := s.rawRequest(c.method+" "+c.path, "")
-		a.mustProblem(t, 405, "method-not-allowed")
-		if got := a.header.Get("Allow"); got != c.allow {
+		a := s.RawRequest(c.method+" "+c.path, "")
+		a.MustProblem(t, 405, "method-not-allowed")
+		if got := a.Header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got, c.allow)
 		}
 	}
-	a := s.rawRequest("OPTIONS /feeds/a", "")
-	if a.mustStatus(t, 204); a.header.Get("Allow") != "GET, HEAD, POST, DELETE, OPTIONS" {
-		t.Errorf("OPTIONS: Allow %q", a.header.Get("Allow"))
+	a := s.RawRequest("OPTIONS /feeds/a", "")
+	if a.MustStatus(t, 204); a.Header.Get("Allow") != "GET, HEAD, POST, DELETE, OPTIONS" {
+		t.Errorf("OPTIONS: Allow %q", a.Header.Get("Allow"))
 	}
 	for _, method := range []string{"POST", "BREW", "OPTIONS"} {
-		s.rawRequest(method+" /nothing", "").mustProblem(t, 404, "not-found")
+		s.RawRequest(method+" /nothing", "").MustProblem(t, 404, "not-found")
 	}
-	s.mustStore(0)
+	s.MustStore(0)
 }
 
 // A panic is the only 500 there is; a body that breaks off is none.
 func TestBadInput_BodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	for _, line := range []string{"POST /feeds/f", "PUT /feeds/f/settings"} {
-		s.rawRequest(line, "", "Transfer-Encoding: chunked", "Content-Type: application/json\r\n\r\nnonsense").
-			mustProblem(t, 400, "bad-request")
-		c := s.dial(0)
-		io.WriteString(c, line+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key+"\r\nContent-Length: 10\r\n\r\n{}")
+		s.RawRequest(line, "", "Transfer-Encoding: chunked", "Content-Type: application/json\r\n\r\nnonsense").
+			MustProblem(t, 400, "bad-request")
+		c := s.Dial(0)
+		io.WriteString(c, line+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+servertest.Key+"\r\nContent-Length: 10\r\n\r\n{}")
 		c.CloseWrite()
 		if b, _ := io.ReadAll(c); strings.HasPrefix(string(b), "HTTP/1.1 2") {
 			t.Errorf("half a body got %q", b)
 		}
 	}
-	s.mustStore(0)
+	s.MustStore(0)
 }

@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"feedd/internal/api"
+	"feedd/internal/server/servertest"
 )
 
 // Requests that are wrong as HTTP, or nearly: each is answered, by net/http
 // where it never reaches a handler, and stores nothing.
 func TestBadInput_RequestsThatAreNoHTTP(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Access: api.Access{Hosts: []string{"127.0.0.1"}}}})
-	host := "Host: " + s.addr + "\r\n"
-	post := "POST /feeds/f HTTP/1.1\r\n" + host + withKey
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Access: api.Access{Hosts: []string{"127.0.0.1"}}}})
+	host := "Host: " + s.Addr + "\r\n"
+	post := "POST /feeds/f HTTP/1.1\r\n" + host + servertest.WithKey
 	get := "GET /feeds/f HTTP/1.1\r\n" + host + "Accept: application/json\r\n"
 	for _, c := range []struct {
 		name    string
@@ -53,65 +54,47 @@ func TestBadInput_RequestsThatAreNoHTTP(t *testing.T) {
 		{"a hello of TLS", 400, "", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n"},
 		{"a version to come", 505, "", "GET /feeds/f HTTP/3.0\r\n" + host + "\r\n"},
 		{"no version", 400, "", "GET /feeds/f\r\n\r\n"},
-		{"CONNECT", 404, "not-found", "CONNECT " + s.addr + " HTTP/1.1\r\n" + host + "\r\n"},
+		{"CONNECT", 404, "not-found", "CONNECT " + s.Addr + " HTTP/1.1\r\n" + host + "\r\n"},
 		{"a star", 404, "not-found", "GET * HTTP/1.1\r\n" + host + "\r\n"},
-		{"an upgrade with a body", 400, "bad-request", "GET /feeds/f HTTP/1.1\r\n" + host + handshake + "Content-Length: 3\r\n\r\nabc"},
-		{"an upgrade in HTTP/1.0", 400, "bad-request", "GET /feeds/f HTTP/1.0\r\n" + host + handshake + "\r\n"},
+		{"an upgrade with a body", 400, "bad-request", "GET /feeds/f HTTP/1.1\r\n" + host + servertest.Handshake + "Content-Length: 3\r\n\r\nabc"},
+		{"an upgrade in HTTP/1.0", 400, "bad-request", "GET /feeds/f HTTP/1.0\r\n" + host + servertest.Handshake + "\r\n"},
 		{"a thousand selectors", 400, "bad-selector", "GET /feeds/" + strings.Repeat("a,", 999) + "a HTTP/1.1\r\n" + host + "\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := s.rawBytes(t, c.bytes)
+			a := s.RawBytes(t, c.bytes)
 			if c.problem != "" {
-				a.mustProblem(t, c.status, c.problem)
+				a.MustProblem(t, c.status, c.problem)
 			}
-			a.mustStatus(t, c.status)
+			a.MustStatus(t, c.status)
 		})
 	}
-	if p := s.rawBytes(t, "GET /feeds/"+strings.Repeat("a,", 999)+"a HTTP/1.1\r\n"+host+"\r\n").mustProblem(t, 400, "bad-selector"); !strings.Contains(p.Detail, "max_selector_terms") {
+	if p := s.RawBytes(t, "GET /feeds/"+strings.Repeat("a,", 999)+"a HTTP/1.1\r\n"+host+"\r\n").MustProblem(t, 400, "bad-selector"); !strings.Contains(p.Detail, "max_selector_terms") {
 		t.Errorf("%+v does not name the setting", p)
 	}
-	if n := s.metric(`feedd_limit_hits_total{limit="max_selector_terms"}`); n != 2 {
+	if n := s.Metric(`feedd_limit_hits_total{limit="max_selector_terms"}`); n != 2 {
 		t.Errorf("feedd_limit_hits_total is %v, want 2", n)
 	}
-	s.mustStore(0)
-}
-
-// rawBytes sends bytes and reads one answer. It goes on sending while it reads,
-// as whoever sends much does.
-func (s *server) rawBytes(t testing.TB, text string) answer {
-	t.Helper()
-	c := s.dial(0)
-	defer c.Close()
-	go io.WriteString(c, text)
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil && resp.ContentLength >= 0 {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	s.MustStore(0)
 }
 
 // Obsolete line folding is a space (RFC 9112, 5.2), in whatever header.
 func TestBadInput_FoldedHeadersAreOneLine(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	const body = "Content-Length: 1\r\n\r\nx"
-	folded := "POST /feeds/f HTTP/1.1\r\nHost:\r\n\t" + s.addr + "\r\nAuthorization: Bearer\r\n  " + key + "\r\nIdempotency-Key: a\r\n b\r\n" + body
-	s.rawBytes(t, folded).mustStatus(t, http.StatusCreated)
-	plain := "POST /feeds/f HTTP/1.1\r\nHost: " + s.addr + "\r\n" + withKey + "Idempotency-Key: a b\r\n" + body
-	s.rawBytes(t, plain).mustStatus(t, http.StatusOK)
-	s.mustStore(1)
+	folded := "POST /feeds/f HTTP/1.1\r\nHost:\r\n\t" + s.Addr + "\r\nAuthorization: Bearer\r\n  " + servertest.Key + "\r\nIdempotency-Key: a\r\n b\r\n" + body
+	s.RawBytes(t, folded).MustStatus(t, http.StatusCreated)
+	plain := "POST /feeds/f HTTP/1.1\r\nHost: " + s.Addr + "\r\n" + servertest.WithKey + "Idempotency-Key: a b\r\n" + body
+	s.RawBytes(t, plain).MustStatus(t, http.StatusOK)
+	s.MustStore(1)
 }
 
 // A position is never an error, however it is presented: an EventSource would
 // stop for good.
 func TestBadInput_PresentedPositions(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
-	s.put("f", "x")
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
+	s.Put("f", "x")
 	for name, header := range map[string]string{
 		"twice":             "Last-Event-ID: 5\r\nLast-Event-ID: x\r\n",
 		"very long":         "Last-Event-ID: " + strings.Repeat("9", 50_000) + "\r\n",
@@ -122,9 +105,9 @@ func TestBadInput_PresentedPositions(t *testing.T) {
 		"and other headers": strings.Repeat("X-Y: z\r\n", 500) + "Last-Event-ID: -1\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, accept := range []string{"text/event-stream", linesType} {
-				c := s.dial(0)
-				fmt.Fprintf(c, "GET /feeds/f HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n%s\r\n", s.addr, accept, header)
+			for _, accept := range []string{"text/event-stream", servertest.LinesType} {
+				c := s.Dial(0)
+				fmt.Fprintf(c, "GET /feeds/f HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n%s\r\n", s.Addr, accept, header)
 				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 				if err != nil || resp.StatusCode != http.StatusOK {
 					t.Fatalf("%v %+v", err, resp)
@@ -137,43 +120,43 @@ func TestBadInput_PresentedPositions(t *testing.T) {
 				}
 				c.Close()
 			}
-			ws := s.openRaw("f", 0, header)
-			ws.say(closeFrame(1000))
-			messages, code := ws.texts()
+			ws := s.OpenRaw("f", 0, header)
+			ws.Say(servertest.CloseFrame(1000))
+			messages, code := ws.Texts()
 			if code != 1000 {
 				t.Errorf("%q, then %d", messages, code)
 			}
 		})
 	}
 	many := strings.Repeat("last_event_id=5&", 1000)
-	s.get("/feeds/f?"+many).mustStatus(t, http.StatusOK)
+	s.Get("/feeds/f?"+many).MustStatus(t, http.StatusOK)
 }
 
 // What is pipelined behind the GET of a stream does no harm; whoever never sends its body gets its refusal, and is not
 // waited for.
 func TestP5_WhoSaysTooMuchOrTooLittle(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
-	c, in := s.openConn("f")
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
+	c, in := s.OpenConn("f")
 	io.WriteString(c, "\x00\xff\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n")
-	s.put("f", "x")
-	if n := newSSE(in).note(); n.data != "x" {
+	s.Put("f", "x")
+	if n := servertest.NewSSE(in).Note(); n.Data != "x" {
 		t.Errorf("%+v instead of the item", n)
 	}
 	c.Close()
 
 	began := time.Now()
-	drips := s.dial(0)
-	fmt.Fprintf(drips, "POST /feeds/f HTTP/1.1\r\nHost: %s\r\nContent-Length: 100000\r\n\r\nx", s.addr)
+	drips := s.Dial(0)
+	fmt.Fprintf(drips, "POST /feeds/f HTTP/1.1\r\nHost: %s\r\nContent-Length: 100000\r\n\r\nx", s.Addr)
 	resp, err := http.ReadResponse(bufio.NewReader(drips), nil)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("%v %+v", err, resp)
 	}
-	if _, err := io.Copy(io.Discard, drips); err != nil && !isEOF(err) {
+	if _, err := io.Copy(io.Discard, drips); err != nil && !servertest.IsEOF(err) {
 		t.Logf("it ends with %v", err)
 	}
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > servertest.Patience/2 {
 		t.Errorf("it was waited for %v", took)
 	}
-	s.mustStore(1)
+	s.MustStore(1)
 }

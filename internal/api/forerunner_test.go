@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,19 +14,18 @@ import (
 
 	"feedd/internal/api"
 	"feedd/internal/publish"
+	"feedd/internal/server/servertest"
 )
-
-var forerunner = api.Legacy{Feed: "main", Chat: "chat"}
 
 // The client of that time: it polls, shows what came, and polls again with the
 // last timestamp, as JavaScript has it, in which a number is a double. Bursts of
 // items in the same millisecond are neither lost nor doubled.
 func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
-	onEngines(t, func(t *testing.T, d deployment) {
-		d.options = api.Options{Legacy: forerunner}
-		s := start(t, d)
+	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
+		d.Options = api.Options{Legacy: servertest.Legacy}
+		s := servertest.Start(t, d)
 		const bursts, each = 40, 25
-		s.do("POST", "/feeds/main", `{"n":-1}`, "Content-Type: application/json").mustStatus(t, http.StatusCreated)
+		s.Do("POST", "/feeds/main", `{"n":-1}`, "Content-Type: application/json").MustStatus(t, http.StatusCreated)
 		since := ""
 		poll := func() (items []struct {
 			N         int
@@ -37,7 +35,7 @@ func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 			if since != "" {
 				path += "?since=" + since
 			}
-			s.get(path, "Authorization:").mustStatus(t, http.StatusOK).decode(t, &items)
+			s.Get(path, "Authorization:").MustStatus(t, http.StatusOK).Decode(t, &items)
 			if len(items) > 0 {
 				f, err := strconv.ParseFloat(string(items[len(items)-1].Timestamp), 64)
 				if err != nil {
@@ -58,7 +56,7 @@ func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 				for j := range each {
 					fmt.Fprintf(&b, "{\"n\":%d}\n", i*each+j)
 				}
-				s.do("POST", "/feeds/main", b.String(), "Content-Type: application/x-ndjson").mustStatus(t, http.StatusCreated)
+				s.Do("POST", "/feeds/main", b.String(), "Content-Type: application/x-ndjson").MustStatus(t, http.StatusCreated)
 			}
 		})
 		defer publishing.Wait()
@@ -76,21 +74,21 @@ func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 
 func TestForerunner_WaitsForTheNextItem(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
-	s.put("main", "before")
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: servertest.Legacy}})
+	s.Put("main", "before")
 	got := make(chan string, 1)
-	go func() { got <- s.get("/real_time_feed").body }()
-	s.awaitSubscribers(1)
+	go func() { got <- s.Get("/real_time_feed").Body }()
+	s.AwaitSubscribers(1)
 	body := "type=headline&text=It+works&text=again"
-	if a := s.do("POST", "/send_feed_item", body, "Content-Type: application/x-www-form-urlencoded").mustStatus(t, http.StatusOK); a.body != "{}\n" {
-		t.Errorf("the answer is %q", a.body)
+	if a := s.Do("POST", "/send_feed_item", body, "Content-Type: application/x-www-form-urlencoded").MustStatus(t, http.StatusOK); a.Body != "{}\n" {
+		t.Errorf("the answer is %q", a.Body)
 	}
 	var items []map[string]any
-	answer{body: <-got}.decode(t, &items)
+	servertest.Answer{Body: <-got}.Decode(t, &items)
 	if len(items) != 1 || items[0]["type"] != "headline" || fmt.Sprint(items[0]["text"]) != "[It works again]" || items[0]["timestamp"] == nil {
 		t.Errorf("%v", items)
 	}
-	if log := s.logs.String(); !strings.Contains(log, "push") || !strings.Contains(log, "type=headline") {
+	if log := s.Logs.String(); !strings.Contains(log, "push") || !strings.Contains(log, "type=headline") {
 		t.Errorf("the log does not tell of the push: %s", log)
 	}
 }
@@ -99,25 +97,25 @@ func TestForerunner_WaitsForTheNextItem(t *testing.T) {
 // nothing else, and only so fast.
 func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 	t.Parallel()
-	item := func(s *server, headers ...string) answer {
-		return s.do("POST", "/send_feed_item", `{"type":"x"}`, append(headers, "Content-Type: application/json")...)
+	item := func(s *servertest.Server, headers ...string) servertest.Answer {
+		return s.Do("POST", "/send_feed_item", `{"type":"x"}`, append(headers, "Content-Type: application/json")...)
 	}
-	closed := start(t, deployment{memory: true, options: api.Options{Legacy: forerunner}})
-	item(closed, "Authorization:").mustProblem(t, 401, "unauthorized")
-	item(closed).mustStatus(t, http.StatusOK)
-	none := start(t, deployment{memory: true})
-	item(none).mustProblem(t, 404, "not-found")
-	none.get("/real_time_feed").mustProblem(t, 404, "not-found")
+	closed := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: servertest.Legacy}})
+	item(closed, "Authorization:").MustProblem(t, 401, "unauthorized")
+	item(closed).MustStatus(t, http.StatusOK)
+	none := servertest.Start(t, servertest.Deployment{Memory: true})
+	item(none).MustProblem(t, 404, "not-found")
+	none.Get("/real_time_feed").MustProblem(t, 404, "not-found")
 
-	open := forerunner
+	open := servertest.Legacy
 	open.FeedOpen, open.ChatOpen = true, true
-	s := start(t, deployment{memory: true, options: api.Options{Legacy: open, Publish: publish.Limits{MaxAnonymousRate: 1}}})
-	s.do("POST", "/feeds/main", "x", "Authorization:").mustProblem(t, 401, "unauthorized")
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: open, Publish: publish.Limits{MaxAnonymousRate: 1}}})
+	s.Do("POST", "/feeds/main", "x", "Authorization:").MustProblem(t, 401, "unauthorized")
 	refused := 0
 	for range 30 {
-		if a := item(s, "Authorization:"); a.status == http.StatusTooManyRequests {
-			a.mustProblem(t, 429, "too-many-publishes")
-			if a.header.Get("Retry-After") == "" {
+		if a := item(s, "Authorization:"); a.Status == http.StatusTooManyRequests {
+			a.MustProblem(t, 429, "too-many-publishes")
+			if a.Header.Get("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
 			refused++
@@ -126,8 +124,8 @@ func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 	if refused == 0 || refused > 25 {
 		t.Errorf("%d of 30 are refused", refused)
 	}
-	item(s).mustStatus(t, http.StatusOK) // who has the key is not bounded
-	if n := s.metric(`feedd_limit_hits_total{limit="max_anonymous_rate"}`); int(n) != refused {
+	item(s).MustStatus(t, http.StatusOK) // who has the key is not bounded
+	if n := s.Metric(`feedd_limit_hits_total{limit="max_anonymous_rate"}`); int(n) != refused {
 		t.Errorf("the metric is %v", n)
 	}
 }
@@ -136,18 +134,18 @@ func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 // order.
 func TestForerunner_Chat(t *testing.T) {
 	t.Parallel()
-	open := forerunner
+	open := servertest.Legacy
 	open.ChatOpen = true
-	s := start(t, deployment{memory: true, options: api.Options{Legacy: open}})
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: open}})
 	const clients, each = 20, 20
 	conns := make([]*websocket.Conn, clients)
 	for i := range conns {
-		conn, _, err := s.dialChat()
+		conn, _, err := s.DialChat()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.CloseNow()
-		frame(t, conn)
+		servertest.Frame(t, conn)
 		conns[i] = conn
 	}
 	seen := make([][]string, clients)
@@ -156,17 +154,17 @@ func TestForerunner_Chat(t *testing.T) {
 		all.Go(func() {
 			answers := 0
 			for len(seen[i]) < clients*each || answers < each {
-				f := frame(t, conn)
+				f := servertest.Frame(t, conn)
 				if strings.Contains(f, `"ref"`) {
 					answers++
 					continue
 				}
-				seen[i] = append(seen[i], noteOf(t, f).data)
+				seen[i] = append(seen[i], servertest.NoteOf(t, f).Data)
 			}
 		})
 		all.Go(func() {
 			for n := range each {
-				say(t, conn, websocket.MessageText, fmt.Sprintf(`{"ref":"%d","event":"broadcast","data":"%d says %d"}`, n, i, n))
+				servertest.Say(t, conn, websocket.MessageText, fmt.Sprintf(`{"ref":"%d","event":"broadcast","data":"%d says %d"}`, n, i, n))
 			}
 		})
 	}
@@ -180,12 +178,4 @@ func TestForerunner_Chat(t *testing.T) {
 	if len(slices.Compact(once)) != clients*each {
 		t.Errorf("some messages came twice")
 	}
-}
-
-// dialChat opens a WebSocket to /chat, without a key.
-func (s *server) dialChat() (*websocket.Conn, *http.Response, error) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	s.t.Cleanup(cancel)
-	return websocket.Dial(ctx, s.url+"/chat", &websocket.DialOptions{HTTPClient: s.client})
 }

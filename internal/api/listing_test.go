@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"feedd/internal/selector"
+	"feedd/internal/server/servertest"
 	"feedd/internal/stream"
 )
 
@@ -33,18 +34,18 @@ func (l *lister) Feeds(ctx context.Context, match selector.Selection) ([]stream.
 
 // startWithFeeds starts a server with many feeds, of which those that begin with
 // closed are the administrator's.
-func startWithFeeds(t *testing.T, n int, held chan struct{}) (*server, *lister) {
+func startWithFeeds(t *testing.T, n int, held chan struct{}) (*servertest.Server, *lister) {
 	l := &lister{held: held}
-	s := start(t, deployment{
-		memory:  true,
-		readers: func(feed string) bool { return !strings.HasPrefix(feed, "closed") },
-		wrap: func(e stream.Engine) stream.Engine {
+	s := servertest.Start(t, servertest.Deployment{
+		Memory:  true,
+		Readers: func(feed string) bool { return !strings.HasPrefix(feed, "closed") },
+		Wrap: func(e stream.Engine) stream.Engine {
 			l.Engine = e
 			return l
 		},
 	})
 	for i := range n {
-		s.text(fmt.Sprintf("%s.f%d", []string{"open", "closed"}[i%2], i), "x")
+		s.Text(fmt.Sprintf("%s.f%d", []string{"open", "closed"}[i%2], i), "x")
 	}
 	return s, l
 }
@@ -57,7 +58,7 @@ func TestP5_lists_of_feeds_are_made_one_at_a_time(t *testing.T) {
 	var all sync.WaitGroup
 	var bodies [8]string
 	for i := range bodies {
-		all.Go(func() { bodies[i] = s.get("/feeds?limit=10000").body })
+		all.Go(func() { bodies[i] = s.Get("/feeds?limit=10000").Body })
 	}
 	held <- struct{}{}
 	all.Wait()
@@ -72,7 +73,7 @@ func TestP5_lists_of_feeds_are_made_one_at_a_time(t *testing.T) {
 	close(held)
 	for i := range bodies { // each asks for another one
 		all.Go(func() {
-			s.get(fmt.Sprintf("/feeds?limit=%d&match=*.f%d", 100+i, i)).mustStatus(t, 200)
+			s.Get(fmt.Sprintf("/feeds?limit=%d&match=*.f%d", 100+i, i)).MustStatus(t, 200)
 		})
 	}
 	all.Wait()
@@ -88,19 +89,19 @@ func TestP5_a_list_waits_for_no_strangers(t *testing.T) {
 	s, l := startWithFeeds(t, 20, held)
 	var all sync.WaitGroup
 	for i := range 8 {
-		all.Go(func() { s.get(fmt.Sprintf("/feeds?limit=%d", 100+i), "Authorization:").mustStatus(t, 200) })
+		all.Go(func() { s.Get(fmt.Sprintf("/feeds?limit=%d", 100+i), "Authorization:").MustStatus(t, 200) })
 	}
-	eventually(t, "a stranger's list is being made", func() bool { return l.now.Load() == 1 })
+	servertest.Eventually(t, "a stranger's list is being made", func() bool { return l.now.Load() == 1 })
 	others := make(chan struct{})
 	go func() {
 		defer close(others)
-		s.get("/feeds").mustStatus(t, 200)
-		s.get("/feeds?match=open.f0,open.f2", "Authorization:").mustStatus(t, 200)
+		s.Get("/feeds").MustStatus(t, 200)
+		s.Get("/feeds?match=open.f0,open.f2", "Authorization:").MustStatus(t, 200)
 	}()
-	eventually(t, "a list with a key is being made beside it", func() bool { return l.calls.Load() == 2 })
+	servertest.Eventually(t, "a list with a key is being made beside it", func() bool { return l.calls.Load() == 2 })
 	held <- struct{}{} // whichever of the two it is
 	held <- struct{}{}
-	eventually(t, "one by name is being made beside the next", func() bool { return l.calls.Load() == 4 })
+	servertest.Eventually(t, "one by name is being made beside the next", func() bool { return l.calls.Load() == 4 })
 	close(held)
 	<-others
 	all.Wait()
@@ -112,10 +113,10 @@ func TestP9_lists_that_wait_hold_up_no_stop(t *testing.T) {
 	s, l := startWithFeeds(t, 20, held)
 	answers := make(chan int, 8)
 	for i := range cap(answers) {
-		go func() { answers <- s.get(fmt.Sprintf("/feeds?limit=%d", 100+i)).status }()
+		go func() { answers <- s.Get(fmt.Sprintf("/feeds?limit=%d", 100+i)).Status }()
 	}
-	eventually(t, "a list is being made", func() bool { return l.now.Load() == 1 })
-	s.hub.Drain()
+	servertest.Eventually(t, "a list is being made", func() bool { return l.now.Load() == 1 })
+	s.Hub.Drain()
 	for range cap(answers) - 1 {
 		if got := <-answers; got != 503 {
 			t.Errorf("a list that waited is answered with %d, not 503", got)
@@ -133,11 +134,11 @@ func TestP8_kept_lists_are_for_who_may_read_the_same(t *testing.T) {
 	s, _ := startWithFeeds(t, 4000, nil)
 	for range 3 {
 		for _, path := range []string{"/feeds?limit=10000", "/feeds?limit=10000&sort=-count", "/feeds?limit=10000&match=open.*,closed.*"} {
-			admin := s.get(path).mustStatus(t, 200).body
+			admin := s.Get(path).MustStatus(t, 200).Body
 			if n := strings.Count(admin, `"feed":`); n != 4000 || strings.Count(admin, `"settings"`) != 4000 {
 				t.Errorf("%s: the administrator sees %d feeds", path, n)
 			}
-			stranger := s.get(path, "Authorization:").mustStatus(t, 200).body
+			stranger := s.Get(path, "Authorization:").MustStatus(t, 200).Body
 			if n := strings.Count(stranger, `"feed":`); n != 2000 || strings.Contains(stranger, "closed") || strings.Contains(stranger, "settings") {
 				t.Errorf("%s: a stranger sees %d feeds, of 2000 that are open: %.200s", path, n, stranger)
 			}
@@ -150,7 +151,7 @@ func TestFeeds_pages_of_a_kept_list(t *testing.T) {
 	s, l := startWithFeeds(t, 1500, nil)
 	var names []string
 	for after, more := "", true; more; {
-		page := s.list("limit=400&after=" + after)
+		page := s.List("limit=400&after=" + after)
 		for _, f := range page.Feeds {
 			names = append(names, f.Feed)
 		}

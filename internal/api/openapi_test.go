@@ -24,6 +24,7 @@ import (
 	"feedd/internal/api"
 	"feedd/internal/auth"
 	"feedd/internal/publish"
+	"feedd/internal/server/servertest"
 	"feedd/internal/wire"
 	"feedd/public"
 )
@@ -38,7 +39,7 @@ func openapiServer(t *testing.T) *api.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Legacy: forerunner, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}})
+	s, err := api.New(api.Options{Pages: api.Pages{Files: public.Files}, Legacy: servertest.Legacy, Access: api.Access{Sessions: sessions, Auth: auth.New("key", auth.Rules{})}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"feedd/internal/api"
 	"feedd/internal/auth"
+	"feedd/internal/server/servertest"
 	"feedd/public"
 )
 
@@ -47,10 +48,10 @@ func TestPages_AreAtTheirNames(t *testing.T) {
 }
 
 func TestConfig_SaysWhatAnAcknowledgementMeans(t *testing.T) {
-	onEngines(t, func(t *testing.T, d deployment) {
-		s := start(t, d)
-		want := s.do("POST", "/feeds/f", "x").header.Get("Feedd-Durability")
-		if got := s.get("/config").header.Get("Feedd-Durability"); want == "" || got != want {
+	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
+		s := servertest.Start(t, d)
+		want := s.Do("POST", "/feeds/f", "x").Header.Get("Feedd-Durability")
+		if got := s.Get("/config").Header.Get("Feedd-Durability"); want == "" || got != want {
 			t.Errorf("the settings say %q, a publish %q", got, want)
 		}
 	})

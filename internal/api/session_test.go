@@ -8,67 +8,56 @@ import (
 	"testing"
 
 	"feedd/internal/api"
+	"feedd/internal/server/servertest"
 )
-
-// signIn signs in and returns the cookie as a header.
-func (s *server) signIn(body string) (header string, cookie *http.Cookie) {
-	s.t.Helper()
-	a := s.do("POST", "/session", body, anonymous, "Content-Type: application/json")
-	a.mustStatus(s.t, 201)
-	cookies := (&http.Response{Header: a.header}).Cookies()
-	if len(cookies) != 1 {
-		s.t.Fatalf("there are %d cookies", len(cookies))
-	}
-	return "Cookie: " + cookies[0].Name + "=" + cookies[0].Value, cookies[0]
-}
 
 func TestP8_ABrowserSignsInWithTheKeyOrATicket(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, readers: func(string) bool { return false }})
-	s.put("closed", "x")
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Readers: func(string) bool { return false }})
+	s.Put("closed", "x")
 	ticket := func() string {
 		var answer struct{ Ticket, Link string }
-		a := s.do("POST", "/tickets", "")
-		a.mustStatus(t, 201)
-		if err := json.Unmarshal([]byte(a.body), &answer); err != nil || answer.Link != "http://localhost/admin#ticket="+answer.Ticket {
-			t.Fatalf("%v: %s", err, a.body)
+		a := s.Do("POST", "/tickets", "")
+		a.MustStatus(t, 201)
+		if err := json.Unmarshal([]byte(a.Body), &answer); err != nil || answer.Link != "http://localhost/admin#ticket="+answer.Ticket {
+			t.Fatalf("%v: %s", err, a.Body)
 		}
 		return `{"ticket":"` + answer.Ticket + `"}`
 	}
 	used := ticket()
-	for name, with := range map[string]string{"key": `{"key":"` + key + `"}`, "ticket": used} {
+	for name, with := range map[string]string{"key": `{"key":"` + servertest.Key + `"}`, "ticket": used} {
 		t.Run(name, func(t *testing.T) {
-			cookie, c := s.signIn(with)
+			cookie, c := s.SignIn(with)
 			if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Secure || c.MaxAge < 7*24*3600-60 {
 				t.Errorf("the cookie is %+v", c)
 			}
-			if strings.Contains(c.String(), key) {
+			if strings.Contains(c.String(), servertest.Key) {
 				t.Error("the cookie holds the key")
 			}
-			s.do("GET", "/feeds/closed?last=1&format=json", "", anonymous, cookie).mustStatus(t, 200)
-			s.do("POST", "/feeds/closed", "y", anonymous, cookie).mustStatus(t, 201)
-			s.do("GET", "/feeds/closed/settings", "", anonymous, cookie).mustStatus(t, 200)
-			if got := s.do("GET", "/session", "", anonymous, cookie).body; !strings.Contains(got, `"admin":true,"expires":"20`) {
+			s.Do("GET", "/feeds/closed?last=1&format=json", "", servertest.Anonymous, cookie).MustStatus(t, 200)
+			s.Do("POST", "/feeds/closed", "y", servertest.Anonymous, cookie).MustStatus(t, 201)
+			s.Do("GET", "/feeds/closed/settings", "", servertest.Anonymous, cookie).MustStatus(t, 200)
+			if got := s.Do("GET", "/session", "", servertest.Anonymous, cookie).Body; !strings.Contains(got, `"admin":true,"expires":"20`) {
 				t.Errorf("the session is %s", got)
 			}
 			// The key in a header outranks it.
-			s.do("GET", "/feeds/closed?format=json", "", wrongKey, cookie).mustProblem(t, 401, "unauthorized")
+			s.Do("GET", "/feeds/closed?format=json", "", servertest.WrongKey, cookie).MustProblem(t, 401, "unauthorized")
 
-			gone := s.do("DELETE", "/session", "", anonymous, cookie)
-			gone.mustStatus(t, 204)
-			if h := gone.header.Get("Set-Cookie"); !strings.Contains(h, c.Name+"=;") {
+			gone := s.Do("DELETE", "/session", "", servertest.Anonymous, cookie)
+			gone.MustStatus(t, 204)
+			if h := gone.Header.Get("Set-Cookie"); !strings.Contains(h, c.Name+"=;") {
 				t.Errorf("the browser keeps its cookie: %q", h)
 			}
-			s.do("GET", "/feeds/closed?format=json", "", anonymous, cookie).mustProblem(t, 401, "unauthorized")
-			if got := s.do("GET", "/session", "", anonymous, cookie).body; got != `{"admin":false}`+"\n" {
+			s.Do("GET", "/feeds/closed?format=json", "", servertest.Anonymous, cookie).MustProblem(t, 401, "unauthorized")
+			if got := s.Do("GET", "/session", "", servertest.Anonymous, cookie).Body; got != `{"admin":false}`+"\n" {
 				t.Errorf("the session is %s", got)
 			}
 		})
 	}
-	s.do("POST", "/session", used, anonymous, "Content-Type: application/json").mustProblem(t, 401, "unauthorized")
+	s.Do("POST", "/session", used, servertest.Anonymous, "Content-Type: application/json").MustProblem(t, 401, "unauthorized")
 	_, c := func() (string, *http.Cookie) {
-		a := s.do("POST", "/session", ticket(), anonymous, "Content-Type: application/json", "X-Forwarded-Proto: https")
-		cookies := (&http.Response{Header: a.header}).Cookies()
+		a := s.Do("POST", "/session", ticket(), servertest.Anonymous, "Content-Type: application/json", "X-Forwarded-Proto: https")
+		cookies := (&http.Response{Header: a.Header}).Cookies()
 		return "", cookies[0]
 	}()
 	if !c.Secure {
@@ -78,7 +67,7 @@ func TestP8_ABrowserSignsInWithTheKeyOrATicket(t *testing.T) {
 
 func TestP8_WhatIsNoSignInIsRefused(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true})
+	s := servertest.Start(t, servertest.Deployment{Memory: true})
 	for _, tt := range []struct {
 		body, contentType, kind string
 		status                  int
@@ -86,102 +75,102 @@ func TestP8_WhatIsNoSignInIsRefused(t *testing.T) {
 		{`{"key":"wrong"}`, "application/json", "unauthorized", 401},
 		{`{"ticket":"wrong"}`, "application/json", "unauthorized", 401},
 		{`{}`, "application/json", "bad-request", 400},
-		{`{"key":"` + key + `","ticket":"x"}`, "application/json", "bad-request", 400},
+		{`{"key":"` + servertest.Key + `","ticket":"x"}`, "application/json", "bad-request", 400},
 		{`{"key":`, "application/json", "bad-json", 400},
 		{`{"key":1}`, "application/json", "bad-json", 400},
 		// A form of another site could send these.
-		{`{"key":"` + key + `"}`, "text/plain", "unsupported-media-type", 415},
-		{`key=` + key, "application/x-www-form-urlencoded", "unsupported-media-type", 415},
+		{`{"key":"` + servertest.Key + `"}`, "text/plain", "unsupported-media-type", 415},
+		{`key=` + servertest.Key, "application/x-www-form-urlencoded", "unsupported-media-type", 415},
 		{`{"key":"` + strings.Repeat("x", 5000) + `"}`, "application/json", "too-large", 413},
 	} {
-		a := s.do("POST", "/session", tt.body, anonymous, "Content-Type: "+tt.contentType)
-		a.mustProblem(t, tt.status, tt.kind)
-		if a.header.Get("Set-Cookie") != "" {
+		a := s.Do("POST", "/session", tt.body, servertest.Anonymous, "Content-Type: "+tt.contentType)
+		a.MustProblem(t, tt.status, tt.kind)
+		if a.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%.40s: a cookie", tt.body)
 		}
 	}
-	s.do("POST", "/session", `{"key":"`+key+`"}`, anonymous, "Content-Type: application/json", "Sec-Fetch-Site: cross-site").mustProblem(t, 403, "cross-origin")
-	s.do("POST", "/tickets", "", anonymous).mustProblem(t, 401, "unauthorized")
+	s.Do("POST", "/session", `{"key":"`+servertest.Key+`"}`, servertest.Anonymous, "Content-Type: application/json", "Sec-Fetch-Site: cross-site").MustProblem(t, 403, "cross-origin")
+	s.Do("POST", "/tickets", "", servertest.Anonymous).MustProblem(t, 401, "unauthorized")
 	// An old cookie locks nobody out of what is open.
-	s.do("GET", "/feeds/main?format=json", "", anonymous, "Cookie: "+s.sessions.Name()+"=old").mustStatus(t, 200)
-	s.do("DELETE", "/session", "", anonymous).mustStatus(t, 204)
+	s.Do("GET", "/feeds/main?format=json", "", servertest.Anonymous, "Cookie: "+s.Sessions.Name()+"=old").MustStatus(t, 200)
+	s.Do("DELETE", "/session", "", servertest.Anonymous).MustStatus(t, 204)
 }
 
 // What a session alone allowed ends with it: streams and waiting pages, and a
 // WebSocket, which could publish. What anybody may read goes on.
 func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
 	t.Parallel()
-	s := start(t, deployment{memory: true, readers: func(feed string) bool { return feed == "open" }})
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Readers: func(feed string) bool { return feed == "open" }})
 	begin := func() (cookie string, end func()) {
-		cookie, _ = s.signIn(`{"key":"` + key + `"}`)
-		return cookie, func() { s.do("DELETE", "/session", "", anonymous, cookie).mustStatus(t, 204) }
+		cookie, _ = s.SignIn(`{"key":"` + servertest.Key + `"}`)
+		return cookie, func() { s.Do("DELETE", "/session", "", servertest.Anonymous, cookie).MustStatus(t, 204) }
 	}
 	for _, path := range []string{"closed", "open,closed", "*", api.StatsFeed} {
-		for _, tr := range streams {
-			t.Run(tr.name+" of "+path, func(t *testing.T) {
+		for _, tr := range servertest.Streams {
+			t.Run(tr.Name+" of "+path, func(t *testing.T) {
 				cookie, end := begin()
 				another, _ := begin()
-				r, stays := tr.open(s, path, anonymous, cookie), tr.open(s, path, anonymous, another)
+				r, stays := tr.Open(s, path, servertest.Anonymous, cookie), tr.Open(s, path, servertest.Anonymous, another)
 				end()
-				if n := r.something(); n.kind != ended && n.kind != broken {
-					t.Errorf("%s came instead of an end", n.kind)
+				if n := r.Something(); n.Kind != servertest.Ended && n.Kind != servertest.Broken {
+					t.Errorf("%s came instead of an end", n.Kind)
 				}
 				if path != api.StatsFeed {
-					s.put("closed", "x")
-					stays.mustItems("x")
+					s.Put("closed", "x")
+					stays.MustItems("x")
 				}
-				stays.close()
+				stays.Close()
 			})
 		}
 		t.Run("poll of "+path, func(t *testing.T) {
 			cookie, end := begin()
-			answers := make(chan answer)
-			eventually(t, "those before are gone", func() bool { return s.subscribers() == 0 })
+			answers := make(chan servertest.Answer)
+			servertest.Eventually(t, "those before are gone", func() bool { return s.Subscribers() == 0 })
 			go func() {
 				defer close(answers) // where it failed
-				answers <- s.get("/feeds/"+path+"?wait=60s&since=now", anonymous, cookie)
+				answers <- s.Get("/feeds/"+path+"?wait=60s&since=now", servertest.Anonymous, cookie)
 			}()
-			eventually(t, "it waits", func() bool { return s.subscribers() == 1 })
+			servertest.Eventually(t, "it waits", func() bool { return s.Subscribers() == 1 })
 			end()
 			// No refusal, at which a page would give up: it may have a new session.
-			var p page
-			if (<-answers).mustStatus(t, 200).decode(t, &p); len(p.Items) > 0 || p.Cursor == "" {
+			var p servertest.Page
+			if (<-answers).MustStatus(t, 200).Decode(t, &p); len(p.Items) > 0 || p.Cursor == "" {
 				t.Errorf("the answer is %+v", p)
 			}
 			want := 401
 			if path == "*" { // anybody may read what is open of it
 				want = 200
 			}
-			s.get("/feeds/"+path+"?since=now", anonymous, cookie).mustStatus(t, want)
+			s.Get("/feeds/"+path+"?since=now", servertest.Anonymous, cookie).MustStatus(t, want)
 		})
 	}
 	t.Run("open", func(t *testing.T) {
 		cookie, end := begin()
-		stream, socket := openSSE(s, "open", anonymous, cookie), openSocket(s, "open", anonymous, cookie)
+		stream, socket := servertest.OpenSSE(s, "open", servertest.Anonymous, cookie), servertest.OpenSocket(s, "open", servertest.Anonymous, cookie)
 		end()
-		if n := socket.something(); n.kind != ended && n.kind != broken {
-			t.Errorf("%s came instead of the end of a WebSocket that may publish", n.kind)
+		if n := socket.Something(); n.Kind != servertest.Ended && n.Kind != servertest.Broken {
+			t.Errorf("%s came instead of the end of a WebSocket that may publish", n.Kind)
 		}
-		s.put("open", "x")
-		stream.mustItems("x")
+		s.Put("open", "x")
+		stream.MustItems("x")
 	})
 	t.Run("signing in anew", func(t *testing.T) {
 		cookie, _ := begin()
-		r := openSSE(s, "closed", anonymous, cookie)
-		s.do("POST", "/session", `{"key":"`+key+`"}`, anonymous, cookie, "Content-Type: application/json").mustStatus(t, 201)
-		if n := r.something(); n.kind != ended && n.kind != broken {
-			t.Errorf("%s came instead of an end", n.kind)
+		r := servertest.OpenSSE(s, "closed", servertest.Anonymous, cookie)
+		s.Do("POST", "/session", `{"key":"`+servertest.Key+`"}`, servertest.Anonymous, cookie, "Content-Type: application/json").MustStatus(t, 201)
+		if n := r.Something(); n.Kind != servertest.Ended && n.Kind != servertest.Broken {
+			t.Errorf("%s came instead of an end", n.Kind)
 		}
-		s.get("/feeds/closed", anonymous, cookie).mustProblem(t, 401, "unauthorized")
+		s.Get("/feeds/closed", servertest.Anonymous, cookie).MustProblem(t, 401, "unauthorized")
 	})
 	t.Run("behind the new cookie", func(t *testing.T) {
-		_, old := s.signIn(`{"key":"` + key + `"}`)
-		r := httptest.NewRequestWithContext(t.Context(), "POST", "/session", strings.NewReader(`{"key":"`+key+`"}`))
+		_, old := s.SignIn(`{"key":"` + servertest.Key + `"}`)
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/session", strings.NewReader(`{"key":"`+servertest.Key+`"}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.AddCookie(old)
-		held := func() bool { _, ok := s.sessions.Holds(old.Value); return ok }
+		held := func() bool { _, ok := s.Sessions.Holds(old.Value); return ok }
 		w := &flushed{ResponseRecorder: httptest.NewRecorder(), held: held}
-		s.api.Handler().ServeHTTP(w, r)
+		s.Api.Handler().ServeHTTP(w, r)
 		if w.Code != 201 || !w.before || held() {
 			t.Errorf("%d; the old session when the answer was flushed: %t, and after: %t", w.Code, w.before, held())
 		}

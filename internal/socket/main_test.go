@@ -1,0 +1,9 @@
+package socket_test
+
+import (
+	"testing"
+
+	"feedd/internal/server/servertest"
+)
+
+func TestMain(m *testing.M) { servertest.Main(m) }
