@@ -16,13 +16,13 @@ import (
 	"feedd/internal/logqueue"
 )
 
-// lastWords is how long a server that ends waits for whoever reads its log.
-// Who reads at all takes all of the queue in far less; a second more is not
+// lastWords is how long a server that ends waits for the reader of its log.
+// One that reads at all takes all of the queue in far less; a second more is not
 // missed by the service manager that waits for the end.
 const lastWords = time.Second
 
 // voice is all that a server says: its log, on standard error, and the welcome,
-// on standard output. Nothing in the server waits for whoever reads either.
+// on standard output. Nothing in the server waits for the reader of either.
 type voice struct {
 	logger   *slog.Logger
 	level    slog.LevelVar
@@ -63,7 +63,7 @@ func (v *voice) dropped(lines uint64) []byte {
 	return b.Bytes()
 }
 
-// welcome says something to whoever started the server, unless only JSON goes
+// welcome says something to the person that started the server, unless only JSON goes
 // out.
 func (v *voice) welcome(text string) {
 	if !v.json {

@@ -34,7 +34,7 @@ type chat struct {
 }
 
 // get answers GET /chat: with the chat's feed over WebSocket, with its page for
-// whoever accepts HTML, or, for ?format=json, with what that page must know.
+// clients that accept HTML, or, for ?format=json, with what that page must know.
 func (c *chat) get(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	query, err := url.ParseQuery(r.URL.RawQuery)

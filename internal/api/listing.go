@@ -21,7 +21,7 @@ import (
 // listings make the lists of feeds. With very many feeds one takes a large part
 // of a second, so they are made one at a time, and kept for a while: those who
 // ask again and again, or all at once, take no more than one does. Those with a
-// credential have a turn of their own, since any number of strangers may wait
+// credential have a turn of their own, since any number of clients without one may wait
 // for theirs.
 type listings struct {
 	hub      *stream.Hub
@@ -38,7 +38,7 @@ type listings struct {
 }
 
 // listKey is what an answer depends on. Scope is in the selection's key: what is
-// kept for somebody is for those alone who may read the same.
+// kept for one client is only for those that may read the same.
 type listKey struct {
 	sel         selector.Key
 	admin       bool
@@ -93,10 +93,10 @@ func (ls *listings) list(w http.ResponseWriter, r *http.Request) error {
 	return ls.answers.Write(w, http.StatusOK, list)
 }
 
-// listing returns the answer to somebody who may read what sel selects.
+// listing returns the answer to a client that may read what sel selects.
 func (ls *listings) listing(r *http.Request, sel selector.Selection, key listKey) (answer []byte, err error) {
 	ctx := r.Context()
-	if _, plain := sel.Names(); plain { // a few rows: it waits for nobody
+	if _, plain := sel.Names(); plain { // a few rows: it need not wait for its turn
 		return ls.makeList(ctx, sel, key)
 	}
 	turn := ls.others
@@ -115,7 +115,7 @@ func (ls *listings) listing(r *http.Request, sel selector.Selection, key listKey
 	return ls.makeList(ctx, sel, key)
 }
 
-// makeList is listing, for who has the turn.
+// makeList is listing, for the request that has the turn.
 func (ls *listings) makeList(ctx context.Context, sel selector.Selection, key listKey) (answer []byte, err error) {
 	if kept, ok := ls.lists.get(key); ok {
 		return kept, nil
@@ -146,7 +146,7 @@ func (ls *listings) makeList(ctx context.Context, sel selector.Selection, key li
 const restBytes = 64 << 20
 
 // rest gives the turn to the next one: after as long as this one has taken, and
-// as its answer takes to go out, so that those who ask without end leave time for
+// as its answer takes to go out, so that clients that ask without end leave time for
 // others.
 func rest(turn <-chan struct{}, took time.Duration, bytes int) {
 	wait := took + time.Duration(bytes)*time.Second/restBytes

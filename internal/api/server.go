@@ -161,7 +161,7 @@ func (s *Server) secure(next http.Handler) http.Handler {
 				s.problems.Write(w, r, problem.BadRequest.With("a %s has no body here", r.Method))
 				return
 			}
-			// Nobody waits for a body for ever, also where nobody reads it.
+			// No body may take for ever, also where no handler reads it.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(publish.PaceAfter))
 		}
 		next.ServeHTTP(w, r)

@@ -79,8 +79,8 @@ func (s *sessions) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := s.answers.JSON(w, http.StatusCreated, sessionState{Admin: true, Expires: &end}); err != nil {
 		return err
 	}
-	// Nobody can sign out of the one that the browser had. It has the new cookie
-	// first, since what the old one allowed comes back when it is cut.
+	// The session that the browser had cannot be signed out of any more, so it
+	// ends. The browser has the new cookie first, since what the old one allowed comes back when it is cut.
 	http.NewResponseController(w).Flush()
 	s.endSession(r)
 	return nil

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// anonymousPart is the part of the bodies' memory, one of so many, that those
+	// anonymousPart is the part of the bodies' memory, one of so many, that senders
 	// without a credential may have: enough for hundreds of their small items, and
 	// publishers with a key have three quarters, whatever the others do.
 	anonymousPart = 4
@@ -32,7 +32,7 @@ const (
 	// its goroutine, its request, its place in the store's queue. The client may
 	// have closed the connection by then, which then bounds nothing.
 	publishCost = 16 << 10
-	// tidyPart is how much memory, one part of so many of the whole, must have been
+	// tidyPart is how much memory, as a part of the whole, must have been
 	// in use that the operating system gets it back soon.
 	tidyPart = 4
 	// tidyAfter is how long it must have been quiet before.

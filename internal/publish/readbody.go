@@ -18,14 +18,15 @@ const (
 	// any connection has that large bodies are sent over.
 	bodyRate = 16 << 10
 	// firstPart is how much of its length a body is believed before any of it
-	// came: who declares much and sends nothing must not get the memory for it.
+	// came: a client that declares much and sends nothing must not get the memory
+	// for it.
 	firstPart = 64 << 10
 	// LeastRead is the least room that a body of unknown length is read into.
 	LeastRead = 512
 )
 
 // Pace is how slowly a body may come: no pause may be longer than the one that
-// is allowed, and all of it must come with some rate, so that nobody holds
+// is allowed, and all of it must come with some rate, so that no client holds
 // memory for long by sending little.
 type Pace struct {
 	pause time.Duration

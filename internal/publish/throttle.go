@@ -16,7 +16,7 @@ import (
 
 const (
 	// throttleBurst is how many seconds' worth may come at once. Enough for a
-	// room of a hundred behind one proxy who come back together, and for one
+	// room of a hundred people behind one proxy that come back together, and for one
 	// page's resent messages; little enough that with the default rate an address
 	// that does its worst for three seconds leaves 40 of a chat's 200 messages.
 	throttleBurst = 5
@@ -148,7 +148,7 @@ func (t *throttle) of(addr netip.Addr, now time.Time) *allowance {
 	return a
 }
 
-// forget makes room. When all are in use those who publish the most begin anew
+// forget makes room. When all are in use the addresses that publish the most begin anew
 // with everybody else, which is no worse than another address.
 func (t *throttle) forget(now time.Time) {
 	if t.byAddr == nil {

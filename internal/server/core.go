@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// headerTimeout is how long the headers of a request may take to come. Nobody
-	// is slower who is not out to hold connections.
+	// headerTimeout is how long the headers of a request may take to come. Only a
+	// client that is out to hold connections is slower.
 	headerTimeout = 10 * time.Second
 	// idleTimeout is how long a connection is kept between two requests: longer
 	// than proxies keep theirs, so that these close first.

@@ -84,7 +84,7 @@ func (d *dataDir) close() error {
 var errKeyNotKept = errors.New("it cannot be written")
 
 // adminKey returns the key in admin.key, which is made where there is none. With
-// errKeyNotKept it returns one that nobody has.
+// errKeyNotKept it returns a key that nobody was told.
 func (d *dataDir) adminKey(logger *slog.Logger) (string, error) {
 	name := d.file("admin.key")
 	defer d.noteKey()
@@ -188,7 +188,7 @@ func (d *dataDir) listenAdmin() (net.Listener, error) {
 	if len(name) > maxSocketPath {
 		return nil, fmt.Errorf("the path of a socket has at most %d bytes, and %s has more: use a shorter --data", maxSocketPath, name)
 	}
-	// One that is left over is nobody's: this process has the lock.
+	// A socket that is left over has no server: this process has the lock.
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // watchEvery is how often the data directory is looked at. A commit looks
-// itself; this is for the log, and for what nobody else would miss.
+// itself; this is for the log, and for files that no commit needs.
 const watchEvery = time.Second
 
 // dataWatch looks after a data directory while a server runs: it says when the

@@ -12,7 +12,7 @@ const (
 	// listeners, pollers, the log.
 	ownFiles = 64
 	// spareFiles are descriptors kept for connections that are not subscribers':
-	// of publishers, and of whoever asks how the server is.
+	// of publishers, and of load balancers that ask how the server is.
 	spareFiles = 192
 )
 

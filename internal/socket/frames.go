@@ -23,7 +23,7 @@ import (
 const frameOverhead = 4 << 10
 
 // readFrames reads what the client sends, publishes it and answers, one frame
-// after the other: who sends faster than that finds its connection full. It
+// after the other: a client that sends faster finds its connection full. It
 // returns what to tell the client, the zero farewell when it is gone.
 func (s *Sockets) readFrames(r *http.Request, o *outlet, sel selector.Selection) farewell {
 	most := s.publisher.LargestItem(r) + frameOverhead
@@ -43,7 +43,8 @@ func (s *Sockets) readFrame(r *http.Request, o *outlet, sel selector.Selection, 
 	kind, b, err := s.readMessage(r, o, &h, most)
 	refused := new(problem.Problem)
 	if errors.As(err, &refused) {
-		// Whether a stranger may publish is known when the message is whole. Who
+		// Whether a client without a key may publish is known when the message is
+		// whole. One that
 		// has a key keeps its connection, and the answer has no ref: that of the
 		// message was not read.
 		s.problems.Count(refused)
@@ -80,7 +81,7 @@ func (o *outlet) answer(message func() []byte) bool {
 }
 
 // readMessage reads a message of at most so many bytes. Where there is no memory
-// for it the error is a problem; whoever has a credential is read on then, to
+// for it the error is a problem; a client with a credential is read on then, to
 // the end of the message.
 func (s *Sockets) readMessage(r *http.Request, o *outlet, h *publish.Hold, most int) (websocket.MessageType, []byte, error) {
 	kind, message, err := o.conn.Reader(o.life)

@@ -38,8 +38,8 @@ type farewell struct {
 func farewellOf(end fanout.End, at stream.ID) farewell {
 	switch end {
 	case fanout.EndDrained:
-		// Whoever reads codes only finds here where to go on.
-		if at == 0 { // who was told of no position keeps its own
+		// A client that reads codes only finds here where to go on.
+		if at == 0 { // a client that was told no position keeps its own
 			return farewell{websocket.StatusServiceRestart, "the server restarts"}
 		}
 		return farewell{websocket.StatusServiceRestart, "cursor=" + at.String()}

@@ -43,7 +43,7 @@ var (
 // LongPoll answers a long poll: at once where there is something, else with what
 // comes first.
 //
-// On plain TCP whoever waits does so in a shard, which writes the answer by
+// On plain TCP a long poll waits in a shard, which writes the answer by
 // itself and gives the connection back (handOverPoll): this goroutine ends.
 func (rs *Readers) LongPoll(w http.ResponseWriter, r *http.Request, p LongPoll) error {
 	answer.SetJSON(w.Header())
@@ -129,7 +129,7 @@ func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) 
 			return page, false, nil
 		case <-r.Context().Done():
 			timer.Stop()
-			return page, false, nil // whoever ended only the sending half still reads
+			return page, false, nil // a client that ended only the sending half still reads
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// peerLook is how often whoever waits in a goroutine looks whether its peer has
-// ended behind something that nobody reads. net/http sees the end of one that
+// peerLook is how often a handler that waits looks whether its peer has ended
+// behind something that is not read. net/http sees the end of one that
 // has sent nothing more than its request at once, and of no other.
 const peerLook = time.Second
 
@@ -57,7 +57,7 @@ type Loop struct {
 	readers *Readers
 	sub     Subscription
 	conn    net.Conn // nil where it is not known
-	alone   bool     // nobody shares conn, as over HTTP/2
+	alone   bool     // conn is not shared, as it is over HTTP/2
 	waiter  *stream.Waiter
 	cur     *stream.Cursor
 	row     *row

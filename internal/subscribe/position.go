@@ -24,7 +24,7 @@ var idParameters = []string{
 // positionNames are all that a position may be called.
 var positionNames = append([]string{"since", "last"}, idParameters...)
 
-// nearPosition are names that somebody gives who means a position, in lower case
+// nearPosition are names under which people mean a position, in lower case
 // and without - and _. They would be passed over, and the reader would begin with
 // what comes next.
 var nearPosition = map[string]bool{

@@ -70,7 +70,7 @@ type Readers struct {
 	selections    *selections
 	register      register
 	replies       replies
-	returning     *returning // nil: nobody takes connections back
+	returning     *returning // nil: connections are not taken back
 
 	delivered atomic.Uint64 // items, those of the shards apart
 	gaps      atomic.Uint64 // those of the shards apart

@@ -7,8 +7,8 @@ import (
 )
 
 // Recheck cuts the subscribers that may owe what they read to a key or a rule
-// that is no longer in force: whoever may still read comes back and resumes, and
-// the others are refused. Those stay who read feeds by name that are open to
+// that is no longer in force: a reader that still may comes back and resumes, and
+// the others are refused. Readers stay that read feeds by name that are open to
 // everybody, but for WebSockets, which may publish.
 func (rs *Readers) Recheck() {
 	rs.cutInShards(func(_ netip.AddrPort, selector string) bool { return rs.gate.Closed(selector) })

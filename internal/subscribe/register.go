@@ -75,7 +75,7 @@ func (rg *register) leave(l *row) {
 	delete(rg.open, l.no)
 }
 
-// rows returns the state of those who are wanted, the oldest first.
+// rows returns the state of those that are wanted, the oldest first.
 func (rg *register) rows(wanted func(addr, selector string) bool) (rows []Row) {
 	rg.mu.Lock()
 	defer rg.mu.Unlock()

@@ -89,7 +89,7 @@ type aheadConn struct {
 	early []byte
 }
 
-// NetConn returns the connection itself, for whoever looks at its socket.
+// NetConn returns the connection itself, for what looks at its socket.
 func (c *aheadConn) NetConn() net.Conn { return c.Conn }
 
 // CloseWrite ends the sending half, where the connection has halves.

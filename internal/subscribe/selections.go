@@ -11,7 +11,7 @@ import (
 )
 
 // What a subscriber may take without being charged for it, in bytes: that much
-// max_subscribers bounds already, and so nobody with an ordinary selection is
+// max_subscribers bounds already, and so a reader with an ordinary selection is not
 // refused for what others take.
 const (
 	// freeSelection is for some feeds with names of ordinary length.

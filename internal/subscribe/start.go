@@ -50,7 +50,7 @@ func StartOf(r *http.Request, query url.Values, maxLast int) (start stream.Start
 
 // PresentedID returns the id that the client presents, 0 for none and for what
 // is no id as feedd prints it. It is told back to the client as it is, whether
-// this store can have given it or not: who is cut off before the gap comes back
+// this store can have given it or not: a client that is cut off before the gap comes back
 // with it, and is told of the gap again.
 func PresentedID(r *http.Request, query url.Values) stream.ID {
 	text := lastEventID(r, query)

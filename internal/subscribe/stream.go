@@ -138,7 +138,7 @@ func (rs *Readers) Stream(w http.ResponseWriter, r *http.Request, q Request, f F
 // refuse refuses a stream for a while. A browser's EventSource stops for good on
 // any status but 200, so one gets a stream that says to come back and ends; it
 // does so by itself, with its position. Everyone else gets the error. The
-// connection ends as well: those who were refused for want of descriptors must
+// connection ends as well: clients that were refused for want of descriptors must
 // not keep one each.
 func (rs *Readers) refuse(w http.ResponseWriter, r *http.Request, sub Subscription, p *problem.Problem) error {
 	w.Header().Set("Connection", "close")
