@@ -9,10 +9,9 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/answer"
+	"feedd/internal/clip"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-
-	"feedd/internal/clip"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
 	"feedd/internal/wire"

@@ -9,13 +9,12 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/answer"
+	"feedd/internal/clip"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-	"feedd/internal/subscribe"
-
-	"feedd/internal/clip"
 	"feedd/internal/selector"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 	"feedd/internal/wire"
 )
 

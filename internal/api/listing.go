@@ -13,9 +13,8 @@ import (
 	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
-	"feedd/internal/subscribe"
-
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
 // listings make the lists of feeds. With very many feeds one takes a large part

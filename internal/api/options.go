@@ -80,6 +80,12 @@ type Timeouts struct {
 	Stall time.Duration
 	// Body is how long a body may pause.
 	Body time.Duration
+	// RefusedBody is how long the rest of a refused body may take to come; 0:
+	// problem.RefusedBody.
+	RefusedBody time.Duration
+	// PeerLook is how often a handler that waits looks whether its peer has ended;
+	// 0: subscribe.PeerLook.
+	PeerLook time.Duration
 	// Ready is how long a commit, or a probe, proves that publishing works; 0:
 	// publish.ReadyFor.
 	Ready time.Duration

@@ -4,12 +4,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
 	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-
-	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 )
 
 // rooms are what requests are for.

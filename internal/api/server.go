@@ -49,13 +49,13 @@ func New(o Options) (*Server, error) {
 	}
 	delete(assets, "/chat") // a route of its own, where there is a chat
 
-	problems := problem.NewReporter(o.Logger)
+	problems := problem.NewReporter(o.Logger, cmp.Or(o.Timeouts.RefusedBody, problem.RefusedBody))
 	gate := access.NewGate(access.Options{
 		Auth: o.Access.Auth, Sessions: o.Access.Sessions, Problems: problems, Hosts: o.Access.Hosts, Names: o.Access.Names,
 		MaxSelectorTerms: o.Access.MaxSelectorTerms, MaxAnonymousPatterns: o.Access.MaxAnonymousPatterns,
 	})
 	answers := answer.New(o.Timeouts.Stall, o.MaxUnreadBytes)
-	bodies := publish.NewBodies(o.Publish.MaxBodiesBytes, o.Timeouts.Body)
+	bodies := publish.NewBodies(o.Publish.MaxBodiesBytes, o.Timeouts.Body, cmp.Or(o.Timeouts.RefusedBody, problem.RefusedBody))
 	ready := publish.NewReadiness(cmp.Or(o.Timeouts.Ready, publish.ReadyFor))
 	publisher := publish.New(publish.Options{
 		Hub: o.Store.Hub, Engine: o.Store.Engine, Gate: gate, Answers: answers, Bodies: bodies, Ready: ready, Limits: o.Publish,
@@ -63,6 +63,7 @@ func New(o Options) (*Server, error) {
 	readers := subscribe.New(subscribe.Options{
 		Hub: o.Store.Hub, Own: o.Store.Own, Shards: o.Store.Shards, Gate: gate, Answers: answers, Problems: problems, Logger: o.Logger,
 		Limits: o.Subscribe, Heartbeat: o.Timeouts.Heartbeat, StallTimeout: o.Timeouts.Stall,
+		PeerLook: cmp.Or(o.Timeouts.PeerLook, subscribe.PeerLook),
 	})
 	sockets := socket.New(socket.Options{
 		Readers: readers, Publisher: publisher, Bodies: bodies, Gate: gate, Problems: problems,

@@ -11,10 +11,9 @@ import (
 
 	"feedd/internal/access"
 	"feedd/internal/answer"
+	"feedd/internal/auth"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-
-	"feedd/internal/auth"
 )
 
 // A browser signs in with the key or with a ticket and gets a cookie, which

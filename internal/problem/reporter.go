@@ -27,17 +27,19 @@ const (
 // Reporter writes problems to clients, counts those that are a limit's, and logs
 // those that are feedd's own fault.
 type Reporter struct {
-	logger *slog.Logger
-	hits   *prometheus.CounterVec
+	logger  *slog.Logger
+	refused time.Duration // see RefusedBody
+	hits    *prometheus.CounterVec
 
 	mu     sync.Mutex // guards logged
 	logged map[string]time.Time
 }
 
-// NewReporter returns a reporter that logs to logger.
-func NewReporter(logger *slog.Logger) *Reporter {
+// NewReporter returns a reporter that logs to logger. The rest of a refused body
+// may take so long: see RefusedBody.
+func NewReporter(logger *slog.Logger, refused time.Duration) *Reporter {
 	return &Reporter{
-		logger: logger,
+		logger: logger, refused: refused,
 		logged: make(map[string]time.Time),
 		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "feedd_limit_hits_total", Help: "Requests refused, or subscribers cut, by the setting that did it.",
@@ -68,7 +70,7 @@ func (rp *Reporter) Write(w http.ResponseWriter, r *http.Request, err error) {
 			slog.String("method", clip.Text(r.Method)), slog.String("path", clip.Text(r.URL.Path)), slog.String("type", p.Type), slog.Any("err", err))
 	}
 	if r.ContentLength != 0 {
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(RefusedBody))
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(rp.refused))
 	}
 	h := w.Header()
 	for k, v := range p.header {

@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"feedd/internal/access"
-	"feedd/internal/problem"
-
 	"feedd/internal/budget"
+	"feedd/internal/problem"
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -42,17 +41,17 @@ const (
 // Bodies is the memory for what is published, from the first byte of each body
 // until its commit has been answered, by HTTP and by WebSocket.
 type Bodies struct {
-	pause      time.Duration // see NewBodies
-	all        *budget.Budget
-	anonymous  *budget.Budget // a part of all
-	unfinished *budget.Budget // a part of anonymous
-	busy       atomic.Bool    // much was in use, and was not tidied up yet
+	pause, refused time.Duration // see NewBodies
+	all            *budget.Budget
+	anonymous      *budget.Budget // a part of all
+	unfinished     *budget.Budget // a part of anonymous
+	busy           atomic.Bool    // much was in use, and was not tidied up yet
 }
 
 // NewBodies returns memory of so many bytes, 0: any number; a body may pause for
-// so long.
-func NewBodies(total int64, pause time.Duration) *Bodies {
-	b := &Bodies{all: budget.New(total, 0), pause: pause}
+// so long, and the rest of a refused one take so long (see problem.RefusedBody).
+func NewBodies(total int64, pause, refused time.Duration) *Bodies {
+	b := &Bodies{all: budget.New(total, 0), pause: pause, refused: refused}
 	b.anonymous = b.all.Part(total/anonymousPart, 0)
 	b.unfinished = b.anonymous.Part(total/anonymousPart/unfinishedPart, 0)
 	return b

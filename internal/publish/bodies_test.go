@@ -271,7 +271,6 @@ func TestP6_BodyThatStandsStill(t *testing.T) {
 	}
 }
 
-// What came of a body decides how long the rest may take.
 // P6: an item keeps nothing of the request that brought it: neither does the
 // name of its feed, nor that of its event.
 func TestP6_ItemsKeepNothingOfTheirRequests(t *testing.T) {

@@ -121,7 +121,7 @@ func (h *Hold) Read(w http.ResponseWriter, r *http.Request, limit int64, setting
 func passOver(w http.ResponseWriter, r *http.Request, h *Hold, limit int64, why *problem.Problem) error {
 	h.shrink(0)
 	if r.Header.Get("Expect") == "" { // else the client waits for the answer
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(problem.RefusedBody))
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.bodies.refused))
 		io.CopyN(io.Discard, r.Body, limit)
 	}
 	return why

@@ -7,10 +7,11 @@ import (
 	"feedd/internal/publish"
 )
 
+// What came of a body decides how long the rest may take.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	begin := time.Unix(1_000_000, 0)
-	bodies := publish.NewBodies(0, 10*time.Second)
+	bodies := publish.NewBodies(0, 10*time.Second, time.Second)
 	p := bodies.Pace()
 	for _, c := range []struct {
 		after, want time.Duration // since the beginning; want 0: as before

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"feedd/internal/access"
 	"feedd/internal/problem"
-
-	"golang.org/x/time/rate"
 )
 
 const (

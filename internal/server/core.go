@@ -112,7 +112,8 @@ func (c *Core) Failed() <-chan error { return c.failed }
 // Observe begins to publish the server's own figures.
 func (c *Core) Observe() { c.own.observe(c.API) }
 
-// step is one of a stop. Why says why it is where it is in the order.
+// step is one of a stop. Why says why it is where it is in the order: for the
+// reader of the code, and of a log of level debug.
 type step struct {
 	name, why string
 	do        func(ctx context.Context)
@@ -144,10 +145,12 @@ func (c *Core) stopRequests(ctx context.Context) {
 
 // Stop stops serving in order (P9), until ctx ends; then it cuts what is left.
 // The core must still be closed.
-func (c *Core) Stop(ctx context.Context) {
-	for _, step := range c.steps() {
-		c.logger.Debug("stopping", "step", step.name)
-		step.do(ctx)
+func (c *Core) Stop(ctx context.Context) { run(ctx, c.logger, c.steps()) }
+
+func run(ctx context.Context, logger *slog.Logger, steps []step) {
+	for _, s := range steps {
+		logger.Debug("stopping", "step", s.name, "why", s.why)
+		s.do(ctx)
 	}
 }
 

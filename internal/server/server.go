@@ -161,14 +161,10 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	patience, cancel := context.WithTimeout(context.Background(), time.Duration(s.cfg.ShutdownTimeout))
 	defer cancel()
-	steps := []step{
+	run(patience, s.logger, []step{
 		{"watch", "it would make the admin socket anew that the stop closes", func(context.Context) { unwatch() }},
 		{"upstreams", "what was read last is committed while publishes are still taken; later it would only be read again", s.stopUpstreams},
-	}
-	for _, step := range steps {
-		s.logger.Debug("stopping", "step", step.name)
-		step.do(patience)
-	}
+	})
 	s.core.Stop(patience)
 	return err
 }

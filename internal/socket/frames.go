@@ -9,12 +9,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/coder/websocket"
+
 	"feedd/internal/access"
 	"feedd/internal/problem"
 	"feedd/internal/publish"
-
-	"github.com/coder/websocket"
-
 	"feedd/internal/selector"
 	"feedd/internal/wire"
 )

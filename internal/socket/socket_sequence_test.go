@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"feedd/internal/server/servertest"
-
 	"pgregory.net/rapid"
+
+	"feedd/internal/server/servertest"
 )
 
 // Whatever a client sends, good frames and bad, whole and in parts, with pings

@@ -2,12 +2,12 @@ package subscribe
 
 import (
 	"cmp"
-	"feedd/internal/fanout"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 

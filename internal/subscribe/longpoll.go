@@ -10,7 +10,6 @@ import (
 	"feedd/internal/fanout"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
-
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )
@@ -87,7 +86,7 @@ func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) 
 	var over <-chan struct{}   // its session has ended, or it was cut
 	var looks <-chan time.Time // at the peer
 	if waiter != nil {
-		look := time.NewTicker(peerLook)
+		look := time.NewTicker(rs.peerLook)
 		defer look.Stop()
 		looks = look.C
 		row := rs.register.enter(r, Subscription{Hub: p.Hub, Selection: p.Selection, Lease: p.Lease})

@@ -8,16 +8,19 @@ import (
 	"time"
 
 	"feedd/internal/answer"
-	"feedd/internal/fanout"
-
 	"feedd/internal/clip"
+	"feedd/internal/fanout"
 	"feedd/internal/stream"
 )
 
-// peerLook is how often a handler that waits looks whether its peer has ended
+// PeerLook is how often a handler that waits looks whether its peer has ended
 // behind something that is not read. net/http sees the end of one that
 // has sent nothing more than its request at once, and of no other.
-const peerLook = time.Second
+//
+// A look is a system call, so those of ten thousand streams cost about two hundredths of a
+// core each second; and a second is little beside the heartbeat, after which a peer
+// that is gone would be noticed anyway.
+const PeerLook = time.Second
 
 // loopBounds is how much of a stream is encoded at a time.
 var loopBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
@@ -121,7 +124,7 @@ func (l *Loop) Run(ctx context.Context, out Outlet, settle func()) fanout.End {
 	const looks = 4
 	look := time.NewTicker(rs.stall / looks)
 	defer look.Stop()
-	ends := time.NewTicker(peerLook)
+	ends := time.NewTicker(rs.peerLook)
 	defer ends.Stop()
 	waited := false // it had everything
 	waits := 0      // looks that found something unacknowledged, in a row

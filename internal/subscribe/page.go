@@ -8,7 +8,6 @@ import (
 	"feedd/internal/answer"
 	"feedd/internal/problem"
 	"feedd/internal/selector"
-
 	"feedd/internal/stream"
 	"feedd/internal/wire"
 )

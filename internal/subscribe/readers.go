@@ -52,6 +52,7 @@ type Options struct {
 	Heartbeat time.Duration
 	// StallTimeout is how long a subscriber may take nothing of what waits for it.
 	StallTimeout time.Duration
+	PeerLook     time.Duration // see PeerLook
 }
 
 // Readers serve the subscribers of two hubs.
@@ -64,6 +65,7 @@ type Readers struct {
 	logger    *slog.Logger
 	heartbeat time.Duration
 	stall     time.Duration
+	peerLook  time.Duration // see PeerLook
 
 	maxEventNames int
 	places        places
@@ -81,7 +83,7 @@ type Readers struct {
 func New(o Options) *Readers {
 	rs := &Readers{
 		hub: o.Hub, shards: o.Shards, gate: o.Gate, answers: o.Answers, problems: o.Problems, logger: o.Logger,
-		heartbeat: o.Heartbeat, stall: o.StallTimeout,
+		heartbeat: o.Heartbeat, stall: o.StallTimeout, peerLook: o.PeerLook,
 		maxEventNames: o.Limits.MaxEventNames,
 		selections:    newSelections(o.Limits.MaxSelectionBytes, o.Limits.MaxSelectionBytesPerIP),
 		stalled: prometheus.NewCounter(prometheus.CounterOpts{

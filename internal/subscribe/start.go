@@ -9,7 +9,6 @@ import (
 
 	"feedd/internal/problem"
 	"feedd/internal/selector"
-
 	"feedd/internal/stream"
 	"feedd/internal/units"
 )

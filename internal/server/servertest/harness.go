@@ -28,10 +28,12 @@ import (
 	"feedd/internal/config"
 	"feedd/internal/fanout"
 	"feedd/internal/memlog"
+	"feedd/internal/problem"
 	"feedd/internal/selector"
 	composition "feedd/internal/server"
 	"feedd/internal/sqlitelog"
 	"feedd/internal/stream"
+	"feedd/internal/subscribe"
 )
 
 // Tests wait more than they work, so there may be more of them at the same time
@@ -188,6 +190,9 @@ func (s *Server) optionsOf(d Deployment) api.Options {
 	o.Timeouts.Heartbeat = or(o.Timeouts.Heartbeat, 10*time.Second)
 	o.Timeouts.Stall = or(o.Timeouts.Stall, time.Hour)
 	o.Timeouts.Body = or(o.Timeouts.Body, time.Hour)
+	// What a client waits for that does everything right is a tenth here.
+	o.Timeouts.PeerLook = or(o.Timeouts.PeerLook, subscribe.PeerLook/10)
+	o.Timeouts.RefusedBody = or(o.Timeouts.RefusedBody, problem.RefusedBody/10)
 	o.Publish.MaxItemBytes = or(o.Publish.MaxItemBytes, 1<<20)
 	o.Publish.MaxBodyBytes = or(o.Publish.MaxBodyBytes, 16<<20)
 	o.Publish.MaxBodiesBytes = or(o.Publish.MaxBodiesBytes, 128<<20)

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"feedd/internal/api"
-
 	"github.com/coder/websocket"
+
+	"feedd/internal/api"
 )
 
 // DialSocket opens a WebSocket to a feed.
