@@ -150,9 +150,7 @@ func (b *batches) forget() {
 
 // of returns what comes next for a member that needs nothing below an id.
 func (b *batches) of(m *member, hasBelow stream.ID, h *stream.Hub) *batch {
-	cursor := m.cursor
-	cursor.Skip(hasBelow)
-	place := cursor.Place()
+	place := m.cursor.PlaceAt(hasBelow)
 	for i := range b.list {
 		if l := &b.list[i]; l.group == m.group && l.place == place {
 			return l
@@ -162,6 +160,8 @@ func (b *batches) of(m *member, hasBelow stream.ID, h *stream.Hub) *batch {
 	b.next = (b.next + 1) % len(b.list)
 	l.group, l.place = m.group, place
 	l.frames.reset()
+	cursor := m.cursor // on the heap, but once for a batch
+	cursor.Skip(hasBelow)
 	l.d, l.recent = h.Recent(&cursor, m.group.form.bounds(passBounds))
 	m.group.form.encode(&l.frames, &cursor, &l.d)
 	return l

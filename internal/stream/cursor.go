@@ -113,8 +113,10 @@ type Place struct {
 	live, foreign bool
 }
 
-// Place returns where the cursor stands.
-func (c *Cursor) Place() Place { return Place{c.after, c.live, c.foreign != nil} }
+// PlaceAt returns where the cursor would stand after a Skip to id.
+func (c *Cursor) PlaceAt(id ID) Place {
+	return Place{max(c.after, id-1), c.live, c.foreign != nil}
+}
 
 func (c *Cursor) passGap(g *Gap) {
 	c.told = max(c.told, g.Through)
