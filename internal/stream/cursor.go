@@ -5,37 +5,15 @@ import "feedd/internal/selector"
 // Cursor is a reader: what it selects and where it stands. That is all of its
 // state; there is no queue. One goroutine uses it at a time.
 type Cursor struct {
-	on *Target
+	target *Target
 
-	after ID   // everything selected at or below it was delivered, or told as lost
-	told  ID   // the highest loss that the reader was told of
-	live  bool // see windows
+	after    ID   // everything selected at or below it was delivered, or told as lost
+	lossTold ID   // the highest loss that the reader was told of
+	live     bool // see windows
 	// foreign is the position that the reader presented when this store cannot
 	// have given it; the first delivery tells it so.
 	foreign *string
 }
-
-// Target is a selection, and what is known of it in advance. Cursors that
-// select the same may share one: see [Hub.Share].
-type Target struct {
-	sel   selector.Selection
-	names []string // of a selection without patterns
-	plain bool     // it is one
-
-	// Of one by which listeners are found.
-	in        *interest   // nil for one that is not shared
-	holders   int         // guarded by interest.editMu
-	listeners []*Listener // guarded by interest.mu
-}
-
-func newTarget(sel selector.Selection) *Target {
-	t := &Target{sel: sel}
-	t.names, t.plain = sel.Names()
-	return t
-}
-
-// Selection returns what the target selects.
-func (t *Target) Selection() selector.Selection { return t.sel }
 
 // Position returns where the reader stands: it may resume from here.
 func (c *Cursor) Position() ID { return c.after }
@@ -52,10 +30,10 @@ func (c *Cursor) Resume() ID {
 
 // Target returns what the cursor selects, and what it may share with others: see
 // [Hub.Share].
-func (c *Cursor) Target() *Target { return c.on }
+func (c *Cursor) Target() *Target { return c.target }
 
 // Selection returns what the cursor selects.
-func (c *Cursor) Selection() selector.Selection { return c.on.sel }
+func (c *Cursor) Selection() selector.Selection { return c.target.sel }
 
 // Bounds limits a delivery: at most Items items of together at most Bytes
 // (Item.Size), but one item is delivered whatever its size. Both are above 0.
@@ -119,7 +97,7 @@ func (c *Cursor) PlaceAt(id ID) Place {
 }
 
 func (c *Cursor) passGap(g *Gap) {
-	c.told = max(c.told, g.Through)
+	c.lossTold = max(c.lossTold, g.Through)
 	c.after = max(c.after, g.ID)
 	c.foreign = nil
 }

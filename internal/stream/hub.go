@@ -124,10 +124,10 @@ func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
 	}
 	head := h.Head()
 	page, err := h.log.Read(ctx, Query{
-		Select: c.on.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, LossTold: c.told,
+		Select: c.target.sel, After: c.after, UpTo: head, Items: b.Items, Bytes: b.Bytes, LossTold: c.lossTold,
 	})
 	if err != nil {
-		return Delivery{}, fmt.Errorf("read %s after %s: %w", clip.Text(c.on.sel.String()), c.after, err)
+		return Delivery{}, fmt.Errorf("read %s after %s: %w", clip.Text(c.target.sel.String()), c.after, err)
 	}
 	d := Delivery{Through: page.Through, More: page.More, Entries: wrap(page.Items), atHead: !page.More}
 	if c.foreign != nil {
@@ -152,9 +152,9 @@ func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap
 		g.Through, g.Oldest, g.Feeds, g.ID = l.Through, l.Oldest, l.Feeds, l.Resume
 		return g, nil
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.on.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
+	page, err := h.log.Read(ctx, Query{Select: c.target.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
 	if err != nil {
-		return nil, fmt.Errorf("read %s after %s: %w", clip.Text(c.on.sel.String()), c.after, err)
+		return nil, fmt.Errorf("read %s after %s: %w", clip.Text(c.target.sel.String()), c.after, err)
 	}
 	if len(page.Items) > 0 {
 		g.Oldest = page.Items[0].ID
@@ -261,9 +261,9 @@ func (h *Hub) Recall(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
 	if e, known := h.RecallRecent(id); known {
 		return e, nil
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.on.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, LossTold: MaxID})
+	page, err := h.log.Read(ctx, Query{Select: c.target.sel, After: id - 1, UpTo: id, Items: 1, Bytes: 1, LossTold: MaxID})
 	if err != nil {
-		return nil, fmt.Errorf("read %s at %s: %w", clip.Text(c.on.sel.String()), id, err)
+		return nil, fmt.Errorf("read %s at %s: %w", clip.Text(c.target.sel.String()), id, err)
 	}
 	if len(page.Items) == 0 {
 		return nil, nil

@@ -149,17 +149,17 @@ func without[T any](list []*T, i int) []*T {
 func (in *interest) attach(l *Listener) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	l.at = len(l.on.listeners)
-	l.on.listeners = append(l.on.listeners, l)
+	l.at = len(l.target.listeners)
+	l.target.listeners = append(l.target.listeners, l)
 }
 
 // detach takes back an attach.
 func (in *interest) detach(l *Listener) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	list := l.on.listeners
+	list := l.target.listeners
 	list[len(list)-1].at = l.at
-	l.on.listeners = without(list, l.at)
+	l.target.listeners = without(list, l.at)
 }
 
 // each calls fn for every listener whose selection has the feed; for one with

@@ -16,7 +16,7 @@ func TestInterest(t *testing.T) {
 		var waiters []*Listener
 		remove := func(w *Listener) {
 			w.Close()
-			in.dropped = append(in.dropped, w.on)
+			in.dropped = append(in.dropped, w.target)
 			in.dropAll()
 		}
 		token := rapid.SampledFrom([]string{"a", "b", "a-b", "*"})
@@ -51,8 +51,8 @@ func TestInterest(t *testing.T) {
 			found := make(map[*Listener]struct{})
 			in.each(feed, func(w *Listener) { found[w] = struct{}{} })
 			for _, w := range waiters {
-				if _, is := found[w]; is != w.on.sel.Has(feed) {
-					t.Errorf("%s: %s is found %v", feed, w.on.sel, is)
+				if _, is := found[w]; is != w.target.sel.Has(feed) {
+					t.Errorf("%s: %s is found %v", feed, w.target.sel, is)
 				}
 				delete(found, w)
 			}

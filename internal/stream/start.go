@@ -59,7 +59,7 @@ func StartLast(n int) Start {
 // Open returns a cursor over the selection that stands where start says. To
 // miss nothing, call [Hub.Wait] before it.
 func (h *Hub) Open(ctx context.Context, sel selector.Selection, start Start) (*Cursor, error) {
-	c := &Cursor{on: newTarget(sel)}
+	c := &Cursor{target: newTarget(sel)}
 	head := h.Head()
 	var err error
 	switch start.kind {
@@ -132,14 +132,14 @@ func (h *Hub) floor(ctx context.Context, id, head ID) (ID, error) {
 // openAll stands the cursor just below the first retained item, and counts
 // what is gone by now as told.
 func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
-	q := Query{Select: c.on.sel.Only(nil), UpTo: head, Items: 1, Bytes: 1}
+	q := Query{Select: c.target.sel.Only(nil), UpTo: head, Items: 1, Bytes: 1}
 	for {
 		page, err := h.log.Read(ctx, q)
 		if err != nil {
 			return err
 		}
 		if page.Loss != nil {
-			c.told = max(c.told, page.Loss.Through)
+			c.lossTold = max(c.lossTold, page.Loss.Through)
 		}
 		if len(page.Items) > 0 {
 			c.after, err = h.floor(ctx, page.Items[0].ID-1, head)
@@ -149,7 +149,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 			c.after = head
 			return nil
 		}
-		q.After, q.LossTold = page.Through, c.told
+		q.After, q.LossTold = page.Through, c.lossTold
 	}
 }
 
@@ -157,7 +157,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 // is gone by now as told.
 func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 	oldest, found := ID(0), 0
-	_, err := h.backward(ctx, c.on.sel, head, Bounds{Items: n, Bytes: backwardBytes}, func(page []Item) bool {
+	_, err := h.backward(ctx, c.target.sel, head, Bounds{Items: n, Bytes: backwardBytes}, func(page []Item) bool {
 		// Only ids are kept: n items may be more than memory should hold.
 		for i := len(page) - 1; i >= 0 && found < n; i-- {
 			oldest = page[i].ID
@@ -174,12 +174,12 @@ func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 			return err
 		}
 	}
-	page, err := h.log.Read(ctx, Query{Select: c.on.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
+	page, err := h.log.Read(ctx, Query{Select: c.target.sel.Only(nil), After: c.after, UpTo: head, Items: 1, Bytes: 1})
 	if err != nil {
 		return err
 	}
 	if page.Loss != nil {
-		c.told = page.Loss.Through
+		c.lossTold = page.Loss.Through
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"feedd/internal/selector"
@@ -15,43 +14,6 @@ type Waiter struct {
 	C        <-chan struct{}
 	listener *Listener
 }
-
-// Listener is told of items that a Target selects.
-type Listener struct {
-	on      *Target
-	at      int // its place in on.listeners; guarded by interest.mu
-	notify  func(first ID)
-	readers atomic.Int32
-}
-
-// Share has the cursor share what is known of its selection with all readers
-// that select the same, and makes that a Target that can be listened to. Release
-// gives it back. It may wait for others who do the same.
-func (h *Hub) Share(c *Cursor) *Target {
-	c.on = h.wakes.hold(c.on.sel)
-	return c.on
-}
-
-// Release takes back a Share. It does not wait.
-func (t *Target) Release() { t.in.drop(t) }
-
-// Listen has notify called after commits that touched a target that is shared:
-// in the order of commits, with an id at or below that of the first item that
-// came since the call before; several commits may be one call, and one may come
-// without an item for the target. It must not block, nor call the hub. Close of
-// the listener ends that.
-func (t *Target) Listen(notify func(first ID)) *Listener {
-	l := &Listener{on: t, notify: notify}
-	t.in.attach(l)
-	return l
-}
-
-// AddReaders adds to how many readers wait with this listener: see
-// [Hub.Readers].
-func (l *Listener) AddReaders(n int) { l.readers.Add(int32(n)) }
-
-// Close ends the listener; its target stays shared. It does not wait.
-func (l *Listener) Close() { l.on.in.detach(l) }
 
 // Wait registers a waiter for the feeds of the selection; Close ends it.
 func (h *Hub) Wait(sel selector.Selection) *Waiter {
@@ -68,12 +30,12 @@ func (h *Hub) Wait(sel selector.Selection) *Waiter {
 
 // Selection returns what the waiter was registered for. All who select the same
 // have the same, and so its memory once.
-func (w *Waiter) Selection() selector.Selection { return w.listener.on.sel }
+func (w *Waiter) Selection() selector.Selection { return w.listener.target.sel }
 
 // Close ends the waiter.
 func (w *Waiter) Close() {
 	w.listener.Close()
-	w.listener.on.Release()
+	w.listener.target.Release()
 }
 
 // Readers returns how many readers select each of the feeds.

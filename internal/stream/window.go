@@ -197,9 +197,9 @@ func (w *windows) appendRates(rates []float64, feeds []string, from, to ID) []fl
 	for _, feed := range feeds {
 		rate := 0.0
 		if f := w.feeds[feed]; f != nil {
-			since := max(from, f.floor)
-			if took := to.Time().Sub(since.Time()); took > 0 {
-				rate = float64(len(f.entries.above(since))) / took.Seconds()
+			begin := max(from, f.floor)
+			if took := to.Time().Sub(begin.Time()); took > 0 {
+				rate = float64(len(f.entries.above(begin))) / took.Seconds()
 			}
 		}
 		rates = append(rates, rate)
@@ -286,7 +286,7 @@ func (w *windows) newest() ID {
 // deliver returns what the cursor has before it, or false where the windows do
 // not reach back far enough and the log must be asked.
 func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
-	if !c.on.plain {
+	if !c.target.plain {
 		return w.deliverAny(c, b, now)
 	}
 	w.mu.RLock()
@@ -296,7 +296,7 @@ func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 		d.Through = c.after
 		return d, true
 	}
-	names := c.on.names
+	names := c.target.names
 	if len(names) == 1 {
 		from, ok := w.feedLocked(names[0], c)
 		if !ok {
@@ -336,7 +336,7 @@ func (w *windows) deliverAny(c *Cursor, b Bounds, now time.Time) (Delivery, bool
 			return d, d.More
 		}
 		for _, e := range had {
-			if c.on.sel.Has(e.Feed) && c.on.sel.HasEvent(e.Event) && !e.Expired(now) {
+			if c.target.sel.Has(e.Feed) && c.target.sel.HasEvent(e.Event) && !e.Expired(now) {
 				if n := len(d.Entries); n == b.Items || n > 0 && bytes+e.Size() > b.Bytes {
 					d.More = true
 					return d, true
@@ -424,7 +424,7 @@ func take(d *Delivery, c *Cursor, b Bounds, now time.Time, lists ...[]*Entry) {
 			return
 		}
 		e := lists[next][0]
-		skip := e.gone || !c.on.sel.HasEvent(e.Event) || e.Expired(now)
+		skip := e.gone || !c.target.sel.HasEvent(e.Event) || e.Expired(now)
 		n := len(d.Entries)
 		if scanned == scanEntries || !skip && (n == b.Items || n > 0 && bytes+e.Size() > b.Bytes) {
 			d.Through, d.More, d.atHead = through, true, false

@@ -40,7 +40,7 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 		if id%17 == 0 {
 			w.apply(&Commit{Removed: []Removal{{Feed: "a", ID: id}}})
 		}
-		c := &Cursor{on: newTarget(sel), after: w.base}
+		c := &Cursor{target: newTarget(sel), after: w.base}
 		d, ok := w.deliver(c, Bounds{Items: 100, Bytes: 1 << 20}, time.Now())
 		if !ok {
 			t.Fatal("the windows do not reach back to their base")
@@ -83,11 +83,11 @@ func TestP6_windows_of_idle_feeds_are_dropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := &Cursor{on: newTarget(sel), after: 2998, live: true}
+	late := &Cursor{target: newTarget(sel), after: 2998, live: true}
 	if _, ok := w.deliver(late, Bounds{Items: 1, Bytes: 1}, begin); ok {
 		t.Error("the windows claim to know what was dropped")
 	}
-	live := &Cursor{on: newTarget(sel), after: 3000, live: true}
+	live := &Cursor{target: newTarget(sel), after: 3000, live: true}
 	item(3001, "idle")
 	if d, ok := w.deliver(live, Bounds{Items: 1, Bytes: 1}, begin); !ok || len(d.Entries) != 1 {
 		t.Errorf("the next item is not served: %+v", d)

@@ -18,7 +18,7 @@ type record struct {
 	commits []stream.Commit
 }
 
-func (r *record) watch(c stream.Commit) {
+func (r *record) onCommit(c stream.Commit) {
 	if !r.inside.CompareAndSwap(false, true) {
 		r.overlap.Store(true)
 	}

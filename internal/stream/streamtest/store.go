@@ -63,7 +63,7 @@ func (s *store) openDir() {
 		s.t.Fatalf("opening the store: %v", err)
 	}
 	s.Engine, s.record = e, new(record)
-	s.start = e.OnCommit(s.record.watch)
+	s.start = e.OnCommit(s.record.onCommit)
 	s.record.head = s.start
 }
 
