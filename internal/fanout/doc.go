@@ -75,10 +75,10 @@
 //
 // # Where to read
 //
-// A member passes through the files in this order: adopt, shard (its loop),
-// member (its states), group (passes), socket (what is written and what that
-// says), stream or longpoll (its task), workers, rest. Beside them are sweep,
-// census, epoll and peer.
+// A member passes through the files in this order: adopt; shard (the loop that
+// owns it); member (how it gets its place); group (passes); stream or longpoll
+// (its task and form); socket (what is written, and what that says); workers;
+// rest; end. Beside them are sweep, census, epoll and peer.
 //
 // # Goroutines
 //

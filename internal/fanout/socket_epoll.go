@@ -137,6 +137,15 @@ func (m *member) deliver(f *frames, d *stream.Delivery, now time.Duration) (writ
 	return written{items: items, gap: d.Gap != nil}, nil
 }
 
+// block lets a member wait for room.
+func (s *shard) block(m *member) {
+	if m.state == parked {
+		m.group.unpark(m)
+	}
+	m.state = blocked
+	s.all.tally.blocked.Add(1)
+}
+
 // notePosition remembers the position that the reader was told with the gap and
 // the first n items.
 func (m *member) notePosition(d *stream.Delivery, n int) {

@@ -55,6 +55,15 @@ func newPool(s *Shards) *pool {
 	}
 }
 
+// catchUp hands a member to the workers.
+func (s *shard) catchUp(m *member) {
+	if m.state == parked {
+		m.group.unpark(m)
+	}
+	m.state, m.room = catchingUp, false
+	s.all.pool.push(m)
+}
+
 // push queues a member, which is the workers' from then on.
 func (p *pool) push(m *member) { p.put(&p.near, m) }
 
