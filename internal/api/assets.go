@@ -9,9 +9,10 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 	"time"
+
+	"feedd/internal/qvalue"
 )
 
 // assetPolicy allows a page what is in its own files, and nothing inline. The
@@ -116,14 +117,9 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 // takesGzip reports whether the client names gzip among the encodings that it
 // takes (RFC 9110, section 12.5.3).
 func takesGzip(r *http.Request) bool {
-	for _, v := range r.Header.Values("Accept-Encoding") {
-		for coding := range strings.SplitSeq(v, ",") {
-			name, weight, _ := strings.Cut(coding, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				continue
-			}
-			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
-			return err != nil && strings.TrimSpace(weight) == "" || err == nil && q > 0
+	for _, e := range qvalue.Parse(r.Header.Values("Accept-Encoding")) {
+		if e.Name == "gzip" {
+			return e.Q > 0
 		}
 	}
 	return false

@@ -3,10 +3,10 @@ package subscribe
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"feedd/internal/problem"
+	"feedd/internal/qvalue"
 )
 
 // Format is what a reader gets.
@@ -50,11 +50,11 @@ func Negotiate(r *http.Request, query url.Values) (Format, error) {
 		}
 		return 0, problem.BadQuery.With("format is sse, ndjson or json, not %q", name)
 	}
-	accept := strings.Join(r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(accept) == "" {
+	values := r.Header.Values("Accept")
+	if strings.TrimSpace(strings.Join(values, "")) == "" {
 		return SSE, nil
 	}
-	ranges := parseAccept(accept)
+	ranges := mediaRanges(values)
 	best, found := SSE, false
 	var bestQ float64
 	var bestRank int
@@ -76,25 +76,12 @@ func Negotiate(r *http.Request, query url.Values) (Format, error) {
 // headers here, and a range has three bytes at least.
 const maxRanges = 1 << 20
 
-func parseAccept(accept string) []mediaRange {
+func mediaRanges(values []string) []mediaRange {
 	var ranges []mediaRange
-	for i, part := range strings.Split(accept, ",") {
-		name, attrs, _ := strings.Cut(part, ";")
-		typ, subtype, ok := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "/")
-		if !ok {
-			continue
+	for i, e := range qvalue.Parse(values) {
+		if typ, subtype, ok := strings.Cut(e.Name, "/"); ok {
+			ranges = append(ranges, mediaRange{typ: typ, subtype: subtype, q: e.Q, order: i})
 		}
-		m := mediaRange{typ: typ, subtype: subtype, q: 1, order: i}
-		for attr := range strings.SplitSeq(attrs, ";") {
-			if key, value, _ := strings.Cut(strings.TrimSpace(attr), "="); strings.EqualFold(key, "q") {
-				q, err := strconv.ParseFloat(value, 64)
-				if err != nil || q < 0 || q > 1 {
-					q = 0
-				}
-				m.q = q
-			}
-		}
-		ranges = append(ranges, m)
 	}
 	return ranges
 }
@@ -130,6 +117,6 @@ func quality(ranges []mediaRange, name string) (q float64, rank int) {
 // onlySSE reports whether the client takes event streams and nothing else, as
 // a browser's EventSource does.
 func onlySSE(r *http.Request) bool {
-	accept := parseAccept(strings.Join(r.Header.Values("Accept"), ","))
-	return len(accept) == 1 && accept[0].typ == "text" && accept[0].subtype == "event-stream"
+	ranges := mediaRanges(r.Header.Values("Accept"))
+	return len(ranges) == 1 && ranges[0].typ == "text" && ranges[0].subtype == "event-stream"
 }
