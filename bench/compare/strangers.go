@@ -88,7 +88,7 @@ var strangerKinds = []stranger{
 
 // openToStrangers are the settings with which clients without a key may publish as
 // well, and as often as all these do from one address.
-var openToStrangers = []string{"FEEDD_FORERUNNER_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"}
+var openToStrangers = []string{"FEEDD_LEGACY_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"}
 
 // endless is a body that never comes whole. Nine tenths of it come at 1 MiB/s at
 // most, because faster the load would be that of copying bytes; the rest comes

@@ -68,7 +68,7 @@ const (
 // StartChat runs a server whose chat is open to everybody.
 func StartChat(t *testing.T, env ...string) *harness.Server {
 	t.Helper()
-	return harness.Start(t, harness.With(append(env, "FEEDD_FORERUNNER_CHAT_PUBLISH=anyone")...))
+	return harness.Start(t, harness.With(append(env, "FEEDD_LEGACY_CHAT_PUBLISH=anyone")...))
 }
 
 // OpenGuest opens the chat in a browser's window of its own, with a name that

@@ -324,7 +324,7 @@ func testChatLooks(t *testing.T, b *browser.Browser) {
 	tab.Says("Where is the server?")
 	tab.Wait(`unsent().length === 1 && state() === "reconnecting"`)
 	check("away")
-	s.Env = append(s.Env, "FEEDD_FORERUNNER_CHAT_PUBLISH=token")
+	s.Env = append(s.Env, "FEEDD_LEGACY_CHAT_PUBLISH=token")
 	s.Start()
 	tab.Wait(`unsent()[0]?.dataset.is === "failed" && !document.querySelector("#closed").hidden`)
 	check("closed")

@@ -18,7 +18,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 	for _, scripts := range [][]string{nil, {browser.NoWebSocket}} {
 		tab := b.OpenGuest(t, s.URL(), "Anna", scripts...)
 		tab.Wait(`!document.querySelector("#closed").hidden && state() === "live"`)
-		if got := tab.Eval(`document.querySelector("#closed").innerText`); !strings.Contains(got, "forerunner.chat_publish: anyone") || !strings.Contains(got, "serve --demo") {
+		if got := tab.Eval(`document.querySelector("#closed").innerText`); !strings.Contains(got, "legacy.chat_publish: anyone") || !strings.Contains(got, "serve --demo") {
 			t.Errorf("the page says %q", got)
 		}
 		if got := tab.Eval(`[...document.querySelectorAll("form")].map(f => f.hidden).join()`); got != "true,true" {
@@ -33,7 +33,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 	tab := b.OpenGuest(t, s.URL(), "Anna")
 	tab.WaitShown("#closed")
 	s.Stop(syscall.SIGTERM)
-	s.Env = append(s.Env, "FEEDD_FORERUNNER_CHAT_PUBLISH=anyone")
+	s.Env = append(s.Env, "FEEDD_LEGACY_CHAT_PUBLISH=anyone")
 	s.Start()
 	tab.WaitChat()
 	if got := tab.Eval(`String(document.querySelector("#closed").hidden)`); got != "true" {
@@ -41,7 +41,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 	}
 	s.Stop(syscall.SIGTERM)
 	tab.Says("too late")
-	s.Env = append(s.Env, "FEEDD_FORERUNNER_CHAT_PUBLISH=token")
+	s.Env = append(s.Env, "FEEDD_LEGACY_CHAT_PUBLISH=token")
 	s.Start()
 	tab.Wait(`!document.querySelector("#closed").hidden && unsent()[0]?.dataset.is === "failed"`)
 	if got := tab.Fate(); !strings.Contains(got, "closed to strangers") {

@@ -40,7 +40,7 @@ var droppedLine = regexp.MustCompile(`msg="(\d+) log lines were dropped, because
 // A log whose reader stands still holds up no publish and no stop, and says
 // what it lost when the reader goes on.
 func TestServe_LogNobodyTakes(t *testing.T) {
-	s := harness.New(t, harness.With("FEEDD_LOG_MAX_QUEUE_BYTES=64KiB", "FEEDD_FORERUNNER_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"))
+	s := harness.New(t, harness.With("FEEDD_LOG_MAX_QUEUE_BYTES=64KiB", "FEEDD_LEGACY_FEED_PUBLISH=anyone", "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=0"))
 	w, r := stalledPipe(t)
 	s.Cmd.Stdout, s.Cmd.Stderr = w, w
 	s.Start()

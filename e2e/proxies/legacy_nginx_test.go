@@ -75,7 +75,7 @@ func TestLegacy_OwnNginxConfiguration(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a browser")
 	}
-	s := harness.Start(t, harness.With("FEEDD_HOSTS=example.com", "FEEDD_FORERUNNER_FEED_PUBLISH=anyone"))
+	s := harness.Start(t, harness.With("FEEDD_HOSTS=example.com", "FEEDD_LEGACY_FEED_PUBLISH=anyone"))
 	address := legacySite(t, s.Address, legacyPage)
 	b := browser.Start(t, "MAP example.com:80 "+address)
 	tab := b.Open(t, "http://example.com/admin.html")

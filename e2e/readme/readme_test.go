@@ -262,17 +262,15 @@ func TestREADME_NamesTheFilesOfTheClient(t *testing.T) {
 
 // What a document names by a link is there, also within the document.
 func TestDocuments_LinksLeadSomewhere(t *testing.T) {
+	links := 0
 	for _, document := range []string{"README.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/testing.md"} {
 		text := harness.ReadFile(t, document)
 		anchors := map[string]bool{}
 		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
 			anchors[anchorOf(m[1])] = true
 		}
-		links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1)
-		if len(links) == 0 {
-			t.Errorf("%s has no link", document)
-		}
-		for _, m := range links {
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+			links++
 			path, anchor, _ := strings.Cut(m[1], "#")
 			switch {
 			case strings.Contains(path, "://"):
@@ -284,6 +282,9 @@ func TestDocuments_LinksLeadSomewhere(t *testing.T) {
 				}
 			}
 		}
+	}
+	if links == 0 {
+		t.Error("no link was found: this test looks for something else")
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // The client of that time: it polls, shows what came, and polls again with the
 // last timestamp, as JavaScript has it, in which a number is a double. Bursts of
 // items in the same millisecond are neither lost nor doubled.
-func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
+func TestLegacy_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
 		d.Options = api.Options{Legacy: servertest.Legacy}
 		s := servertest.Start(t, d)
@@ -72,7 +72,7 @@ func TestForerunner_ClientLoopLosesAndDoublesNothing(t *testing.T) {
 	})
 }
 
-func TestForerunner_WaitsForTheNextItem(t *testing.T) {
+func TestLegacy_WaitsForTheNextItem(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: servertest.Legacy}})
 	s.Put("main", "before")
@@ -95,7 +95,7 @@ func TestForerunner_WaitsForTheNextItem(t *testing.T) {
 
 // P8: both are closed to strangers, unless they are opened; then they open
 // nothing else, and only so fast.
-func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
+func TestP8_LegacyPagesAreClosedByDefault(t *testing.T) {
 	t.Parallel()
 	item := func(s *servertest.Server, headers ...string) servertest.Answer {
 		return s.Do("POST", "/send_feed_item", `{"type":"x"}`, append(headers, "Content-Type: application/json")...)
@@ -132,7 +132,7 @@ func TestP8_ForerunnersAreClosedByDefault(t *testing.T) {
 
 // P1: in the chat everybody sees every message once, their own too, in the same
 // order.
-func TestForerunner_Chat(t *testing.T) {
+func TestLegacy_Chat(t *testing.T) {
 	t.Parallel()
 	open := servertest.Legacy
 	open.ChatOpen = true

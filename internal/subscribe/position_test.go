@@ -65,7 +65,7 @@ func TestBadInput_NamesNearAPosition(t *testing.T) {
 		s.Get("/feeds/f?"+name+"=1").MustStatus(t, 200)
 		s.MustRaw("GET /feeds/f?"+name+"=1"+websocket, " 101 ")
 	}
-	// The forerunner knows since only.
+	// The legacy interface knows since only.
 	for _, name := range append(resumeNames, "last") {
 		if p := s.Get("/real_time_feed?"+name+"=1").MustProblem(t, 400, "bad-query"); !strings.HasSuffix(p.Detail, "said by since") {
 			t.Errorf("%s: %q", name, p.Detail)
