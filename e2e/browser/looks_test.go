@@ -313,6 +313,9 @@ func testLooksKeyboard(t *testing.T, b *browser.Browser) {
 	tab := b.Open(t, s.URL())
 	tab.WaitRows(1)
 	tab.Wait(`state() === "live" && document.querySelector("#older").hidden`)
+	// A tab that has just opened gets the focus a moment later; until then none of
+	// its elements shows it.
+	tab.Wait(`document.hasFocus()`)
 	// Tab goes to each control that is seen, and the focus can be seen there.
 	tab.Eval(`globalThis.reached = new Set(), ""`)
 	for range 40 {
