@@ -24,7 +24,7 @@ type stats struct {
 	Seconds     float64 `json:"seconds"`     // of the interval
 	Published   float64 `json:"published"`   // items a second
 	Delivered   float64 `json:"delivered"`   // items a second, over all readers
-	Subscribers int     `json:"subscribers"` // streams and waiting pages
+	Subscribers int     `json:"subscribers"` // streams and long polls
 	// P50 and P99 are of the time from an item's id to the write to a reader
 	// that waited for it, in milliseconds.
 	P50    *float64 `json:"p50_ms,omitempty"`

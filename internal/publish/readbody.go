@@ -21,7 +21,8 @@ const (
 	// came: a client that declares much and sends nothing must not get the memory
 	// for it.
 	firstPart = 64 << 10
-	// LeastRead is the least room that a body of unknown length is read into.
+	// LeastRead is the least room that a body of unknown length is read into, in
+	// bytes: a small item fits, and a larger one doubles it a few times.
 	LeastRead = 512
 )
 

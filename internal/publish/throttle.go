@@ -21,7 +21,9 @@ const (
 	// that does its worst for three seconds leaves 40 of a chat's 200 messages.
 	throttleBurst = 5
 	// throttledAddresses is how many addresses are remembered before those are
-	// forgotten that have their whole burst again.
+	// forgotten that have their whole burst again. One takes less than 500
+	// bytes (three limiters of 80, and its place in the map), so all take less than
+	// 5 MB.
 	throttledAddresses = 10_000
 )
 

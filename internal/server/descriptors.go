@@ -9,10 +9,11 @@ import (
 
 const (
 	// ownFiles are descriptors for other things than connections: the database,
-	// listeners, pollers, the log.
+	// listeners, pollers, the log. A server with the default settings has 26 of them.
 	ownFiles = 64
 	// spareFiles are descriptors kept for connections that are not subscribers':
-	// of publishers, and of load balancers that ask how the server is.
+	// of publishers, and of load balancers that ask how the server is. With ownFiles
+	// it makes 256, which the README names.
 	spareFiles = 192
 )
 
@@ -58,7 +59,7 @@ func (d descriptors) subscribers(configured int, logger *slog.Logger) int {
 // there, so that one that vanished is noticed when it is not heard of for as
 // long as the patience lasts.
 func keepAlive(patience time.Duration) net.KeepAliveConfig {
-	const probes = 4
+	const probes = 4 // one that is lost on a bad network must not end a connection
 	step := max(patience/(2*probes), time.Second)
 	return net.KeepAliveConfig{Enable: true, Idle: max(patience/2, time.Second), Interval: step, Count: probes}
 }

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsentBytes is how much the kernel takes of what a peer has no room for yet.
+// unsentBytes is how much the kernel takes of what a peer has no room for yet, in
+// bytes: what a worker writes at a time, so that the next write has all of it.
 const unsentBytes = 64 << 10
 
 // listen listens on a TCP address. What it accepts takes the options over.

@@ -18,7 +18,9 @@ import (
 	"feedd/internal/wire"
 )
 
-// frameOverhead is what a client's frame may have beyond the item's data.
+// frameOverhead is what a client's frame may have beyond the item's data, in
+// bytes: a feed's and an event's name, a ref, a key and the JSON around them take
+// a quarter of it.
 const frameOverhead = 4 << 10
 
 // readFrames reads what the client sends, publishes it and answers, one frame

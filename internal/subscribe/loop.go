@@ -22,7 +22,8 @@ import (
 // that is gone would be noticed anyway.
 const PeerLook = time.Second
 
-// loopBounds is how much of a stream is encoded at a time.
+// loopBounds is how much of a stream is encoded at a time: four parts of a write
+// (see answer.Part), and as many items as are in it when these are small.
 var loopBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
 // buffers holds the buffers of streams that are writing. One that waits has
@@ -121,7 +122,7 @@ func (l *Loop) Run(ctx context.Context, out Outlet, settle func()) fanout.End {
 	}
 	heartbeat := time.NewTimer(rs.heartbeat)
 	defer heartbeat.Stop()
-	const looks = 4
+	const looks = 4 // in a stall timeout, so that a stall is noticed within a quarter of it
 	look := time.NewTicker(rs.stall / looks)
 	defer look.Stop()
 	ends := time.NewTicker(rs.peerLook)

@@ -13,11 +13,14 @@ import (
 )
 
 const (
-	// maxPageItems is how many items a page has at most.
+	// maxPageItems is how many items a page has at most: more than a person reads,
+	// and a page of small items is still made in a millisecond.
 	maxPageItems = 1000
-	// pageBytes is how large a page becomes; it has at least one item.
+	// pageBytes is how large a page becomes, in bytes, since it is made in memory;
+	// it has at least one item, of any size.
 	pageBytes = 4 << 20
-	// maxWait is how long a page may wait for an item.
+	// maxWait is how long a page may wait for an item: as long as most proxies
+	// leave a request without an answer.
 	maxWait = time.Minute
 )
 
