@@ -36,8 +36,8 @@ import (
 	"feedd/internal/subscribe"
 )
 
-// Tests wait more than they work, so there may be more of them at the same time
-// than processors.
+// Main runs the tests of a package, more of them at the same time than there are
+// processors: they wait more than they work.
 func Main(m *testing.M) {
 	flag.Parse()
 	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil {
