@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -49,7 +50,7 @@ func TestPageIsReadInAnyPieces(t *testing.T) {
 					rest = rest[n:]
 					err = p.Take(buf, n, emit)
 				}
-				if err != io.EOF || p.Closes != tc.last || string(p.Lines.Position()) != tc.cursor {
+				if !errors.Is(err, io.EOF) || p.Closes != tc.last || string(p.Lines.Position()) != tc.cursor {
 					t.Fatalf("%s in pieces of %d: %v, last %v, at %q", tc.name, piece, err, p.Closes, p.Lines.Position())
 				}
 				p.Restart()

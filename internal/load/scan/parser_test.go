@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http/httputil"
@@ -255,7 +256,7 @@ func FuzzStream(f *testing.F) {
 		}
 		for _, in := range [][]byte{[]byte(head + string(body)), chunkUp(head, body, cut)} {
 			events, again, err := readAll(in, ndjson, cut)
-			if err != nil && err != io.EOF || again != position {
+			if err != nil && !errors.Is(err, io.EOF) || again != position {
 				t.Fatalf("position %q, %v; want %q", again, err, position)
 			}
 			if diff := cmp.Diff(want, events); diff != "" {
