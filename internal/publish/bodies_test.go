@@ -99,6 +99,10 @@ func TestP6_BodiesInFlightAreBounded(t *testing.T) {
 	}
 }
 
+// hasty is how long the rest of a refused body may take in tests that never send
+// it.
+const hasty = 200 * time.Millisecond
+
 // counted is an engine that counts what is to be committed.
 type counted struct {
 	stream.Engine
@@ -186,8 +190,11 @@ func TestP6_BodiesOfStrangersThatWait(t *testing.T) {
 	appends := new(counted)
 	s := servertest.Start(t, servertest.Deployment{
 		Publishers: func(feed string) bool { return feed == "open" },
-		Options:    api.Options{Publish: publish.Limits{MaxBodiesBytes: room, MaxAnonymousItemBytes: size}},
-		Wrap:       func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
+		Options: api.Options{
+			Publish:  publish.Limits{MaxBodiesBytes: room, MaxAnonymousItemBytes: size},
+			Timeouts: api.Timeouts{RefusedBody: hasty}, // the rest never comes
+		},
+		Wrap: func(e stream.Engine) stream.Engine { appends.Engine = e; return appends },
 	})
 	_, release := s.HoldCommit(t)
 	answers := make(chan servertest.Answer, n)
@@ -255,7 +262,7 @@ func TestP6_FrameWithoutMemory(t *testing.T) {
 // A body may come slowly, but not stand still.
 func TestP6_BodyThatStandsStill(t *testing.T) {
 	t.Parallel()
-	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Timeouts: api.Timeouts{Body: 50 * time.Millisecond}}})
+	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Timeouts: api.Timeouts{Body: 50 * time.Millisecond, RefusedBody: hasty}}})
 	c := s.Dial(0)
 	fmt.Fprintf(c, "POST /feeds/f HTTP/1.1\r\nHost: %s\r\n%sContent-Length: 10\r\n\r\nxxx", s.Addr, servertest.WithKey)
 	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != http.StatusRequestTimeout {

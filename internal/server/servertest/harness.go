@@ -28,7 +28,6 @@ import (
 	"feedd/internal/config"
 	"feedd/internal/fanout"
 	"feedd/internal/memlog"
-	"feedd/internal/problem"
 	"feedd/internal/selector"
 	composition "feedd/internal/server"
 	"feedd/internal/sqlitelog"
@@ -190,9 +189,8 @@ func (s *Server) optionsOf(d Deployment) api.Options {
 	o.Timeouts.Heartbeat = or(o.Timeouts.Heartbeat, 10*time.Second)
 	o.Timeouts.Stall = or(o.Timeouts.Stall, time.Hour)
 	o.Timeouts.Body = or(o.Timeouts.Body, time.Hour)
-	// What a client waits for that does everything right is a tenth here.
+	// Tests wait for the look that finds an end.
 	o.Timeouts.PeerLook = or(o.Timeouts.PeerLook, subscribe.PeerLook/10)
-	o.Timeouts.RefusedBody = or(o.Timeouts.RefusedBody, problem.RefusedBody/10)
 	o.Publish.MaxItemBytes = or(o.Publish.MaxItemBytes, 1<<20)
 	o.Publish.MaxBodyBytes = or(o.Publish.MaxBodyBytes, 16<<20)
 	o.Publish.MaxBodiesBytes = or(o.Publish.MaxBodiesBytes, 128<<20)
