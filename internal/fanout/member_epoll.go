@@ -13,24 +13,25 @@ import (
 // member is a subscriber in a shard. It has one owner at a time, its shard or a
 // worker, who alone writes to its connection.
 type member struct {
-	// These are written by the shard only, also while a worker has the member.
+	// These are written by the shard only, also while a worker has the member. Of
+	// these a worker reads fd and group.
 	slot, gen uint32
 	fd        int
 	group     *group // nil once it is no subscriber any more: it rests
 	at        int    // its place in group.parked, while it is parked
 	onEnd     func(End)
+	task      task
 	state     state
 	over      bool // it is to be answered with what there is: see longPoll
 	gone      bool // the peer went while a worker had it
 	room      bool // there was room to write while a worker had it
+	inbound   int  // bytes that the peer sent
 
 	// The rest is its owner's.
 	fate         fate // what the worker says
-	task         task
 	cursor       stream.Cursor
 	positionTold stream.ID // the position that the reader was told last
 	half         *half     // what was written in part, nil for nothing
-	inbound      int       // bytes that the peer sent
 
 	sent   uint64        // bytes
 	acked  uint64        // of those, as far as it is known
@@ -59,7 +60,7 @@ type task interface {
 	// heard is told that bytes of the peer lie unread (EPOLLIN) or that it sends
 	// no more (EPOLLRDHUP). It reports whether the peer counts as gone.
 	heard(s *shard, m *member, kind uint32) (gone bool)
-	// timeout is called some eight times in a heartbeat, unless a worker has the
+	// timeout is called in each sweep (see sweepEvery), unless a worker has the
 	// member. It does what is due by then.
 	timeout(s *shard, m *member, now time.Duration)
 	// farewell is what the member is sent last. Final says that the connection

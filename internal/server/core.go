@@ -33,7 +33,7 @@ const (
 type Parts struct {
 	// Engine is the log. It is the core's from then on.
 	Engine stream.Engine
-	// WindowBytes bounds the memory for all windows together; 0: no bound.
+	// WindowBytes bounds the memory for all windows together; 0: 64 MiB.
 	WindowBytes int64
 	// IdleTimeout is how long a connection is kept between two requests; 0: two
 	// minutes.

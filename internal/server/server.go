@@ -99,7 +99,6 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	s.address = s.listener.Addr()
 
 	s.reloader = newReloader(cfg, key)
-	s.reloader = newReloader(cfg, key)
 	inPlace := placeOf(engine)
 	authority := auth.New(key, rulesOf(cfg))
 	options := optionsOf(cfg, files, s.address, s.logger)

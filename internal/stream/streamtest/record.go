@@ -8,7 +8,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// record is a OnCommit function that writes down what it is told.
+// record is an OnCommit function that writes down what it is told.
 type record struct {
 	inside  atomic.Bool // a call is going on
 	overlap atomic.Bool // two calls were going on at once
