@@ -99,7 +99,10 @@ func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.
 			}
 			v.welcome(welcome(cfg, s, ticket))
 		},
-		Stopping: func() { signal.Reset(syscall.SIGQUIT) }, // a stop that stands still says where
+		Stopping: func() {
+			stop()
+			signal.Reset(syscall.SIGQUIT) // a stop that stands still says where
+		},
 	})
 	if err != nil {
 		return err
@@ -109,7 +112,9 @@ func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.
 	for {
 		select {
 		case sig := <-signals:
-			if !hear(sig, s, v.logger) {
+			// A stop reads nothing again: what a reload writes may be another server's
+			// by the end of it.
+			if ctx.Err() == nil && !hear(sig, s, v.logger) {
 				stop()
 			}
 		case err := <-ended:
