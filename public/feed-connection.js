@@ -147,12 +147,17 @@ export class Connection {
    */
   async #pushed(signal) {
     const end = await this.#listen(signal);
-    if (end.opened || end.problem || end.reason || signal.aborted) return end;
+    // What is no stream of a feed is told to people. A push that was given may also
+    // be ended by something on the way, with words of its own: the feed can do
+    // without it, so these count only where the server does not answer either.
+    const told = end.problem && this.polls;
+    if (end.opened || told || end.reason || signal.aborted) return end;
     try {
       if (this.push.check) await this.push.check(signal);
       else this.#came(await readPage(this.url, {last_event_id: this.cursor, limit: String(PAGE)}, signal));
     } catch (err) {
-      return endOf(err);
+      const {problem = end.problem, retry = end.retry, reason} = endOf(err);
+      return {problem, retry, reason};
     }
     // The server is there. It may have come back this moment; otherwise the push
     // does not come through.
@@ -175,6 +180,7 @@ export class Connection {
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       let timer;
       let ended = false;
+      let close = () => {}; // until it is opened
       const over = () => {
         ended = true;
         clearTimeout(timer);
@@ -216,7 +222,7 @@ export class Connection {
         if (!ended) this.#frame(frame, text, end);
       };
       timer = setTimeout(silent, OPENING);
-      const close = this.push.open(this.url, this.cursor, {
+      close = this.push.open(this.url, this.cursor, {
         frame,
         over: (why = {}) => {
           if (ended) return;
@@ -229,6 +235,7 @@ export class Connection {
         },
       });
       signal.addEventListener("abort", over);
+      if (ended || signal.aborted) over(); // while it was opened
     });
   }
 

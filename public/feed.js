@@ -215,6 +215,7 @@ export class Feed extends EventTarget {
     const {push} = this.#options;
     while (push && !signal.aborted) {
       await this.#connect(signal, push); // until it is clear that it does not come through
+      if (signal.aborted) return;
       const without = new AbortController();
       this.#follow(AbortSignal.any([signal, without.signal])).catch(err => this.#fail(err));
       await pause(WITHOUT_PUSH, signal); // or until another network, perhaps, is there

@@ -56,7 +56,7 @@ test("what comes follows on the cursor", async t => {
 });
 
 test("a closing says when to come back, and why until there is a connection", async t => {
-  const c = start(t);
+  const c = start(t, () => { throw new TypeError("no connection"); });
   await c.clock.settle();
   c.last().frame({cursor: "5"});
   c.last().frame({closing: {cursor: "8", reason: "draining", retry: 2000}});
@@ -159,6 +159,7 @@ test("what is no frame ends it for a while", async t => {
   const c = start(t);
   await c.clock.settle();
   const close = c.last();
+  close.frame({cursor: "5"});
   close.frame(/** @type {any} */ (null));
   await c.clock.settle();
   assert.equal(close.closed, true);
@@ -166,6 +167,57 @@ test("what is no frame ends it for a while", async t => {
   assert.equal(c.opened.length, 1);
   await c.clock.pass(30_001);
   assert.equal(c.opened.length, 2);
+});
+
+test("a push that something on the way ends, with its words, does not come through", async t => {
+  let away = true;
+  const c = start(t, () => {
+    if (away) throw new TypeError("no connection");
+    return page([]);
+  });
+  await c.clock.settle();
+  c.last().over({problem: {title: "Not through this proxy"}});
+  await c.clock.settle();
+  assert.equal(c.news(), "connecting, waiting"); // the server does not answer either
+  await c.clock.pass(1500);
+  assert.equal(c.opened.length, 2);
+  away = false;
+  c.last().over({problem: {title: "Not through this proxy"}});
+  await c.clock.settle();
+  assert.equal(c.opened.length, 3);
+  c.last().over({problem: {title: "Not through this proxy"}});
+  await c.run;
+  assert.equal(c.ended(), "ended");
+});
+
+test("a push may end while it is opened", async t => {
+  const clock = fakeClock(t);
+  serve(t, () => page([]));
+  let closed = 0;
+  /** @type {import("../feed.js").Push} */
+  const push = {by: "socket", open: (_url, _cursor, {over}) => {
+    over();
+    return () => { closed++; };
+  }};
+  const run = new Connection(url, "5", new AbortController().signal, () => {}, () => {}, push).run();
+  await clock.settle();
+  await run;
+  assert.equal(closed, 2);
+});
+
+test("a push that brings something while it is opened may be the end of the feed", async t => {
+  const clock = fakeClock(t);
+  const stop = new AbortController();
+  let closed = 0;
+  /** @type {import("../feed.js").Push} */
+  const push = {by: "socket", open: (_url, cursor, {frame}) => {
+    frame(JSON.stringify({cursor}));
+    return () => { closed++; };
+  }};
+  const run = new Connection(url, "5", stop.signal, () => {}, ({is}) => is === "live" && stop.abort(), push).run();
+  await clock.settle();
+  await run;
+  assert.equal(closed, 1);
 });
 
 test("another URL is gone to from the same cursor", async t => {
