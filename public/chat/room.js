@@ -145,6 +145,7 @@ export class Room extends EventTarget {
   #show(state) {
     this.#state = state;
     if (state.is === "refused") {
+      this.#posting?.abort(); // what is told to be refused is not stored later
       for (const key of [...this.#unanswered.keys()]) this.#answered(key, {problem: state.problem});
     }
     if (state.is === "live") {

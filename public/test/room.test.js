@@ -33,12 +33,15 @@ async function start(t, {webSocket = true, post = () => Response.json({id: "9"})
     }
   }
   Object.assign(globalThis, {WebSocket: webSocket ? FakeSocket : undefined});
-  const server = {away: false};
+  const server = {away: false, closed: false};
+  /** @type {(() => void)[]} */
+  const polls = [];
   serve(t, (url, init) => {
     if (server.away) throw new TypeError("no connection");
     if (init.method === "POST") return post(new Headers(init.headers).get("Idempotency-Key") ?? "");
     if (url.pathname === "/chat") return Response.json({feed: "chat", subscribers: 1, may_publish: true, head: "5"});
-    if (url.searchParams.has("wait")) return new Promise(() => {});
+    if (server.closed) return problem(401, {type: "unauthorized", title: "Who is it?"});
+    if (url.searchParams.has("wait")) return new Promise(resolve => polls.push(() => resolve(page([], {cursor: 5}))));
     return page([], {cursor: 5});
   });
   const room = new Room("/chat", 50);
@@ -46,7 +49,8 @@ async function start(t, {webSocket = true, post = () => Response.json({id: "9"})
   const last = () => sockets[sockets.length - 1];
   const hear = (/** @type {object} */ frame) => last().onmessage({data: JSON.stringify(frame)});
   const cut = (code = 1006, reason = "") => last().onclose({code, reason});
-  return {clock, room, sockets, last, hear, cut, server};
+  const answerPolls = () => { for (const answer of polls.splice(0)) answer(); };
+  return {clock, room, sockets, last, hear, cut, server, answerPolls};
 }
 
 test("what is said goes by the socket, once, and its answer is told", async t => {
@@ -123,6 +127,35 @@ test("where no socket comes through, what was said by it is posted", async t => 
   const said = c.room.say("k1", {text: "x"});
   await c.clock.pass(6_000); // it says nothing
   assert.deepEqual(await said, {id: "9"});
+});
+
+test("a socket that something on the way closes, with its words, does not come through", async t => {
+  const c = await start(t);
+  const said = c.room.say("k1", {text: "x"});
+  c.cut(1008, "not through this proxy");
+  await c.clock.settle();
+  assert.equal(c.sockets.length, 2);
+  c.cut(1008, "not through this proxy");
+  await c.clock.settle();
+  assert.deepEqual(await said, {id: "9"});
+});
+
+test("what is told to be refused is not posted any more", async t => {
+  let posts = 0;
+  const c = await start(t, {webSocket: false, post: () => {
+    posts++;
+    return new Response("", {status: 502});
+  }});
+  const said = c.room.say("k1", {text: "x"});
+  await c.clock.pass(10_000);
+  assert.ok(posts > 1);
+  c.server.closed = true; // to readers
+  c.answerPolls();
+  await c.clock.settle();
+  assert.equal((await said).problem?.status, 401);
+  const before = posts;
+  await c.clock.pass(120_000);
+  assert.equal(posts, before);
 });
 
 test("a server that is away is told of, and come back to", async t => {
