@@ -94,7 +94,7 @@ const SHOW = {
     const said = (payload.list("commits") ?? []).slice(0, COMMITS).map(commit => fieldsOf(commit).text("message")?.split("\n", 1)[0]);
     said.push(payload.inner("issue", "title"), payload.inner("pull_request", "title"), payload.inner("comment", "body"), payload.text("description"));
     return [make("p", "by", make("b", "", actor), ` ${VERBS[words] ?? `${words}:`} `, make("b", "", repo)),
-      ...said.filter(words => words !== undefined).map(words => make("p", "quote", linked(words.slice(0, QUOTE))))];
+      ...said.flatMap(words => words ? [make("p", "quote", linked(words.slice(0, QUOTE)))] : [])];
   },
 };
 

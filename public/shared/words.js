@@ -27,12 +27,15 @@ export function countdownOf(state) {
 }
 
 /** What to show while a connection goes from one state to the next: the words of
- * a wait stand through the attempt that ends it, without the countdown.
+ * a wait stand through the attempt that ends it, without the countdown, and the
+ * word live stands while another transport is tried.
  * @param {State} was
  * @param {State} next
  * @returns {State} */
 export function shownAfter(was, next) {
-  return next.is === "connecting" && was.is === "waiting" ? {...was, until: 0} : next;
+  if (next.is !== "connecting") return next;
+  if (was.is === "waiting") return {...was, until: 0};
+  return was.is === "live" ? was : next;
 }
 
 /** What hinders a connection, where people should be told of it: not that a

@@ -100,3 +100,11 @@ test("numbers and repeated names are shown as they are written", () => {
   const words = show({data: {big: 1}, line: '{"data":{"big":12345678901234567890.10,"big":2}}'}).textContent ?? "";
   assert.ok(words.includes("big: 12345678901234567890.10") && words.includes("big: 2"), words);
 });
+
+test("a commit whose message begins with an empty line leaves no empty quote", () => {
+  const data = {actor: "ada", repo: "engine", type: "PushEvent", payload: {commits: [{message: "\nlate"}, {message: "first\nsecond"}]}};
+  /** @type {any} */
+  const shown = show({data});
+  assert.ok(shown.classList.contains("activity"));
+  assert.deepEqual(shown.all("quote").map((/** @type {any} */ quote) => quote.textContent), ["first"]);
+});

@@ -36,6 +36,8 @@ test("a state is said in words that stand while nothing changes", () => {
   assert.equal(wordsFor({is: "live", by: "polling"}), "polling");
   assert.deepEqual(shownAfter(waiting, {is: "connecting"}), {...waiting, until: 0});
   assert.deepEqual(shownAfter(waiting, {is: "live", by: "stream"}), {is: "live", by: "stream"});
+  assert.deepEqual(shownAfter({is: "live", by: "stream"}, {is: "connecting"}), {is: "live", by: "stream"});
+  assert.deepEqual(shownAfter({is: "refused", problem: {title: "No"}}, {is: "connecting"}), {is: "connecting"});
   assert.deepEqual(problemShown(waiting), {title: "No"});
   assert.equal(problemShown({...waiting, reason: "draining"}), undefined);
   const page = {paused: true, waiting: 1234, least: true, behind: 0};
