@@ -44,8 +44,8 @@ lint: ## gofmt, vet, staticcheck, wrapped errors, code that only tests use, type
 
 unit: ## the tests of the packages and of the pages' scripts; no browser, no proxy
 	node --test public/test/*.test.js
-	$(GO) test -race -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang; two minutes are usual
-	$(GO) test -tags portable -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/fanout ./internal/subscribe ./internal/socket ./internal/api # without epoll
+	$(GO) test -race -p 4 -timeout 1h $(TESTFLAGS) ./... # an hour tells a hang, two minutes are usual; 4 packages at a time, because tests wait
+	$(GO) test -tags portable -p 4 -timeout 1h $(TESTFLAGS) ./internal/stream ./internal/fanout ./internal/subscribe ./internal/socket ./internal/api # without epoll
 
 e2e: deps ## the real binary with browsers, proxies and clients of others, killed and cut
 	cd e2e && $(GO) test -race -count=1 -timeout 1h $(TESTFLAGS) ./... # five minutes are usual; Go does not know that the binary has changed

@@ -38,8 +38,10 @@ func TestPages_PreloadTheirScripts(t *testing.T) {
 // What a page preloads is there; and no page has scripts of another.
 func TestPages_PreloadWhatIsThere(t *testing.T) {
 	link := regexp.MustCompile(`<link rel="modulepreload" href="(/[^"]+)">`)
+	s := withPages(t, public.Files)
+	at := func(path string) string { return pageAt(t, s, path) }
 	for page, rooms := range map[string][]string{"/": {"reader", "shared"}, "/admin": {"admin", "shared"}, "/chat.html": {"chat", "shared"}} {
-		text := pageOf(t, public.Files, page)
+		text := at(page)
 		scripts := link.FindAllStringSubmatch(text, -1)
 		if len(scripts) < 10 || strings.Contains(text, "<!-- modulepreload") {
 			t.Errorf("%s preloads %q", page, scripts)
@@ -49,7 +51,7 @@ func TestPages_PreloadWhatIsThere(t *testing.T) {
 			if nested && !slices.Contains(rooms, room) {
 				t.Errorf("%s loads %s", page, script[1])
 			}
-			pageOf(t, public.Files, script[1])
+			at(script[1])
 		}
 	}
 }
@@ -90,11 +92,16 @@ func withPages(t *testing.T, files fs.FS) *api.Server {
 	return s
 }
 
-// pageOf returns what is at a path.
+// pageOf returns what a server with these files has at a path.
 func pageOf(t *testing.T, files fs.FS, path string) string {
 	t.Helper()
+	return pageAt(t, withPages(t, files), path)
+}
+
+func pageAt(t *testing.T, s *api.Server, path string) string {
+	t.Helper()
 	w := httptest.NewRecorder()
-	withPages(t, files).Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	if w.Code != 200 {
 		t.Errorf("%s: %d", path, w.Code)
 	}

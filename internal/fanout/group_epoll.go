@@ -194,7 +194,8 @@ func (s *shard) serve(m *member, hasBelow stream.ID, now time.Duration) (more bo
 		return b.d.More
 	}
 	s.delivered += uint64(w.items)
-	if w.items > 0 {
+	// Delays are those of streams: long polls in a handler are not counted either.
+	if w.items > 0 && !m.group.answers {
 		if s.sample%delaySample == 0 {
 			s.all.hub.Delays.Add(b.d.Entries[0].ID, time.Now())
 		}
