@@ -17,8 +17,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// Shards serve subscribers on plain TCP with neither a goroutine nor a buffer
-// for any of them: see the package's documentation.
+// Shards serve subscribers on plain TCP, with neither a goroutine nor a buffer
+// for each: see the package's documentation.
 type Shards struct {
 	hub   *stream.Hub
 	opts  Options
@@ -36,13 +36,13 @@ type Shards struct {
 	done   sync.WaitGroup
 }
 
-// maxShards is where more processors give no more shards: a group is divided
-// among all of them, and the smaller the parts, the fewer members share what is
-// encoded once.
+// maxShards is the most shards that New makes by itself, on any number of
+// processors: a group is divided among all shards, and the smaller its parts,
+// the fewer members share what is encoded once.
 const maxShards = 16
 
-// New starts shards: Number, else as many as there are processors. Close ends
-// them; it comes before that of the hub.
+// New starts shards: Number of them or, if that is 0, one for each processor.
+// Close ends them; it comes before Hub.Close.
 func New(h *stream.Hub, opts Options) (*Shards, error) {
 	s := &Shards{hub: h, opts: opts, begin: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -67,8 +67,8 @@ func (s *Shards) Takes(conn net.Conn) bool {
 }
 
 // Adopt takes a connection over and serves the subscriber on it from where its
-// cursor stands. With an error the connection is still the caller's; without,
-// it must not be touched again.
+// cursor stands. If it returns an error, the connection is still the caller's;
+// otherwise the caller must not touch it again.
 func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 	m := &member{cursor: *sub.Cursor, onEnd: sub.OnEnd, positionTold: sub.PositionTold}
 	if sub.LongPoll != nil {
@@ -80,8 +80,8 @@ func (s *Shards) Adopt(conn net.Conn, sub Subscriber) error {
 // join gives a member to a shard. It fails when the shards were closed.
 func (s *Shards) join(m *member) error {
 	m.begin(s.now())
-	// The terms are put where they are found here, and not in the shard, which
-	// has others to serve.
+	// This goroutine makes the subscriber's terms known, and not the shard's,
+	// which has others to serve.
 	s.hub.Share(&m.cursor)
 	s.tally.members.Add(1)
 	if !s.list[int(s.next.Add(1))%len(s.list)].join(m) {
@@ -92,8 +92,8 @@ func (s *Shards) join(m *member) error {
 	return nil
 }
 
-// withDescriptor calls fn with the descriptor of a connection, which stays its
-// own.
+// withDescriptor calls fn with the descriptor of a connection, which still owns
+// it.
 func withDescriptor(conn net.Conn, fn func(fd int) error) error {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -113,9 +113,9 @@ func withDescriptor(conn net.Conn, fn func(fd int) error) error {
 	return nil
 }
 
-// duplicate makes a descriptor of our own of that of a connection. The one that
-// the Go runtime polls is not fit: each event would wake the runtime as well,
-// and its deadlines and locks come between.
+// duplicate returns a duplicate of a connection's descriptor. The descriptor
+// that the Go runtime polls is not fit: each event would wake the runtime too,
+// and a write would meet the runtime's deadlines and locks.
 func duplicate(conn net.Conn) (fd int, err error) {
 	err = withDescriptor(conn, func(old int) (err error) {
 		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
@@ -127,8 +127,8 @@ func duplicate(conn net.Conn) (fd int, err error) {
 // Stats returns what was done so far.
 func (s *Shards) Stats() Stats { return s.tally.stats() }
 
-// Close ends all subscribers, when the hub is draining with a notice, and
-// returns when the connections are closed and the goroutines have ended.
+// Close ends all subscribers, with a notice if the hub is draining. It returns
+// when the connections are closed and the goroutines have ended.
 func (s *Shards) Close() {
 	s.cancel()
 	for _, sh := range s.list {
@@ -137,7 +137,7 @@ func (s *Shards) Close() {
 	s.done.Wait()
 }
 
-// stops reports whether members shall be sent away.
+// stops reports whether members must be sent away.
 func (s *Shards) stops() bool { return s.ctx.Err() != nil || s.hub.Stopping() }
 
 // now is the time since the shards began.

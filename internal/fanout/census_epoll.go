@@ -11,12 +11,12 @@ import (
 )
 
 // censusTurn is how many members a shard looks at for a list before it serves
-// others: to ask the kernel for the addresses of all of many takes long, of 500
-// some hundred microseconds.
+// others. It asks the kernel for the address of each, which takes some hundred
+// microseconds for 500.
 const censusTurn = 500
 
-// Members returns at most a number of the subscribers that are wanted: those
-// that are not parked first, since an operator looks for these.
+// Members returns at most a number of the subscribers that are wanted. Those
+// that are not parked come first, because an operator looks for these.
 func (s *Shards) Members(most int, wanted func(addr netip.AddrPort, selector string) bool) []Member {
 	lists := make(map[bool][]Member) // by whether they are parked
 	for i := range s.list {
@@ -60,7 +60,7 @@ func (s *Shards) Cut(id string) (found bool) {
 
 const memberID = "s%d-%d-%d"
 
-// ask has something done in a shard's goroutine, and waits for it, unless the
+// ask has fn run in a shard's goroutine, and waits until it has run or the
 // shards end.
 func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 	done := make(chan struct{})
@@ -77,8 +77,8 @@ func (s *Shards) ask(at int, fn func(sh *shard, now time.Duration)) {
 	}
 }
 
-// census adds the subscribers of a turn that are wanted to two lists, each of at
-// most a number.
+// census looks at the members of one turn and adds the subscribers that are
+// wanted to two lists, each of at most a number.
 func (s *shard) census(at, from, most int, wanted func(netip.AddrPort, string) bool, now time.Duration, lists map[bool][]Member) {
 	for i := from; i < min(from+censusTurn, len(s.slots)); i++ {
 		m := s.slots[i].m

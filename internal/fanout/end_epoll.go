@@ -8,7 +8,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// dismiss ends a member: with a notice, when the server goes.
+// dismiss ends a member because the server stops, with a notice.
 func (s *shard) dismiss(m *member, now time.Duration) {
 	end := EndGone
 	if s.all.hub.Stopping() {
@@ -18,8 +18,8 @@ func (s *shard) dismiss(m *member, now time.Duration) {
 				m.write(b, now)
 			}
 		}
-		// Close would be a reset, which takes the notice with it, if anything
-		// that the peer sent were unread.
+		// If anything that the peer sent is unread, close sends a reset, and the
+		// peer may lose the notice.
 		m.discard(s.scratch)
 	}
 	s.end(m, end)
@@ -35,7 +35,7 @@ func (s *shard) end(m *member, why End) {
 	}
 }
 
-// leave takes a member out of its group, and of the subscribers.
+// leave takes a member out of its group. It is no subscriber any more.
 func (s *shard) leave(m *member, why End) {
 	g := m.group
 	if m.state == parked {

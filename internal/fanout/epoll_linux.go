@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll tells of events on the connections of a shard.
+// epoll reports events on the connections of a shard.
 //
 // Its epoll instance is itself polled by the Go runtime, so that no thread
 // sits in epoll_wait.
@@ -26,8 +26,9 @@ type event struct {
 	kind      uint32 // of unix.EPOLL*
 }
 
-// watched is asked for once: with edges (EPOLLET) the kernel tells of room
-// only after a write found none, and so there is nothing to switch on and off.
+// watched is asked for once for each connection. With edges (EPOLLET) the
+// kernel tells of room only after a write found none, so there is nothing to
+// switch on and off.
 const watched = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 func newEpoll() (*epoll, error) {
@@ -35,7 +36,7 @@ func newEpoll() (*epoll, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	// The runtime polls what does not block, and nothing else.
+	// The Go runtime polls only descriptors that do not block.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set an epoll descriptor to not block: %w", err)
@@ -50,8 +51,8 @@ func newEpoll() (*epoll, error) {
 
 // add begins to watch a connection. Closing it ends that.
 //
-// A descriptor is used again as soon as it is closed, so an event names a slot
-// and how often that was filled.
+// The kernel gives a closed descriptor's number to the next connection, so an
+// event names a slot and how often the slot was filled.
 func (p *epoll) add(fd int, slot, gen uint32) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: watched, Fd: int32(slot), Pad: int32(gen),

@@ -37,12 +37,12 @@ type Subscriber struct {
 	// stream.
 	PositionTold stream.ID
 	// OnEnd is called once, when the subscriber is gone or was answered. It must
-	// not block. Many subscribers may share one.
+	// not block. Many subscribers may share one function.
 	OnEnd func(End)
 }
 
 // MaxInbound is how many bytes the peer of a stream may send: a reader sends
-// nothing after its request, and 4 KiB are room for what a library adds.
+// nothing after its request, and 4 KiB leave room for what a library adds.
 const MaxInbound = 4 << 10
 
 // End says why a subscriber is gone.
@@ -60,10 +60,10 @@ const (
 // caller's.
 var errNoTakeover = errors.New("the connection cannot be taken over")
 
-// Stats counts what Shards did since they began.
+// Stats counts what Shards did from their beginning on.
 type Stats struct {
 	Members   int    // connections that are adopted now
-	Resting   int    // those of them whose long polls were answered
+	Resting   int    // of these, how many rest because their long poll was answered
 	Delivered uint64 // items written whole
 	Gaps      uint64 // notices of a gap
 	Blocked   uint64 // times that a connection took no more

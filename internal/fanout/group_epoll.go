@@ -8,8 +8,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// group is the members of a shard that get the same bytes: with the same
-// selection, in the same form.
+// group is the members of a shard with the same selection and form. They get
+// the same bytes.
 type group struct {
 	shard    *shard
 	key      groupKey
@@ -19,18 +19,18 @@ type group struct {
 	members  int       // all of them
 	parked   []*member // those that are parked
 
-	// came is an id at or below the first item that came and was not looked at
-	// yet, 0 for none. It is guarded by shard.mu.
+	// came is an id at or below that of the first item that no pass has looked at
+	// yet, 0 for none. shard.mu guards it.
 	came stream.ID
 
 	// A pass gives the parked members everything up to the head. It walks from
-	// the last one down: a member that leaves is replaced by the last one, which
-	// had its turn.
+	// the last one down, because the last one takes the place of a member that
+	// leaves, and must have had its turn.
 	passing   bool
 	remaining int // members that had no turn yet: parked[:remaining]
 	// hasBelow: the parked members need nothing below this id in this pass.
 	hasBelow stream.ID
-	again    stream.ID // the next pass's hasBelow, 0: there is nothing more to pass on
+	again    stream.ID // hasBelow of the next pass; 0: none is needed
 }
 
 type groupKey struct {
@@ -61,14 +61,14 @@ func (g *group) unpark(m *member) {
 	g.parked[m.at].at = m.at
 	g.parked[last] = nil
 	g.parked = g.parked[:last]
-	// The list shrinks where that gives back half a KiB or more, and rarely
-	// enough that coming and going does not copy it each time.
+	// The list shrinks if that gives back half a KiB or more, and only to a
+	// quarter, so that it is not copied each time that a member comes or goes.
 	if cap(g.parked) > 64 && last < cap(g.parked)/4 {
 		g.parked = append(make([]*member, 0, last), g.parked...)
 	}
 }
 
-// touch begins a pass, or has another one follow.
+// touch begins a pass or, if one is under way, has another one follow.
 func (s *shard) touch(g *group, hasBelow stream.ID) {
 	if g.passing {
 		if g.again == 0 || hasBelow < g.again {
@@ -80,12 +80,12 @@ func (s *shard) touch(g *group, hasBelow stream.ID) {
 	s.passes = append(s.passes, g)
 }
 
-// sliceMembers is how many members are served before anything else has its
-// turn: other feeds, new members, heartbeats, other goroutines. A write takes
-// some 10 us, so others wait for little more than a millisecond.
+// sliceMembers is how many members are served before other work has its turn:
+// other groups, new members, heartbeats, other goroutines. A write takes some
+// 10 us, so other work waits for little more than a millisecond.
 const sliceMembers = 128
 
-// pass serves a slice of the groups that have something coming, in turn.
+// pass serves a slice of the members to which items came, group after group.
 func (s *shard) pass(now time.Duration) {
 	served := 0
 	s.sample = 0
@@ -117,8 +117,9 @@ func (s *shard) pass(now time.Duration) {
 	}
 }
 
-// passBounds is how much a member gets in a pass: as much as a socket may take
-// at once, and no more, since all members of a shard wait for its encoding.
+// passBounds is how much a member gets at a time in a pass: as much as a socket
+// may take at once, and no more, because all members of a shard wait while it
+// is encoded.
 var passBounds = stream.Bounds{Items: 4096, Bytes: 256 << 10}
 
 // batch is what members that stand at the same place get.
@@ -130,9 +131,9 @@ type batch struct {
 	frames frames
 }
 
-// batches remembers the latest, for the length of a slice. Four are enough for a
-// group whose members stand at a few places, after a burst that not all took
-// whole.
+// batches remembers the latest batches, for the length of a slice. Four are
+// enough: the members of a group stand at a few places after a burst that not
+// all of them took whole.
 type batches struct {
 	list [4]batch
 	next int
@@ -148,7 +149,7 @@ func (b *batches) forget() {
 	}
 }
 
-// of returns what comes next for a member that needs nothing below an id.
+// of returns what comes next for a member that needs nothing below hasBelow.
 func (b *batches) of(m *member, hasBelow stream.ID, h *stream.Hub) *batch {
 	place := m.cursor.PlaceAt(hasBelow)
 	for i := range b.list {
@@ -160,20 +161,20 @@ func (b *batches) of(m *member, hasBelow stream.ID, h *stream.Hub) *batch {
 	b.next = (b.next + 1) % len(b.list)
 	l.group, l.place = m.group, place
 	l.frames.reset()
-	cursor := m.cursor // on the heap, but once for a batch
+	cursor := m.cursor // this copy is on the heap, once for each batch
 	cursor.Skip(hasBelow)
 	l.d, l.recent = h.Recent(&cursor, m.group.form.bounds(passBounds))
 	m.group.form.encode(&l.frames, &cursor, &l.d)
 	return l
 }
 
-// delaySample is how many deliveries of a slice there are for one whose delay is
-// counted: reading the clock for each would be felt.
+// delaySample: of this many deliveries in a slice, the delay of one is counted.
+// To read the clock for each would slow a pass down.
 const delaySample = 16
 
-// serve gives a parked member what comes next; it needs nothing below an id, 0
-// where that is not known. It reports whether the member is still parked, and
-// there is more for it.
+// serve gives a parked member what comes next. The member needs nothing below
+// hasBelow; 0: that is not known. serve reports whether the member is still
+// parked and there is more for it.
 func (s *shard) serve(m *member, hasBelow stream.ID, now time.Duration) (more bool) {
 	b := s.batches.of(m, hasBelow, s.all.hub)
 	if !b.recent {

@@ -10,17 +10,17 @@ type Cursor struct {
 	after    ID   // everything selected at or below it was delivered, or told as lost
 	lossTold ID   // the highest loss that the reader was told of
 	live     bool // see windows
-	// foreign is the position that the reader presented when this store cannot
-	// have given it; the first delivery tells it so.
+	// foreign is the position that the reader presented, if this store cannot
+	// have given it. The first delivery tells the reader so.
 	foreign *string
 }
 
 // Position returns where the reader stands: it may resume from here.
 func (c *Cursor) Position() ID { return c.after }
 
-// Resume returns the position that a reader is sent away with, 0 where it shall
-// keep the one that it presented: it was not told yet that this store cannot
-// have given it.
+// Resume returns the position with which a reader is sent away. 0: it keeps the
+// one that it presented, because it was not told yet that this store cannot
+// have given that.
 func (c *Cursor) Resume() ID {
 	if c.foreign != nil {
 		return 0
@@ -64,8 +64,8 @@ func (c *Cursor) Advance(d *Delivery) {
 	c.live = d.atHead || d.windowed && c.live
 }
 
-// Step moves the cursor over the gap and the first n entries of a delivery of
-// which the rest did not reach the reader.
+// Step moves the cursor over the gap and the first n entries of a delivery,
+// whose rest did not reach the reader.
 func (c *Cursor) Step(d *Delivery, n int) {
 	if d.Gap != nil {
 		c.passGap(d.Gap)
@@ -76,15 +76,15 @@ func (c *Cursor) Step(d *Delivery, n int) {
 	c.live = d.windowed && c.live
 }
 
-// Finish moves the cursor over an entry of which the reader has now the rest as
-// well, behind a Step over those before it.
+// Finish moves the cursor over an entry whose rest the reader has now too. A
+// Step went over the entries before it.
 func (c *Cursor) Finish(id ID) { c.after = id }
 
-// Skip moves the cursor up to just below id, where the reader is known to have
-// everything selected that lies below that.
+// Skip moves the cursor up to just below id. The caller knows that the reader
+// has everything selected that lies below id.
 func (c *Cursor) Skip(id ID) { c.after = max(c.after, id-1) }
 
-// Place tells cursors over one Target apart: those at the same Place get the
+// Place tells cursors over one Target apart: cursors at the same Place get the
 // same from [Hub.Recent].
 type Place struct {
 	after         ID

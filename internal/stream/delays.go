@@ -8,7 +8,7 @@ import (
 )
 
 // Delays counts how long items took from their id, which is the time at which
-// their commit began, until they were written to readers who waited for them.
+// their commit began, until they were written to readers that waited for them.
 // All methods may be called from any goroutine.
 type Delays struct {
 	counts [delayBuckets]atomic.Uint64

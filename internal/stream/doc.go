@@ -22,23 +22,23 @@
 // # How an item travels
 //
 //	Hub.Publish -> Log.Append (group commit) -> OnCommit function: the hub fills
-//	all windows, then moves one head, then the waker tells who waits: the
+//	all windows, then moves one head, then the waker tells the listeners: the
 //	groups of the shards, and single Waiters.
 //
-// A reader is given pages between its cursor and the head, from the window
-// where that reaches back far enough, else from Log.Read. There is no switch
-// from replay to live and so no seam: a page is always "what is above the
-// cursor and at or below the head".
+// A reader gets pages of what lies between its cursor and the head: from the
+// window if that reaches back far enough, else from Log.Read. There is no
+// switch from replay to live, so nothing can be lost or doubled at one: a page
+// is always "what is above the cursor and at or below the head".
 //
 // Most readers are members of a shard (package fanout): the shard's goroutine
-// writes to all members of a group the same bytes. A reader on anything but
-// plain TCP runs a loop of its own, of [Hub.Next], write and [Waiter]. Paging,
-// order, gaps and encoding are the same functions.
+// writes to all members of a group the same bytes. A reader on any other
+// connection runs a loop of its own: [Hub.Next], write, [Waiter]. Both kinds
+// use the same functions for pages, order, gaps and encoding.
 //
 // # Goroutines
 //
 // The hub owns one, the waker, started by NewHub and ended by Hub.Close. When
-// readers go, one more takes out what they selected, and ends. An engine may own
-// one committer, which may also do upkeep by a timer. Everything else runs on
-// its caller.
+// readers leave, one more goroutine takes out what they selected, and ends. An
+// engine may own one committer, which may also do upkeep by a timer. Everything
+// else runs on its caller.
 package stream

@@ -10,11 +10,11 @@ import (
 type Encoding struct {
 	Items *Format
 	// Opening is what a stream begins with: the position where reading starts,
-	// and after how long a reader that was cut shall come back.
+	// and after how long a reader that was cut should come back.
 	Opening func(dst []byte, at ID, retry time.Duration) []byte
 	// Silence is the sign of life of a stream that had nothing to send. Moved
-	// says that the position is another than the one that was told last, which
-	// only happens on filtered selections.
+	// says that the position differs from the one that was told last. Then items
+	// came that the selection does not pass.
 	Silence func(dst []byte, at ID, moved bool) []byte
 	Gap     func(dst []byte, g *Gap) []byte
 	Closing func(dst []byte, c Closing) []byte
@@ -38,9 +38,10 @@ func (e *Encoding) AppendDelivery(dst []byte, d *Delivery) []byte {
 	return dst
 }
 
-// Retry is how long a reader shall wait before it comes back, about.
+// Retry is about how long a reader should wait before it comes back: time for a
+// restart of the server, and a pause that a person hardly notices.
 const Retry = 2 * time.Second
 
-// JitteredRetry is Retry for readers that are sent away together: they must not
-// come back together.
+// JitteredRetry is Retry spread over half of it to one and a half, so that
+// readers that are sent away together do not come back together.
 func JitteredRetry() time.Duration { return Retry/2 + rand.N(Retry) }

@@ -16,7 +16,7 @@ func NewFormat(appendItem func(dst []byte, it *Item) []byte) *Format {
 	return &Format{append: appendItem}
 }
 
-// Entry is an item on its way to readers. Its item is immutable; its frames are
+// Entry is an item on its way to readers. The item is immutable; its frames are
 // made when the first reader needs them.
 type Entry struct {
 	Item
@@ -26,8 +26,8 @@ type Entry struct {
 	// memory is what the frames of a window's entry count against; nil for an
 	// entry of one reader alone, which keeps none.
 	memory *memory
-	// frames are the encodings that were asked for: a list, since readers of one
-	// feed rarely use more than one or two formats.
+	// frames are the encodings that were asked for: a list, because readers of
+	// one feed rarely use more than one or two formats.
 	frames  atomic.Pointer[frame]
 	framed  atomic.Int64 // bytes of frames that count
 	evicted atomic.Bool  // the entry is not in the windows any more: no more frames count
@@ -86,7 +86,7 @@ func (e *Entry) Frame(f *Format) []byte {
 	}
 }
 
-// of returns the frame in a format, nil where the list has none.
+// of returns the frame in a format, nil if the list has none.
 func (fr *frame) of(f *Format) *frame {
 	for ; fr != nil && fr.format != f; fr = fr.next {
 	}
@@ -102,7 +102,7 @@ func (e *Entry) evict() {
 
 func (e *Entry) release() { e.memory.used.Add(-e.framed.Swap(0)) }
 
-// cost is the memory that an entry takes without its frames, about: 256 bytes
-// are for the entry, its places in two queues, and what an allocation is rounded
-// up by.
+// cost is about how much memory an entry takes without its frames, in bytes.
+// 256 of them are for the entry, its places in two queues, and what an
+// allocation is rounded up by.
 func (e *Entry) cost() int64 { return 256 + int64(e.Size()) }

@@ -14,9 +14,11 @@ import (
 )
 
 // Hub brings what is committed to a Log to its readers. It holds the newest
-// items of each feed in memory (the windows) and wakes who waits.
+// items of each feed in memory (the windows) and wakes the readers that wait
+// for them.
 type Hub struct {
-	// Delays are of the items that were written to readers.
+	// Delays counts how long items took from their commit until they were written
+	// to readers.
 	Delays Delays
 
 	log       Log
@@ -29,7 +31,7 @@ type Hub struct {
 	draining chan struct{}
 }
 
-// windowAge is how long an item stays in memory, where there is room: a reader
+// windowAge is how long an item stays in memory if there is room: a reader
 // that comes back after a short break (a reload, a tunnel, a restart of its
 // proxy) finds it there. What is older is read from the log.
 const windowAge = 10 * time.Minute
@@ -71,8 +73,8 @@ func (h *Hub) committed(c Commit) {
 	h.wakes.wake(c.Items)
 }
 
-// Publish checks the batch and commits it (P2, P7). A reader finds the items
-// once it returned. Errors: ErrInvalid and those of Log.Append.
+// Publish checks the batch and commits it (P2, P7). Once it has returned,
+// readers find the items. Errors: ErrInvalid and those of Log.Append.
 func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.Check(); err != nil {
 		return Receipt{}, fmt.Errorf("publish: %w", err)
@@ -84,7 +86,8 @@ func (h *Hub) Publish(ctx context.Context, b Batch) (Receipt, error) {
 	return r, nil
 }
 
-// SourceAt returns how far a source was taken over: see Log.SourceAt.
+// SourceAt returns the last id that was taken over from a source: see
+// Log.SourceAt.
 func (h *Hub) SourceAt(ctx context.Context, name string) (string, error) {
 	at, err := h.log.SourceAt(ctx, name)
 	if err != nil {
@@ -96,8 +99,8 @@ func (h *Hub) SourceAt(ctx context.Context, name string) (string, error) {
 // Published returns how many items were committed since the hub began.
 func (h *Hub) Published() uint64 { return h.published.Load() }
 
-// Rates returns how many items a second came to each of the feeds, over a while
-// until now, as far as they are in memory.
+// Rates returns how many items a second came to each of the feeds in the last
+// while, as far as they are in memory.
 func (h *Hub) Rates(feeds []string, while time.Duration) []float64 {
 	now := time.Now()
 	return h.windows.rates(feeds, IDAt(now.Add(-while)), IDAt(now))
@@ -106,11 +109,10 @@ func (h *Hub) Rates(feeds []string, while time.Duration) []float64 {
 // Head returns the newest position: nothing above it was shown to anyone.
 func (h *Hub) Head() ID { return h.windows.newest() }
 
-// Recent is Next from memory alone: it waits for nothing, and returns false
-// where memory does not reach back to the cursor and the log must be asked, by
-// Next.
+// Recent is Next from memory alone: it waits for nothing. It returns false if
+// memory does not reach back to the cursor; then Next must be called.
 func (h *Hub) Recent(c *Cursor, b Bounds) (Delivery, bool) {
-	if c.foreign != nil { // only the log knows what it must be told
+	if c.foreign != nil { // only the log knows what was lost to it
 		return Delivery{}, false
 	}
 	return h.windows.deliver(c, b, time.Now())
@@ -144,8 +146,8 @@ func (h *Hub) Next(ctx context.Context, c *Cursor, b Bounds) (Delivery, error) {
 	return d, nil
 }
 
-// foreignGap tells a reader that this store did not give its position, and of
-// what was lost since the position where reading goes on.
+// foreignGap returns the gap that tells a reader that this store did not give
+// its position, and what was lost behind the position where it goes on.
 func (h *Hub) foreignGap(ctx context.Context, c *Cursor, l *Loss, head ID) (*Gap, error) {
 	g := &Gap{After: *c.foreign, Through: c.after, Reason: Unknown, ID: c.after}
 	if l != nil {
@@ -200,7 +202,7 @@ func (h *Hub) Before(ctx context.Context, sel selector.Selection, before ID, b B
 const backwardBytes = 1 << 20
 
 // backward reads pages from upTo down, each ascending, as long as next says
-// so. It reports whether there is more below; that may turn out to be nothing.
+// so. It reports whether there may be more below.
 func (h *Hub) backward(ctx context.Context, sel selector.Selection, upTo ID, b Bounds, next func([]Item) bool) (more bool, err error) {
 	q := Query{Select: sel, UpTo: upTo, Backward: true, Items: b.Items + 1, Bytes: min(b.Bytes, backwardBytes)}
 	for {
@@ -212,7 +214,7 @@ func (h *Hub) backward(ctx context.Context, sel selector.Selection, upTo ID, b B
 	}
 }
 
-// Item returns one item, or nil where there is none.
+// Item returns one item, or nil if there is none.
 func (h *Hub) Item(ctx context.Context, feed string, id ID) (*Item, error) {
 	if id <= 0 || id > h.Head() {
 		return nil, nil
@@ -237,10 +239,10 @@ func (h *Hub) Item(ctx context.Context, feed string, id ID) (*Item, error) {
 // Drain tells every reader to go (P9): see Draining.
 func (h *Hub) Drain() { h.drain.Do(func() { close(h.draining) }) }
 
-// Draining is closed once readers shall end and no new ones are taken.
+// Draining is closed once readers must end and no new ones are taken.
 func (h *Hub) Draining() <-chan struct{} { return h.draining }
 
-// Stopping reports whether readers shall end.
+// Stopping reports whether Draining is closed.
 func (h *Hub) Stopping() bool {
 	select {
 	case <-h.draining:
@@ -250,13 +252,13 @@ func (h *Hub) Stopping() bool {
 	}
 }
 
-// RecallRecent returns an entry by its id, or nil when it is gone; and false
-// where memory does not reach back so far and the log must be asked, by Recall.
-// It does not wait for anything.
+// RecallRecent returns an entry by its id, or nil if it is gone; and false if
+// memory does not reach back so far, and Recall must be called. It does not
+// wait for anything.
 func (h *Hub) RecallRecent(id ID) (*Entry, bool) { return h.windows.find(id, time.Now()) }
 
 // Recall returns an entry of the cursor's selection by its id, or nil when it is
-// gone: to write the rest of one that was written in part.
+// gone. It is for the rest of an item that was written in part.
 func (h *Hub) Recall(ctx context.Context, c *Cursor, id ID) (*Entry, error) {
 	if e, known := h.RecallRecent(id); known {
 		return e, nil

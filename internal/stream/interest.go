@@ -10,12 +10,12 @@ import (
 	"feedd/internal/selector"
 )
 
-// interest finds who waits for a feed, at a cost that does not grow with those
-// who wait for others: see eachPattern.
+// interest finds the listeners for a feed. What that costs does not grow with
+// the number of readers of other feeds: see selector.EachPattern.
 //
-// What it costs to come and go is not paid by deliveries. The tree of terms is
-// immutable and replaced as a whole, so they walk over it without a lock; mu is
-// held for one list of those who wait at a time.
+// Readers that come and go do not hold up deliveries. The tree of terms is
+// immutable and replaced as a whole, so a delivery walks over it without a
+// lock. It holds mu for one post at a time.
 type interest struct {
 	// terms are all terms of all targets: names and patterns.
 	terms atomic.Pointer[ordered.Map[string, *post]]
@@ -26,14 +26,14 @@ type interest struct {
 	targets map[selector.Key]*Target
 
 	dropMu  sync.Mutex // guards dropped
-	dropped []*Target  // that were held once less; where there are any, a goroutine will see to it
+	dropped []*Target  // each was given back once; dropAll is under way while there are any
 
 	// mu guards the posts and the listeners of targets. Nothing blocks under it,
 	// and nothing is done for all terms of a selection.
 	mu sync.Mutex
 }
 
-// post is where those wait whose selections have a term.
+// post holds the targets whose selections have a term.
 type post struct{ targets []*Target }
 
 func newInterest() *interest {
@@ -42,8 +42,8 @@ func newInterest() *interest {
 	return in
 }
 
-// hold returns the target of a selection, which those who select the same share,
-// and by which they are found. drop gives it back.
+// hold returns the target of a selection. Readers with the same selection share
+// it, and are found by it. drop gives it back.
 func (in *interest) hold(sel selector.Selection) *Target {
 	in.editMu.Lock()
 	defer in.editMu.Unlock()
@@ -59,8 +59,8 @@ func (in *interest) hold(sel selector.Selection) *Target {
 	return t
 }
 
-// drop takes back a hold. It does not wait: a shard that lets a subscriber go
-// has others to serve, and editMu may be held for a while.
+// drop takes back a hold. It does not wait for editMu, which may be held for a
+// while: a shard that ends a subscriber has others to serve.
 func (in *interest) drop(t *Target) {
 	in.dropMu.Lock()
 	defer in.dropMu.Unlock()
@@ -70,7 +70,7 @@ func (in *interest) drop(t *Target) {
 	}
 }
 
-// dropAll does what drop was asked for.
+// dropAll takes back all holds that drop has noted.
 func (in *interest) dropAll() {
 	in.editMu.Lock()
 	defer in.editMu.Unlock()
@@ -86,7 +86,7 @@ func (in *interest) dropAll() {
 	}
 }
 
-// link puts a target to its terms.
+// link adds a target to the posts of its terms.
 func (in *interest) link(t *Target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
@@ -105,7 +105,7 @@ func (in *interest) link(t *Target) {
 	in.replace(edit)
 }
 
-// unlink takes a target from its terms.
+// unlink takes a target out of the posts of its terms.
 func (in *interest) unlink(t *Target) {
 	terms := *in.terms.Load()
 	var edit *ordered.Edit[string, *post]
@@ -125,8 +125,8 @@ func (in *interest) unlink(t *Target) {
 	in.replace(edit)
 }
 
-// replace makes the tree that an edit, if there was one, has made the one that
-// walks take.
+// replace puts the tree that an edit has made in the place of the old one. The
+// edit is nil if the tree stays as it is.
 func (in *interest) replace(edit *ordered.Edit[string, *post]) {
 	if edit != nil {
 		m := edit.Done()
@@ -134,12 +134,12 @@ func (in *interest) replace(edit *ordered.Edit[string, *post]) {
 	}
 }
 
-// without takes out an element, into whose place the last one comes. What was
-// much longer once is made anew.
+// without takes out an element and puts the last one in its place. A list that
+// is much shorter than it once was is copied, to give back memory.
 func without[T any](list []*T, i int) []*T {
 	last := len(list) - 1
 	list[i], list[last] = list[last], nil
-	if list = list[:last]; cap(list) > 4*last { // not 2: coming and going must not copy it each time
+	if list = list[:last]; cap(list) > 4*last { // not 2: then it could be copied each time that a reader comes and goes
 		list = slices.Clone(list)
 	}
 	return list
@@ -153,7 +153,7 @@ func (in *interest) attach(l *Listener) {
 	l.target.listeners = append(l.target.listeners, l)
 }
 
-// detach takes back an attach.
+// detach undoes attach.
 func (in *interest) detach(l *Listener) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -162,21 +162,21 @@ func (in *interest) detach(l *Listener) {
 	l.target.listeners = without(list, l.at)
 }
 
-// each calls fn for every listener whose selection has the feed; for one with
-// several terms that match, several times. fn must not block.
+// each calls fn for every listener whose selection has the feed, once for each
+// of its terms that match. fn must not block.
 func (in *interest) each(feed string, fn func(*Listener)) {
 	in.named(feed, fn)
 	in.patterned(feed, fn)
 }
 
-// named is each for those who have the feed's name among their terms.
+// named is each for the listeners that have the feed's name among their terms.
 func (in *interest) named(feed string, fn func(*Listener)) {
 	if p, ok := in.terms.Load().Get(feed); ok {
 		in.tell(p, feed, fn)
 	}
 }
 
-// patterned is each for those who have a pattern that matches.
+// patterned is each for the listeners that have a pattern that matches.
 func (in *interest) patterned(feed string, fn func(*Listener)) {
 	selector.EachPattern(*in.terms.Load(), feed, func(p *post) { in.tell(p, feed, fn) })
 }

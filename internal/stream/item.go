@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	// MaxSourceName and MaxSourceAt bound a Source, in bytes.
+	// MaxSourceName and MaxSourceAt bound a Source, in bytes: far more than a URL
+	// or an event id of a server has, and so little that the store keeps them for
+	// ever.
 	MaxSourceName = 256
 	MaxSourceAt   = 4096
 )
@@ -87,8 +89,8 @@ type Batch struct {
 	Source Source
 }
 
-// Source is how far another server's feed was taken over into this store. The
-// zero Source is none.
+// Source names another server's feed, and says up to which event it was taken
+// over into this store. The zero Source is none.
 type Source struct {
 	Name string // 1 to MaxSourceName bytes
 	// At is the last event id that the other server gave, up to MaxSourceAt

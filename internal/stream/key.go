@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// MaxKey is the longest Idempotency-Key, in characters.
+// MaxKey is the longest Idempotency-Key, in characters: room for a UUID or a
+// digest of 512 bits in hexadecimal digits.
 const MaxKey = 128
 
 // CheckKey reports why key cannot be an Idempotency-Key: 1 to 128 printable

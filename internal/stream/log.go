@@ -9,8 +9,8 @@ import (
 	"feedd/internal/selector"
 )
 
-// What a caller of a Log decides on. Errors wrap one of these where it
-// applies; any other error of Append, Delete or Purge means that nothing was
+// The errors that a caller of a Log tells apart. An error wraps one of these if
+// it applies. Any other error of Append, Delete or Purge means that nothing was
 // changed.
 var (
 	// ErrInvalid: the batch or the position asked for is not well-formed.
@@ -19,8 +19,8 @@ var (
 	ErrKeyReused = errors.New("the Idempotency-Key was used with another body, event or ttl")
 	// ErrFull: the store holds as many bytes as it may.
 	ErrFull = errors.New("the store is full")
-	// ErrNoSpace: the disk has no room, or no more than is kept for what makes
-	// room.
+	// ErrNoSpace: the disk has no room, or only the reserve, which is kept for
+	// operations that make room.
 	ErrNoSpace = errors.New("the disk is full")
 	// ErrReadOnly: the store cannot be written, as on a disk that is mounted
 	// read-only. It can be read.
@@ -37,11 +37,12 @@ var (
 	ErrClosed = errors.New("the store is closed")
 )
 
-// UnfinishedError is that a caller's wait for a log ended before the log was
-// done: what it was given is still held, and what was asked may still happen.
+// UnfinishedError says that a caller stopped waiting before the log was done.
+// The log still holds what the caller gave it, and may still do what the caller
+// asked.
 type UnfinishedError struct {
 	Err error // that of the context
-	// Done is closed once the log holds nothing more of it.
+	// Done is closed once the log has let go of what the caller gave it.
 	Done <-chan struct{}
 }
 
@@ -63,33 +64,34 @@ type Log interface {
 	// That holds also while the first is not committed yet: the repeat waits
 	// for it, and shares its outcome.
 	//
-	// A batch with a Source replaces what was stored under its name, in the
-	// commit of its drafts: both are there afterwards, or neither. Without
-	// drafts OnCommit does not tell of it, and its receipt counts no items.
+	// A batch with a Source replaces what was stored under its name, in the same
+	// commit as its drafts: afterwards both are there, or neither. Without drafts
+	// OnCommit does not tell of it, and its receipt counts no items.
 	//
-	// When ctx ends, Append stops waiting and returns its error, as an
-	// UnfinishedError where the log still holds the batch; then it may still be
-	// committed.
+	// When ctx ends, Append stops waiting and returns the error of ctx. If the
+	// log still holds the batch, that is an UnfinishedError, and the batch may
+	// still be committed.
 	Append(ctx context.Context, b Batch) (Receipt, error)
 
 	// SourceAt returns what the last committed batch with a Source of this name
-	// said, "" where there was none. It waits for the batches that the log took
-	// before, also for those whose Append was given up: nothing that may still
-	// be committed makes the answer an older one. Sources are never forgotten;
-	// their number is that of the names that were ever configured.
+	// said, "" if there was none. It waits for the batches that the log took
+	// before, also for a batch whose Append stopped waiting. So no batch that may
+	// still be committed can make the answer outdated. Sources are never
+	// forgotten; their number is that of the names that were ever configured.
 	SourceAt(ctx context.Context, name string) (string, error)
 
 	// Read returns a page, answered from one snapshot of the log.
 	Read(ctx context.Context, q Query) (Page, error)
 
 	// Floor returns the largest position at or below id that the log knows, or
-	// the first opening where there is none.
+	// the first opening if there is none.
 	Floor(ctx context.Context, id ID) (ID, error)
 
-	// Openings returns each opening of the store, oldest first, at least one.
-	// The present one is the last, but for a store that can only be read at the
-	// moment: its opening is not committed yet. OnCommit tells of it once it is,
-	// and there is no other change while the log is open.
+	// Openings returns each opening of the store, oldest first, at least one. The
+	// last one is the present one. If the store can only be read at the moment,
+	// the present opening is not committed yet and is missing; OnCommit tells of
+	// it once it is committed. Nothing else changes the openings while the log is
+	// open.
 	Openings() []Opening
 
 	// OnCommit sets the function that is told of each commit, and returns the
@@ -104,8 +106,7 @@ type Log interface {
 	Close() error
 }
 
-// Keeper is the upkeep of a store: what its operator asks of it, beyond what
-// publishing and reading need.
+// Keeper is what an operator asks of a store, beyond publishing and reading.
 type Keeper interface {
 	// Feeds returns the state of every feed that matches, by name.
 	Feeds(ctx context.Context, match selector.Selection) ([]FeedInfo, error)
@@ -116,10 +117,10 @@ type Keeper interface {
 	// returns how many there were.
 	Purge(ctx context.Context, feed string) (int, error)
 	// SetRetention sets the retention of one feed, above what the configuration
-	// says; nil takes that back. It may make the feed.
+	// says; nil takes that back. If the feed does not exist, it is made.
 	SetRetention(ctx context.Context, feed string, r *Retention) error
-	// Probe commits something, and so proves that publishing works. It fails
-	// with ErrFull where publishing does.
+	// Probe commits something, and so proves that publishing works. It fails with
+	// ErrFull if a publish would.
 	Probe(ctx context.Context) error
 	// Usage returns how much the store holds.
 	Usage() Usage
@@ -152,19 +153,20 @@ type Query struct {
 	LossTold ID
 }
 
-// Page is the answer to a Query. No items with More set is legal: the log
-// looked at as many as it does at a time, and none matched.
+// Page is the answer to a Query. A page may have no items and More set: the log
+// has looked at as many as it does at a time, and none matched.
 type Page struct {
 	Items []Item // ascending by id; expired items are left out
-	// Through is how far the log looked: every item that was selected in
-	// (After, Through] is in Items; it is a position, or After, or UpTo. With
-	// Backward the range is (Through, UpTo], and Through any number in it.
+	// Through is how far the log looked: Items has every selected item in (After,
+	// Through]. It is a position, or After, or UpTo. With Backward the range is
+	// (Through, UpTo], and Through may be any number in it.
 	Through ID
 	// More says that the log stopped before the end of the range: ask again
 	// from Through.
 	More bool
-	// Loss tells of items selected after After that are gone. It is not looked
-	// for with Backward. Event names do not count in it.
+	// Loss tells of items selected after After that are gone. With Backward the
+	// log does not look for losses. The event names of a selection do not matter
+	// here, because the log does not keep those of lost items.
 	Loss *Loss
 }
 
@@ -173,16 +175,18 @@ type Loss struct {
 	Through ID     // the highest id that was lost to a selected feed
 	Reason  Reason // of that one
 	Oldest  ID     // the first retained item above After, 0 for none
-	// Resume is where a reader stands once it was told: the highest loss below
-	// Oldest, so that nothing retained of another feed is skipped; After where
-	// there is none.
+	// Resume is the position of a reader that was told of the loss: the highest
+	// loss below Oldest, so that it skips no retained item of another feed; After
+	// if there is no such loss.
 	Resume ID
 	// Feeds names the feeds that lost something after After, at most
 	// MaxGapFeeds, sorted. It may be empty: the feed itself was forgotten.
 	Feeds []string
 }
 
-// MaxGapFeeds is how many feeds a loss or gap names at most.
+// MaxGapFeeds is how many feeds a loss or gap names at most. 16 names of at
+// most 128 characters are 2 KiB, so the notice stays small even if a pattern
+// lost items in all feeds of a store.
 const MaxGapFeeds = 16
 
 // Reason says why items are gone.
@@ -204,8 +208,8 @@ type Opening struct {
 
 // Commit tells what one commit changed. Its items are shared and immutable.
 type Commit struct {
-	// Opening is the present opening of the store, where that could not be
-	// committed before: see Log.Openings.
+	// Opening is the present opening of the store, if it could not be committed
+	// before: see Log.Openings.
 	Opening *Opening
 	Items   []Item // ascending by id
 	// Before holds, for each of Items, an id below it such that nothing of its
@@ -214,8 +218,8 @@ type Commit struct {
 	// know gives Items[i].ID - 1.
 	Before []ID
 	// Trimmed and Purged say that a feed's items up to an id are gone, by
-	// retention or by an operator's will; Removed that single items are
-	// (deleted or expired).
+	// retention or because an operator purged them. Removed says that single
+	// items are (deleted or expired).
 	Trimmed []Removal
 	Purged  []Removal
 	Removed []Removal
@@ -255,11 +259,13 @@ type Usage struct {
 	Items int
 	Keys  int   // idempotency keys
 	Bytes int64 // on disk, or in memory: what StoreOptions.Bytes bounds
-	// WAL is how many of Bytes are a log that is yet to be moved into the
-	// database, and Unmoved how often that was tried and something was left.
+	// WAL is how many of Bytes are in the database's write-ahead log, which has
+	// yet to be moved into the database. Unmoved is how often a move left
+	// something behind.
 	WAL     int64
 	Unmoved uint64
-	// Reserve is how much of the disk is kept for what makes room; not in Bytes.
+	// Reserve is how many bytes of the disk are kept for operations that make
+	// room; they are not in Bytes.
 	Reserve int64
 }
 
@@ -274,19 +280,19 @@ type StoreOptions struct {
 	// Feeds and Bytes bound the store: ErrTooManyFeeds, ErrFull. 0: no bound.
 	Feeds int
 	Bytes int64
-	// Reserve is how much of the disk a durable engine keeps for what makes
-	// room, so that a full disk is no dead end: ErrNoSpace. It keeps less where
-	// the disk or Bytes is small. 0: nothing.
+	// Reserve is how many bytes of the disk a durable engine keeps for operations
+	// that make room, so that a full disk is no dead end: ErrNoSpace. It keeps
+	// less if the disk or Bytes is small. 0: nothing.
 	Reserve int64
-	// Logger takes what the operator should know; nil: nothing does.
+	// Logger takes what the operator should know; nil: it is dropped.
 	Logger *slog.Logger
-	// Guard, where it is set, says whether the next start would find what is
-	// stored now, beyond what an engine knows of its own files: nil, or an error
-	// that wraps ErrDetached. The committer calls it before commits, which fail
-	// then, and before answers, but not each time; it must be quick. An engine in
-	// memory has no next start, and does not call it.
+	// Guard, if it is set, says whether the next start would find what is stored
+	// now, beyond what an engine knows of its own files: nil, or an error that
+	// wraps ErrDetached. The committer calls it before a commit, which fails
+	// then, and before the answers, but not each time. It must be quick. An
+	// engine in memory has no next start, and does not call it.
 	Guard func() error
-	// Now is the clock, time.Now where nil. Tests set it.
+	// Now is the clock; nil: time.Now. Tests set it.
 	Now func() time.Time
 	// BeforeCommit and AfterCommit are called by the committer around each
 	// commit of batches; an error makes the commit fail before anything is

@@ -80,8 +80,8 @@ func (h *Hub) Open(ctx context.Context, sel selector.Selection, start Start) (*C
 	return c, nil
 }
 
-// present stands the cursor at a position that a client gives, or where
-// reading goes on when this store cannot have given it.
+// present puts the cursor at a position that a client gives or, if this store
+// cannot have given it, where reading goes on.
 func (h *Hub) present(c *Cursor, text string, head ID) {
 	openings := *h.openings.Load()
 	first, latest := openings[0], openings[len(openings)-1]
@@ -129,7 +129,7 @@ func (h *Hub) floor(ctx context.Context, id, head ID) (ID, error) {
 	return min(id, head), err
 }
 
-// openAll stands the cursor just below the first retained item, and counts
+// openAll puts the cursor just below the first retained item, and counts
 // what is gone by now as told.
 func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 	q := Query{Select: c.target.sel.Only(nil), UpTo: head, Items: 1, Bytes: 1}
@@ -153,7 +153,7 @@ func (h *Hub) openAll(ctx context.Context, c *Cursor, head ID) error {
 	}
 }
 
-// openLast stands the cursor just below the nth newest item, and counts what
+// openLast puts the cursor just below the nth newest item, and counts what
 // is gone by now as told.
 func (h *Hub) openLast(ctx context.Context, c *Cursor, head ID, n int) error {
 	oldest, found := ID(0), 0

@@ -13,7 +13,7 @@ type Target struct {
 	names []string // of a selection without patterns
 	plain bool     // it is one
 
-	// Of one by which listeners are found.
+	// These fields are used only by a target that is shared.
 	in        *interest   // nil for one that is not shared
 	holders   int         // guarded by interest.editMu
 	listeners []*Listener // guarded by interest.mu
@@ -28,9 +28,9 @@ func newTarget(sel selector.Selection) *Target {
 // Selection returns what the target selects.
 func (t *Target) Selection() selector.Selection { return t.sel }
 
-// Share has the cursor share what is known of its selection with all readers
-// that select the same, and makes that a Target that can be listened to. Release
-// gives it back. It may wait for others who do the same.
+// Share makes the cursor and all readers that select the same share one Target,
+// and returns it; it has listeners. Release gives it back. Share may wait for
+// other calls of Share.
 func (h *Hub) Share(c *Cursor) *Target {
 	c.target = h.wakes.hold(c.target.sel)
 	return c.target
@@ -47,18 +47,18 @@ type Listener struct {
 	readers atomic.Int32
 }
 
-// Listen has notify called after commits that touched a target that is shared:
-// in the order of commits, with an id at or below that of the first item that
-// came since the call before; several commits may be one call, and one may come
-// without an item for the target. It must not block, nor call the hub. Close of
-// the listener ends that.
+// Listen has notify called after commits that touched a shared target, in the
+// order of commits, with an id at or below that of the first item that came
+// after the last call. Several commits may give one call, and a call may come
+// without an item for the target. notify must neither block nor call the hub.
+// Close ends the calls.
 func (t *Target) Listen(notify func(first ID)) *Listener {
 	l := &Listener{target: t, notify: notify}
 	t.in.attach(l)
 	return l
 }
 
-// AddReaders adds to how many readers wait with this listener: see
+// AddReaders changes by n how many readers wait with this listener: see
 // [Hub.Readers].
 func (l *Listener) AddReaders(n int) { l.readers.Add(int32(n)) }
 

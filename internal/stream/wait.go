@@ -7,9 +7,10 @@ import (
 	"feedd/internal/selector"
 )
 
-// Waiter waits for items of a selection. C gets a value after a commit that
-// touched it; several commits may be one value, and a value may come without
-// an item for this reader. So: register, read up to the head, wait, read.
+// Waiter waits for items of a selection. C gets a value after a commit with an
+// item of a selected feed. Several commits may give one value, and a value may
+// come without an item for this reader. So: register, read up to the head,
+// wait, read.
 type Waiter struct {
 	C        <-chan struct{}
 	listener *Listener
@@ -28,8 +29,8 @@ func (h *Hub) Wait(sel selector.Selection) *Waiter {
 	return &Waiter{C: notice, listener: l}
 }
 
-// Selection returns what the waiter was registered for. All who select the same
-// have the same, and so its memory once.
+// Selection returns what the waiter was registered for. Readers that select the
+// same share it, so its memory is needed once.
 func (w *Waiter) Selection() selector.Selection { return w.listener.target.sel }
 
 // Close ends the waiter.
@@ -57,8 +58,8 @@ func (h *Hub) Readers(feeds []string) []int {
 // windowAge, so that nothing stays much longer than that.
 const upkeepEvery = time.Minute
 
-// waker wakes waiters in a goroutine of its own, so that a commit does not
-// wait for a walk over all of them (P5).
+// waker tells the listeners of items in a goroutine of its own, so that a
+// commit does not wait for a walk over all of them (P5).
 type waker struct {
 	*interest // who waits
 
@@ -74,7 +75,7 @@ type waker struct {
 	done chan struct{}
 }
 
-// newWaker starts a waker. Once in a while it does the upkeep as well.
+// newWaker starts a waker. It calls upkeep once in upkeepEvery.
 func newWaker(upkeep func()) *waker {
 	k := &waker{
 		interest: newInterest(),

@@ -9,8 +9,8 @@ import (
 
 const (
 	// scanEntries is how many entries a delivery looks at before it returns what
-	// it has, some 100 us: a sparse filter must not keep others waiting for the
-	// whole window.
+	// it has. That takes some 100 us: a reader whose filter rarely matches must
+	// not keep the others waiting while the whole window is searched.
 	scanEntries = 4096
 	// glanceEntries is how many entries of all feeds are looked at under the lock
 	// at a time: as many as one page holds, so that a page takes the lock once,
@@ -19,11 +19,12 @@ const (
 	// rateFeeds is how many feeds are looked at under the lock at a time: each
 	// takes a binary search, so a commit waits for some tens of microseconds.
 	rateFeeds = 256
-	// freeShare of the memory is kept free of entries, an eighth, for frames:
-	// live readers ask for those of the newest entries only.
+	// freeShare: an eighth of the memory is kept free of entries, for their
+	// frames. That is enough, because live readers ask for the frames of the
+	// newest entries only.
 	freeShare = 8
-	// compactBytes is how much dead entries may take at least: below 1 MiB to
-	// copy the list would cost more than it gives back.
+	// compactBytes is how much memory dead entries may always take: for less than
+	// 1 MiB, a copy of the list costs more than it gives back.
 	compactBytes = 1 << 20
 	// expireStep is how many entries are taken out under the lock at a time: a
 	// commit waits for some 100 us.
@@ -31,16 +32,16 @@ const (
 )
 
 // windows holds the newest items of all feeds: once in the order of ids, for
-// readers of patterns, and once by feed. It is a cache of the backlogs' tails.
-// Eviction is in the order of ids over all feeds, so that everything above
-// base is here.
+// readers of patterns, and once by feed. It is a cache of the newest part of
+// the backlogs. Entries are evicted in the order of ids over all feeds, so
+// everything above base is here.
 //
 // Two floors decide who may read here. A live reader, one that has been at the
 // head and was served from here since, may read down to floor: below it entries
 // were evicted or purged. It may read what retention has trimmed meanwhile, so
-// that a burst larger than a small backlog reaches those who were there. A
-// reader that resumes must be told of everything that is gone from the store,
-// and may read down to exact only.
+// that a burst larger than a small backlog reaches the readers that were at the
+// head. A reader that resumes must be told of everything that is gone from the
+// store, so it may read down to exact only.
 type windows struct {
 	// mu guards everything here. It is held to link and unlink entries and to
 	// copy pointers, never while encoding or waiting.
@@ -73,7 +74,7 @@ func (q *queue) push(e *Entry) { q.list = append(q.list, e) }
 func (q *queue) pop() {
 	q.list[q.off] = nil
 	q.off++
-	const few = 64 // are not worth a copy
+	const few = 64 // half a KiB of pointers: not worth a copy
 	if q.off > few && q.off > len(q.list)/2 {
 		q.list = append([]*Entry(nil), q.all()...)
 		q.off = 0
@@ -143,8 +144,8 @@ func (w *windows) linkLocked(e *Entry) {
 	w.memory.used.Add(e.cost())
 }
 
-// purgeLocked takes out what was purged. A reader that has not read it yet is
-// below the floor now, and learns of the loss from the store.
+// purgeLocked takes out what was purged. A reader that has not read that yet is
+// below the floor now. So it reads from the store, which tells it of the loss.
 func (w *windows) purgeLocked(r Removal) {
 	w.base, w.exact = max(w.base, r.ID), max(w.exact, r.ID)
 	f := w.feeds[r.Feed]
@@ -181,7 +182,7 @@ func (w *windows) removeLocked(r Removal) {
 	w.compactLocked()
 }
 
-// rates returns how many items a second each feed got between two ids. Where the
+// rates returns how many items a second each feed got between two ids. If the
 // window does not reach back so far, it is the rate of what is there.
 func (w *windows) rates(feeds []string, from, to ID) []float64 {
 	rates := make([]float64, 0, len(feeds))
@@ -219,8 +220,8 @@ func (w *windows) buryLocked(e *Entry) {
 	w.dead += e.cost()
 }
 
-// compactLocked gives back the memory of gone entries once they are the most
-// of the tail.
+// compactLocked gives back the memory of gone entries once they take half of
+// what is in use.
 func (w *windows) compactLocked() {
 	if w.dead < compactBytes || w.dead < w.memory.used.Load()/2 {
 		return
@@ -260,8 +261,8 @@ func (w *windows) evictOldestLocked() {
 	w.dropEmptyLocked(e.Feed, f)
 }
 
-// expire takes out what came before a time: a feed that is idle has no window.
-// It does so in steps, between which others have the lock.
+// expire takes out what came before a time, so that an idle feed takes no
+// memory. It does so in steps, and gives up the lock between them.
 func (w *windows) expire(before time.Time) {
 	for more := true; more; {
 		w.mu.Lock()
@@ -283,7 +284,7 @@ func (w *windows) newest() ID {
 	return w.head
 }
 
-// deliver returns what the cursor has before it, or false where the windows do
+// deliver returns what comes next for the cursor, or false if the windows do
 // not reach back far enough and the log must be asked.
 func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 	if !c.target.plain {
@@ -319,10 +320,10 @@ func (w *windows) deliver(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 	return d, true
 }
 
-// deliverAny is deliver for a selection with patterns. Which entries it selects
-// it finds out without the lock, since a commit waits for that, and a selection
-// may have many patterns. What is taken out meanwhile was there when it was
-// looked at.
+// deliverAny is deliver for a selection with patterns. It matches entries
+// without the lock, because a commit waits for the lock, and a selection may
+// have many patterns. An entry that is taken out meanwhile may be delivered: it
+// was there when the lock was held.
 func (w *windows) deliverAny(c *Cursor, b Bounds, now time.Time) (Delivery, bool) {
 	d := Delivery{Through: c.after, windowed: true}
 	var few [8]*Entry // live readers find one or a few entries: no allocation
@@ -354,9 +355,9 @@ func (w *windows) deliverAny(c *Cursor, b Bounds, now time.Time) (Delivery, bool
 	}
 }
 
-// glance looks at the next entries of all feeds above after. It appends those to
-// list that are not gone, and returns how far it looked, and whether there is
-// more; false where some of them are not here any more.
+// glance looks at the next entries of all feeds above after. It appends those
+// to list that are not gone, and returns how far it looked, and whether there
+// is more; false if some of them are not here any more.
 func (w *windows) glance(list []*Entry, after ID, live bool) (_ []*Entry, through ID, more, ok bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -381,8 +382,8 @@ func (w *windows) glance(list []*Entry, after ID, live bool) (_ []*Entry, throug
 	return list, next[glanceEntries-1].ID, true, true
 }
 
-// find returns the entry with an id, or nil where that is gone, and false where
-// the windows do not reach back so far.
+// find returns the entry with an id, or nil if that is gone; and false if the
+// windows do not reach back so far.
 func (w *windows) find(id ID, now time.Time) (*Entry, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -395,8 +396,8 @@ func (w *windows) find(id ID, now time.Time) (*Entry, bool) {
 	return nil, true
 }
 
-// feedLocked returns the feed's entries above the cursor, or false where the
-// cursor is below the floor that holds for it.
+// feedLocked returns the feed's entries above the cursor, or false if the
+// cursor is below the floor that holds for its reader.
 func (w *windows) feedLocked(name string, c *Cursor) ([]*Entry, bool) {
 	f := w.feeds[name]
 	if f == nil {
