@@ -8,7 +8,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// dismiss ends a member because the server stops, with a notice.
+// dismiss ends a member: with a notice if the server stops.
 func (s *shard) dismiss(m *member, now time.Duration) {
 	end := EndGone
 	if s.all.hub.Stopping() {

@@ -61,8 +61,9 @@ func (g *group) unpark(m *member) {
 	g.parked[m.at].at = m.at
 	g.parked[last] = nil
 	g.parked = g.parked[:last]
-	// The list shrinks if that gives back half a KiB or more, and only to a
-	// quarter, so that it is not copied each time that a member comes or goes.
+	// The list is copied to a shorter one if that gives back half a KiB or more,
+	// and only once three quarters of it are empty, so that not each member that
+	// leaves causes a copy.
 	if cap(g.parked) > 64 && last < cap(g.parked)/4 {
 		g.parked = append(make([]*member, 0, last), g.parked...)
 	}

@@ -15,8 +15,8 @@ import (
 
 // longPoll is the task of a member that waits for one answer.
 //
-// It keeps the net.Conn, to be returned: only that knows what Go's poller has of
-// the connection. It is not used meanwhile.
+// It keeps the net.Conn, so that it can be returned: only that knows what Go's
+// poller holds for the connection. The net.Conn is not used meanwhile.
 type longPoll struct {
 	LongPoll
 	conn      net.Conn
@@ -50,8 +50,8 @@ func (s *shard) onTimeout(m *member, now time.Duration) {
 	}
 }
 
-// conclude answers a long poll with what there is, and be that nothing. Where a
-// worker has it, or it is blocked, that is done when it comes back.
+// conclude answers a long poll with what there is, even if that is nothing. If
+// a worker has it, or it is blocked, it is answered when it comes back.
 func (s *shard) conclude(m *member, now time.Duration) {
 	m.over = true
 	if m.state == parked && s.serve(m, 0, now) {
@@ -62,9 +62,10 @@ func (s *shard) conclude(m *member, now time.Duration) {
 // heard notes what the peer did. What it sends is left unread, for the
 // http.Server that the connection is returned to.
 //
-// A peer that has ended its sending half may still read, or may be gone: both
-// look alike until something is written to it. So it is answered at once,
-// whatever it has sent before, and holds no place for the rest of its wait.
+// A peer that has ended its sending half may still read, or may be gone: the
+// two look alike until something is written. So it is answered at once,
+// whatever it has sent before, and takes no subscriber's place for the rest of
+// its wait.
 func (p *longPoll) heard(s *shard, m *member, kind uint32) (gone bool) {
 	behind := p.note(m, kind)
 	if p.ended || behind > MaxBehind {
@@ -86,7 +87,7 @@ func (p *longPoll) note(m *member, kind uint32) (behind int) {
 // last reports whether the peer wants nothing behind this answer.
 func (p *longPoll) last() bool { return p.ended && !p.Ahead }
 
-// timeout does nothing: the wait has a timer of its own.
+// timeout does nothing, because the wait has a timer of its own.
 func (p *longPoll) timeout(*shard, *member, time.Duration) {}
 
 func (p *longPoll) farewell(m *member, final bool) []byte {
@@ -107,8 +108,8 @@ type pollForm struct {
 	rests *atomic.Int64
 }
 
-// pollBytes is how much an answer takes, and one item more: as a member of a
-// stream gets in a pass.
+// pollBytes is how large an answer may be, in bytes of items, and one item
+// more: as much as a member of a stream gets in a pass, see passBounds.
 const pollBytes = 256 << 10
 
 func (p pollForm) bounds(stream.Bounds) stream.Bounds {
@@ -138,14 +139,15 @@ func framesOf(b []byte, rests *atomic.Int64) frames {
 	return frames{buf: b, fixed: len(b), answer: &answer{bytes: int64(cap(b)), rests: rests}}
 }
 
-// maxRests is how much memory the rests of answers may have, all together, that
-// wait for their readers. A stream keeps only how far it is in an item that can
-// be encoded again; an answer cannot be put together again once its items are gone.
-// 64 MiB are 256 answers of the largest usual size, each to readers of its own.
+// maxRests is how much memory the rests of answers may take together while they
+// wait for their readers. Rests must be kept, because an answer cannot be put
+// together again once its items are gone. (A stream only notes how far it is in
+// an item, which can be encoded again.) 64 MiB are 256 different answers of
+// pollBytes.
 const maxRests = 64 << 20
 
-// answer is the memory of an answer of which members have the rest to take. They
-// share it.
+// answer is the memory of an answer whose rest some members have yet to take.
+// They share it.
 type answer struct {
 	bytes int64
 	rests *atomic.Int64 // counts the bytes of all that are held
@@ -154,7 +156,7 @@ type answer struct {
 	holders int
 }
 
-// hold keeps the answer for one more member. It returns false where there is no
+// hold keeps the answer for one more member. It returns false if there is no
 // room: then the connection ends, and its reader asks again from its cursor.
 func (a *answer) hold() bool {
 	a.mu.Lock()

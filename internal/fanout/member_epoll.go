@@ -11,7 +11,7 @@ import (
 )
 
 // member is a subscriber in a shard. It has one owner at a time, its shard or a
-// worker, who alone writes to its connection.
+// worker. Only the owner writes to its connection.
 type member struct {
 	// These are written by the shard only, also while a worker has the member. Of
 	// these a worker reads fd and group.
@@ -27,14 +27,14 @@ type member struct {
 	room      bool // there was room to write while a worker had it
 	inbound   int  // bytes that the peer sent
 
-	// The rest is its owner's.
+	// These fields belong to its owner.
 	fate         fate // what the worker says
 	cursor       stream.Cursor
 	positionTold stream.ID // the position that the reader was told last
 	half         *half     // what was written in part, nil for nothing
 
 	sent   uint64        // bytes
-	acked  uint64        // of those, as far as it is known
+	acked  uint64        // of these, as far as it is known
 	joined time.Duration // when it came
 	wrote  time.Duration // when something was sent last
 	moved  time.Duration // when acked moved last, or became due to move
@@ -49,9 +49,9 @@ const (
 	resting // it was answered: see rest
 )
 
-// task is what a member is there for: a stream, a long poll, or a rest after
-// that. Its methods are the shard's to call. A delivery that was encoded for a
-// group calls none of them.
+// task says what a member does: it is a stream, a long poll, or a rest after a
+// long poll. Only the shard calls its methods. To write a delivery that was
+// encoded for a group needs none of them.
 type task interface {
 	// form is what the members of a group have in common.
 	form() form
@@ -63,8 +63,8 @@ type task interface {
 	// timeout is called in each sweep (see sweepEvery), unless a worker has the
 	// member. It does what is due by then.
 	timeout(s *shard, m *member, now time.Duration)
-	// farewell is what the member is sent last. Final says that the connection
-	// ends behind it.
+	// farewell returns what the member is sent last. final says that the
+	// connection ends behind it.
 	farewell(m *member, final bool) []byte
 	// close closes the connection.
 	close(m *member)
@@ -73,19 +73,19 @@ type task interface {
 // form is how items and notices look to the members of a group. It is
 // comparable.
 type form interface {
-	// bounds is how much a member gets at once, where it may get so much.
+	// bounds returns how much a member gets at once, at most what most says.
 	bounds(most stream.Bounds) stream.Bounds
-	// encode encodes a delivery for a cursor, to nothing where the member is to
+	// encode encodes a delivery for a cursor. It gives nothing if the member must
 	// wait on.
 	encode(f *frames, c *stream.Cursor, d *stream.Delivery)
-	// signOfLife shows that the connection lives, while a worker looks for long.
-	// It returns false when the connection took no more.
+	// signOfLife shows the peer that the connection lives, while a worker reads
+	// the log for long. It returns false if the connection took no more.
 	signOfLife(m *member, now time.Duration) bool
-	// answers reports whether a member is through when it got something whole.
+	// answers reports whether a member is done once it has got something whole.
 	answers() bool
 }
 
-// enter gives a new member its place.
+// enter gives a new member a slot.
 func (s *shard) enter(m *member, now time.Duration) {
 	if len(s.free) == 0 {
 		s.slots = append(s.slots, slot{})
@@ -108,8 +108,8 @@ func (s *shard) enter(m *member, now time.Duration) {
 	s.settle(m, now)
 }
 
-// settle takes a member over from outside, or from a worker, and sends it on its
-// way.
+// settle takes a new member, or one that a worker hands back, and decides what
+// it does next.
 func (s *shard) settle(m *member, now time.Duration) {
 	fate := m.fate
 	m.fate = fateHome
@@ -136,7 +136,7 @@ func (s *shard) settle(m *member, now time.Duration) {
 	}
 }
 
-// onEvent does what an event asks for.
+// onEvent handles an event on a member's connection.
 func (s *shard) onEvent(m *member, kind uint32) {
 	gone := kind&(unix.EPOLLHUP|unix.EPOLLERR) != 0
 	if !gone && kind&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 {

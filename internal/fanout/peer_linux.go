@@ -9,8 +9,8 @@ import (
 )
 
 // Unheard returns for how long a TCP peer has acknowledged nothing, not even a
-// probe, and whether something waits for that; 0 and false where it is not
-// known.
+// probe, and whether something waits for an acknowledgement; 0 and false if
+// that is not known.
 func Unheard(conn net.Conn) (silence time.Duration, waiting bool) {
 	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok { // of TLS
 		conn = inner.NetConn()
@@ -30,8 +30,8 @@ func Unheard(conn net.Conn) (silence time.Duration, waiting bool) {
 	return silence, waiting
 }
 
-// unacknowledged returns how many bytes were written to a socket that its peer
-// has not acknowledged; some may not be sent yet.
+// unacknowledged returns how many bytes that were written to a socket its peer
+// has not acknowledged. Some of them may not be sent yet.
 func unacknowledged(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCOUTQ) }
 
 // unheard returns how long ago a socket's peer acknowledged anything.
@@ -46,7 +46,7 @@ func unheard(fd int) time.Duration {
 // PeerEnded reports whether the peer of a connection has ended its sending
 // half, or all of it, behind bytes that are not read yet; or whether these are
 // more than most, which may keep its end from arriving. It is for handlers that
-// wait and do not read meanwhile, and false where it is not known.
+// wait and do not read meanwhile. If the kernel cannot tell, it returns false.
 func PeerEnded(conn net.Conn, most int) (ended bool) {
 	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok { // of TLS
 		conn = inner.NetConn()

@@ -9,8 +9,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// Shards take no connection on this platform: every subscriber has a
-// goroutine.
+// Shards take no connection on this platform: every subscriber has a goroutine
+// in package subscribe or socket.
 type Shards struct{}
 
 // New returns shards that take nothing.

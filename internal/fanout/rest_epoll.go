@@ -9,21 +9,21 @@ import (
 )
 
 // rest is the task of a member whose long poll was answered: its connection
-// waits for what the peer asks next, and is returned then. It is in no group, no
-// subscriber any more, and costs as little as while it waited.
+// waits for what the peer asks next, and is returned then. It is in no group
+// and no subscriber any more, and costs as little as the long poll did.
 //
-// If each connection were returned at once instead, a peer that asks for nothing
-// more would cost a goroutine and its buffers, 6 to 15 KiB for 4, and its answer
-// 30 us of CPU for 8. For peers that ask again at once there is no difference:
-// see DESIGN.md, "Measured".
+// If each connection were returned at once instead, a peer that asks for
+// nothing more would cost a goroutine and its buffers: 6 to 15 KiB instead of
+// 4, and 30 us of CPU for its answer instead of 8. For peers that ask again at
+// once there is no difference: see DESIGN.md, "Measured".
 type rest longPoll
 
-// answered sends a long poll that was answered to its rest.
+// answered turns a long poll that was answered into a rest.
 func (s *shard) answered(m *member) {
 	p := m.task.(*longPoll) // nothing else is answered
 	if s.all.stops() || p.last() {
-		// Close would be a reset, which takes the answer with it, if anything
-		// that the peer sent were unread.
+		// If anything that the peer sent is unread, close sends a reset, and the
+		// peer may lose the answer.
 		m.discard(s.scratch)
 		s.end(m, EndAnswered)
 		return
@@ -37,7 +37,7 @@ func (s *shard) answered(m *member) {
 	}
 }
 
-// heard has the connection returned when the peer asks for something.
+// heard returns the connection when the peer asks for something.
 func (r *rest) heard(s *shard, m *member, kind uint32) (gone bool) {
 	p := (*longPoll)(r)
 	p.note(m, kind)
@@ -59,9 +59,9 @@ func (r *rest) timeout(s *shard, m *member, now time.Duration) {
 	}
 }
 
-// returns are the connections that a shard returns. They wait for all answers
-// that are under way, in any shard: a client that was answered first must not
-// ask again before the last one has its answer.
+// returns holds the connections that a shard is about to return. They wait for
+// all answers that are under way, in any shard: a client that was answered
+// first must not ask again before the last one has its answer.
 type returns struct {
 	list    []*member
 	since   time.Duration // when the list began to fill
@@ -69,7 +69,7 @@ type returns struct {
 	counted bool          // in Shards.passing
 }
 
-// due reports whether there are some that need not wait.
+// due reports whether there are connections that need not wait.
 func (r *returns) due() bool { return len(r.list) > 0 && !r.holding }
 
 // returnLater puts a connection behind those that are returned before it.
@@ -84,12 +84,13 @@ func (s *shard) returnLater(m *member, r *rest) {
 	s.returns.list = append(s.returns.list, m)
 }
 
-// maxHeld is how long connections are held for answers that are under way, when
-// there are always some: a client that polls again waits no longer than it would
-// notice.
+// maxHeld is how long connections are held for answers that are under way.
+// There may always be some, and a client that polls again must not wait longer
+// than a person would notice.
 const maxHeld = 200 * time.Millisecond
 
-// holdStep is how often a shard that holds some looks whether it need not.
+// holdStep is how often a shard that holds connections looks whether answers
+// are still under way: a client that polls again loses at most that.
 const holdStep = time.Millisecond
 
 // tellPassing tells the other shards whether this one has passes under way.
@@ -125,13 +126,12 @@ func (s *shard) returnSome(now time.Duration) {
 	}
 }
 
-// CloseResting closes connections that rest, about n, soon, and of those of a
-// shard the longest resting. Their peers asked for nothing since their last
-// answers.
+// CloseResting has about n resting connections closed soon, the longest resting
+// of each shard. Their peers have asked for nothing after their last answers.
 func (s *Shards) CloseResting(n int) {
 	share := (n + len(s.list) - 1) / len(s.list)
 	for _, sh := range s.list {
-		// A call before the first were closed means the same ones.
+		// A call that comes before these are closed means the same ones.
 		sh.put(func(in *inbox) { in.crowded = max(in.crowded, share) })
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// shard is the owner of a share of the members. One goroutine does everything
-// here; others put what they want into the inbox.
+// shard owns a part of the members. One goroutine does everything here; other
+// goroutines put what they want into the inbox.
 type shard struct {
 	all   *Shards
 	epoll *epoll
@@ -24,7 +24,7 @@ type shard struct {
 	mu sync.Mutex
 	in inbox
 
-	// What follows is the goroutine's own.
+	// The shard's goroutine owns the fields below.
 	slots  []slot
 	free   []uint32 // slots without a member
 	groups map[groupKey]*group
@@ -38,9 +38,9 @@ type shard struct {
 	returns returns
 	sweep   sweep
 
-	drained  bool  // everybody is told to go who is not a worker's
+	drained  bool  // all members that no worker has were told to go
 	stopping bool  // Close was called
-	other    inbox // the one of two that is not filled
+	other    inbox // the second inbox; the two take turns at being filled
 }
 
 // slot is a place for a member, which an event names.
@@ -49,14 +49,14 @@ type slot struct {
 	gen uint32 // how often it was filled
 }
 
-// inbox is what others want of a shard.
+// inbox is what other goroutines want of a shard.
 type inbox struct {
 	touched    []*group  // items came that they select
 	new        []*member // from Adopt
 	handedBack []*member // that a worker had
 	timedOut   []*member // long polls whose wait has ended
 	events     []event
-	crowded    int // how many connections that rest shall be closed
+	crowded    int // how many resting connections must be closed
 	asked      []func(now time.Duration)
 	stop       bool
 }
@@ -73,7 +73,7 @@ func newShard(all *Shards) (*shard, error) {
 	}, nil
 }
 
-// put changes the inbox, and has the shard look at it.
+// put changes the inbox, and wakes the shard.
 func (s *shard) put(fn func(in *inbox)) {
 	s.mu.Lock()
 	fn(&s.in)
@@ -99,7 +99,7 @@ func (s *shard) handBack(m *member) {
 	s.put(func(in *inbox) { in.handedBack = append(in.handedBack, m) })
 }
 
-// report takes events.
+// report puts events into the inbox.
 func (s *shard) report(events []unix.EpollEvent) {
 	s.put(func(in *inbox) {
 		for i := range events {
@@ -109,9 +109,9 @@ func (s *shard) report(events []unix.EpollEvent) {
 	})
 }
 
-// noteItems takes a group that items came for, of which first is at or below
-// the first. It is called for each commit: so it makes no closure, and no list
-// where the group is in the inbox already.
+// noteItems notes that items came for a group; first is at or below the id of
+// the first of them. Each commit calls it, so it makes no closure, and adds
+// nothing if the group is in the inbox already.
 func (s *shard) noteItems(g *group, first stream.ID) {
 	s.mu.Lock()
 	if g.came == 0 {
@@ -176,7 +176,7 @@ var always = func() <-chan struct{} {
 	return c
 }()
 
-// drain is ready once the members shall be told to go.
+// drain is ready once the members must be told to go.
 func (s *shard) drain() <-chan struct{} {
 	if s.drained {
 		return nil
@@ -184,7 +184,7 @@ func (s *shard) drain() <-chan struct{} {
 	return s.all.hub.Draining()
 }
 
-// count adds to what all shards did.
+// count adds what this shard did to the tally of all.
 func (s *shard) count() {
 	if s.delivered > 0 {
 		s.all.tally.delivered.Add(s.delivered)
@@ -199,7 +199,7 @@ func (s *shard) empty() bool {
 	return len(s.free) == len(s.slots) && len(s.in.new) == 0
 }
 
-// take does what others want.
+// take does what is in the inbox.
 func (s *shard) take(now time.Duration) {
 	s.mu.Lock()
 	in := s.in
@@ -220,7 +220,7 @@ func (s *shard) take(now time.Duration) {
 	s.closeResting(in.crowded)
 	s.inTurns(in.handedBack, now, s.settle)
 	s.inTurns(in.new, now, s.enter)
-	// What is asked is about those too that joined before.
+	// A question is also about members that joined before it.
 	for _, fn := range in.asked {
 		fn(now)
 	}
@@ -238,8 +238,8 @@ func (s *shard) take(now time.Duration) {
 	}
 }
 
-// inTurns calls fn for members that may be many. After a slice of them live
-// items have their turn.
+// inTurns calls fn for members, which may be many. After each slice of them
+// live items have their turn.
 func (s *shard) inTurns(members []*member, now time.Duration, fn func(*member, time.Duration)) {
 	for i, m := range members {
 		fn(m, now)
@@ -249,8 +249,8 @@ func (s *shard) inTurns(members []*member, now time.Duration, fn func(*member, t
 	}
 }
 
-// emptied empties a list, to be filled again. A long one (8 KiB of pointers) is
-// given up: the memory of a storm must not stay.
+// emptied empties a list, so that it can be filled again. A long one (8 KiB of
+// pointers) is given up, because the memory of a storm must not stay.
 func emptied[T any](list []T) []T {
 	if cap(list) > 1024 {
 		return nil

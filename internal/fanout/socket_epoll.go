@@ -17,7 +17,7 @@ type frames struct {
 	buf   []byte
 	fixed int   // buf[:fixed] cannot be encoded again: a gap, or all of an answer
 	ends  []int // where each item behind that ends
-	// answer is buf, where members may keep the rest of it; nil where it is used
+	// answer is buf, if members may keep the rest of it; nil if buf is used
 	// again.
 	answer *answer
 }
@@ -30,27 +30,28 @@ func (f *frames) reset() {
 	f.buf, f.ends, f.fixed = f.buf[:0], f.ends[:0], 0
 }
 
-// spare drops a buffer that one huge item has made.
+// spare drops a buffer that one huge item has made large.
 func (f *frames) spare(most int) {
 	if cap(f.buf) > most {
 		f.buf = nil
 	}
 }
 
-// half is the rest of what was written in part. Nothing may come before it.
+// half is the rest of what was written in part. Nothing else may be written
+// before it.
 type half struct {
-	// id is the item's, of which off bytes were written: they are encoded
-	// again, to the same bytes.
+	// id is the item's. The first off bytes of the item were written; it is
+	// encoded again, to the same bytes.
 	id  stream.ID
 	off int
-	// notice is the rest itself, where it is not of an item. A notice of feedd's
-	// own has at most some hundred bytes, and a gap that was told in part may be
-	// another one by now.
+	// notice is the rest itself, if it is not of an item. It must be kept,
+	// because a gap that was told in part may be another one by now. A notice of
+	// feedd's own has at most some hundred bytes.
 	notice []byte
 	answer *answer // whose rest notice is; nil: it is a copy
 }
 
-// dropHalf lets go of what was written in part.
+// dropHalf gives up the rest of what was written in part.
 func (m *member) dropHalf() {
 	if m.half != nil && m.half.answer != nil {
 		m.half.answer.release()
@@ -58,8 +59,8 @@ func (m *member) dropHalf() {
 	m.half = nil
 }
 
-// begin takes over the account of what was sent: the head of the answer and the
-// opening.
+// begin counts what was sent before the member came here: the head of the
+// answer and the opening.
 func (m *member) begin(now time.Duration) {
 	m.joined, m.wrote, m.moved = now, now, now
 	if waiting, err := unacknowledged(m.fd); err == nil {
@@ -92,17 +93,17 @@ func (m *member) write(b []byte, now time.Duration) (n int, err error) {
 
 // written says what of a delivery was written.
 type written struct {
-	items int  // that went whole, or into an answer of which a part went
+	items int  // that were written whole, or are in an answer that was written in part
 	gap   bool // its gap, if only the beginning of it
 	whole bool // everything
 }
 
-// errNoRoom: as much is kept of answers as may be.
+// errNoRoom: the rests of answers take as much memory as they may, see maxRests.
 var errNoRoom = errors.New("there is no room for the rest of an answer")
 
 // deliver writes a delivery, which is encoded in the frames, and moves the
-// cursor as far as events went whole. It returns what did. With an error the
-// connection must end.
+// cursor behind the last event that was written whole. It returns what was
+// written. After an error the connection must end.
 func (m *member) deliver(f *frames, d *stream.Delivery, now time.Duration) (written, error) {
 	n, err := m.write(f.buf, now)
 	switch {
@@ -137,7 +138,7 @@ func (m *member) deliver(f *frames, d *stream.Delivery, now time.Duration) (writ
 	return written{items: items, gap: d.Gap != nil}, nil
 }
 
-// block lets a member wait for room.
+// block makes a member wait until its socket has room.
 func (s *shard) block(m *member) {
 	if m.state == parked {
 		m.group.unpark(m)
@@ -175,11 +176,12 @@ func (m *member) discard(scratch []byte) bool {
 	}
 }
 
-// stalled reports whether the peer acknowledged nothing for so long while there
-// was something to acknowledge. With a heartbeat there is something twice in
-// that time: then it is enough that it was not heard of at all for so long.
-// Progress is what the peer's kernel took, not what ours did: a reader with a
-// small window that is slow moves on long before our buffer has room again.
+// stalled reports whether the peer acknowledged nothing for the time most,
+// while there was something to acknowledge. If there are two heartbeats in that
+// time, there is always something; then the peer has stalled as soon as nothing
+// was heard of it for that time. Progress is what the peer's kernel took, not
+// what ours took: a slow reader with a small window moves on long before our
+// buffer has room again.
 func (m *member) stalled(now, most, heartbeat time.Duration) bool {
 	if m.sent == m.acked {
 		return false
@@ -198,8 +200,8 @@ func (m *member) stalled(now, most, heartbeat time.Duration) bool {
 }
 
 // close closes the connection. What the peer has not taken is thrown away, so
-// that the kernel does not keep it for one that takes nothing; but a peer that
-// did nothing wrong has a while to take it.
+// that the kernel keeps nothing for a peer that takes nothing. If orderly, the
+// peer has lastWords to take it.
 func (m *member) close(orderly bool) {
 	if n, err := unacknowledged(m.fd); err == nil && n > 0 {
 		if orderly {

@@ -11,11 +11,12 @@ import (
 	"feedd/internal/stream"
 )
 
-// streaming is the task of a stream, and the form of a group of them. All that
-// it needs to remember is in the member.
+// streaming is the task of a stream, and the form of a group of streams. All
+// that it must remember is in the member.
 type streaming struct{ enc *stream.Encoding }
 
-// adoptStream takes over the connection of a stream: by a descriptor of our own.
+// adoptStream takes over the connection of a stream, by a duplicate of its
+// descriptor.
 func (s *Shards) adoptStream(conn net.Conn, m *member, enc *stream.Encoding) (err error) {
 	if m.fd, err = duplicate(conn); err != nil {
 		return err
@@ -48,20 +49,21 @@ func (t streaming) encode(f *frames, _ *stream.Cursor, d *stream.Delivery) {
 
 func (t streaming) answers() bool { return false }
 
-// heard ends the stream where the peer ends its half, or talks.
+// heard ends the stream if the peer ends its sending half, or sends too much.
 func (t streaming) heard(s *shard, m *member, kind uint32) (gone bool) {
 	return kind&unix.EPOLLRDHUP != 0 || !m.discard(s.scratch)
 }
 
-// timeout shows that the stream lives, when it was silent for long.
+// timeout sends a sign of life when the stream was silent for a heartbeat.
 func (t streaming) timeout(s *shard, m *member, now time.Duration) {
 	if m.state == parked && now-m.wrote > s.all.opts.Heartbeat-s.sweepEvery() && !t.signOfLife(m, now) {
 		s.block(m)
 	}
 }
 
-// signOfLife writes one when nothing is half written. It returns false when the
-// socket took less, or the connection is dead, as the next write will find.
+// signOfLife writes a sign of life, if nothing is half written. It returns
+// false if the socket took only a part, or the connection is dead, as the next
+// write will find.
 func (t streaming) signOfLife(m *member, now time.Duration) bool {
 	at := m.cursor.Position()
 	moved := m.cursor.Selection().Filtered() && at > m.positionTold

@@ -5,8 +5,8 @@ package fanout
 import "time"
 
 // sweepMembers is how many members a sweep looks at before live items have
-// their turn again. To look at one takes a system call or none, and at most a
-// short write.
+// their turn again. One takes a system call and a short write at most, so 200
+// take about as long as a slice of a pass.
 const sweepMembers = 200
 
 // sweep is a walk over all members: for heartbeats, stalled peers, and the end.
@@ -24,16 +24,16 @@ func (w *sweep) start() {
 
 func (w *sweep) restart() { *w = sweep{running: true} }
 
-// sweepEvery is how often all members are looked at: eight times in what they
-// are looked at for, so that it is late by an eighth at most, but not more often
-// than a machine can, and each second at least.
+// sweepEvery is how often all members are looked at: eight times in a heartbeat
+// and in a stall timeout, so that what is due comes late by an eighth at most;
+// but at least once a second, and no more often than a machine can.
 func (s *shard) sweepEvery() time.Duration {
 	o := &s.all.opts
 	return min(max(min(o.Heartbeat, o.StallTimeout)/8, time.Millisecond), time.Second)
 }
 
 // sweepSome looks at a slice of the members: it cuts those that take nothing,
-// and has the others do what is due; when the server goes, it tells them.
+// and has the others do what is due. If the server stops, it tells them.
 func (s *shard) sweepSome(now time.Duration) {
 	w := &s.sweep
 	if !w.running {
@@ -49,7 +49,7 @@ func (s *shard) sweepSome(now time.Duration) {
 		case m.stalled(now, s.all.opts.StallTimeout, s.all.opts.Heartbeat):
 			s.end(m, EndStalled)
 		case m.state == blocked && m.sent == m.acked:
-			// Everything was taken, so there is room.
+			// The peer took everything, so there is room.
 			s.catchUp(m)
 		default:
 			m.task.timeout(s, m, now)

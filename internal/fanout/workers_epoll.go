@@ -14,15 +14,15 @@ import (
 // about what a socket takes at once.
 var catchUpBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
-// Workers give members that are behind what comes next.
+// Workers give members that catch up what comes next for them.
 //
-// Most of those are not far behind: their socket was full, and what comes next
-// is in memory. They must not wait behind others that replay a long backlog, so
-// there are two queues.
+// Most of these members are not far behind: their socket was full, and what
+// comes next is in memory. They must not wait behind members that replay a long
+// backlog, so there are two queues.
 const (
-	// nearWorkers serve from memory and never block, so more of them than
-	// processors only share these; eight leave none idle on small machines, and
-	// take no more than their part on large ones.
+	// nearWorkers serve from memory and never block, so there is no use in more
+	// of them than processors. Eight use all processors of a small machine, and
+	// only a part of those of a large one.
 	nearWorkers = 8
 	// farWorkers read the log and may all wait for the disk: enough that one slow
 	// read does not stop the others, few enough that their frames (64 KiB each)
@@ -36,8 +36,8 @@ type pool struct {
 	near, far queue
 }
 
-// queue is members with a bounded number of workers. These are started as there
-// is something to do, and end when there is nothing.
+// queue holds members, and has a bounded number of workers. They start when
+// there is something to do, and end when there is nothing.
 type queue struct {
 	source source
 	most   int // workers
@@ -64,7 +64,7 @@ func (s *shard) catchUp(m *member) {
 	s.all.pool.push(m)
 }
 
-// push queues a member, which is the workers' from then on.
+// push queues a member. From then on the workers own it.
 func (p *pool) push(m *member) { p.put(&p.near, m) }
 
 func (p *pool) put(q *queue, m *member) {
@@ -77,7 +77,7 @@ func (p *pool) put(q *queue, m *member) {
 	}
 }
 
-// pop returns the next member, or nil when the worker shall end.
+// pop returns the next member, or nil if the worker must end.
 func (q *queue) pop() *member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,20 +121,20 @@ const (
 	fateStopped              // the server goes
 	fateBlocked              // its socket is full
 	fateGone                 // the connection is dead, or must end
-	fateFailed               // it cannot be gone on with
+	fateFailed               // the log failed, or the item that it has half of is gone
 	fateAnswered             // it was a long poll
 
-	// These two are not handed back.
+	// A member with one of these two fates is not handed back.
 	fateAgain // there is more at once
 	fateFar   // memory does not reach back so far
 )
 
-// source is where a worker takes from what a member gets. Found is false where
-// the other one must be asked.
+// source is where a worker finds what a member gets next. found is false if the
+// other source must be asked.
 type source interface {
 	// next returns what comes next for a cursor.
 	next(c *stream.Cursor, b stream.Bounds) (d stream.Delivery, found bool, err error)
-	// recall returns an entry by its id, nil when it is gone.
+	// recall returns an entry by its id, nil if it is gone.
 	recall(c *stream.Cursor, id stream.ID) (e *stream.Entry, found bool, err error)
 }
 
@@ -164,7 +164,8 @@ func (s store) recall(c *stream.Cursor, id stream.ID) (*stream.Entry, bool, erro
 	return e, true, err
 }
 
-// step gives a member the rest of what it has half of, and then what comes next.
+// step gives a member the rest of what was half written, and then what comes
+// next.
 func (p *pool) step(m *member, from source, f *frames) fate {
 	if p.shards.stops() {
 		return fateStopped
@@ -185,8 +186,8 @@ func (p *pool) step(m *member, from source, f *frames) fate {
 	return p.give(m, f, &d)
 }
 
-// finish writes the rest of what was written in part. It returns fateHome when
-// that is done, and more may follow.
+// finish writes the rest of what was written in part. It returns fateHome if
+// that is done; then more may follow.
 func (p *pool) finish(m *member, from source) fate {
 	h := m.half
 	rest := h.notice
@@ -199,8 +200,8 @@ func (p *pool) finish(m *member, from source) fate {
 		case !found:
 			return fateFar
 		case e == nil:
-			// The rest would be of something that is gone. The reader comes
-			// back, from the item before.
+			// The item is gone, so its rest cannot be written. The reader comes back
+			// with the id of the item before.
 			return fateFailed
 		}
 		// A large item is written in many parts: it is not copied for each.
