@@ -19,8 +19,8 @@ const (
 	// writing, or an error of unclear cause is taken for one of a full disk. The
 	// WAL, its index and what an opening writes take up to 100 KiB.
 	trialSize = 256 << 10
-	// warnEvery is how often the log says that the disk is full: often enough to
-	// be found, and not a line for each refused publish.
+	// warnEvery is how often the logger says that the disk is full: an operator
+	// finds the line, and it does not come for each refused publish.
 	warnEvery = time.Minute
 )
 
@@ -30,14 +30,14 @@ const (
 // have some. If another program fills the disk, or a quota ends, the reserve is
 // given up for these operations.
 //
-// The goroutine that writes the store calls all methods; Held alone may be called
-// by others.
+// The goroutine that writes the store calls all methods; only Held may be
+// called by others.
 type Room struct {
 	dir     string
 	logger  *slog.Logger
 	reserve reserve
 	low     int64 // publishing stops when less is free
-	free    int64 // when it was looked at last, less what was taken since
+	free    int64 // when it was looked at last, less what was taken after that
 	stopped bool
 	warned  time.Time
 	held    atomic.Int64 // size of the reserve that is held, else 0

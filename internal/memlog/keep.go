@@ -12,7 +12,8 @@ import (
 )
 
 // infoFeeds is how many feeds are listed under the mutex at a time: a list of
-// 100,000 must not hold up a commit, and 256 take less than one does on a disk.
+// 100,000 must not hold up a commit, and 256 take less time than a commit on a
+// disk.
 const infoFeeds = 256
 
 // Feeds implements [stream.Keeper].

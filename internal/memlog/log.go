@@ -10,8 +10,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// sweepEvery is how often the committer looks for items, keys and feeds that ran
-// out by time: retention by age is in seconds.
+// sweepEvery is how often the committer looks for items, keys and feeds whose
+// time has run out. Retention by age is set in seconds, so it is late by less
+// than that.
 const sweepEvery = 500 * time.Millisecond
 
 // Log is a store in memory. All methods may be called from any goroutine.
@@ -26,8 +27,8 @@ type Log struct {
 
 	close sync.Once
 
-	// names are the feeds, as of the last change of which there are. What it
-	// points to is immutable: patterns are looked up in it without the mutex.
+	// names are the feeds that there are. The map is immutable and replaced as a
+	// whole: patterns are looked up in it without the mutex.
 	names atomic.Pointer[ordered.Map[string, *feed]]
 
 	// mu guards the fields below. Only the committer writes them, holding mu;

@@ -16,25 +16,28 @@ import (
 )
 
 const (
-	// anonymousPart is the part of the bodies' memory, one of so many, that senders
-	// without a credential may have: enough for hundreds of their small items, and
-	// publishers with a key have three quarters, whatever the others do.
+	// anonymousPart: senders without a credential may have one part in 4 of the
+	// bodies' memory. That is enough for hundreds of their small items, and
+	// leaves three quarters to publishers with a key, whatever strangers do.
 	anonymousPart = 4
-	// unfinishedPart is the part of that for bodies that have not come whole. A
-	// sender can make these last; the rest is for bodies that only wait for their
-	// commit, so that a sender that holds many back silences nobody.
+	// unfinishedPart: bodies of such senders that have not come whole may have
+	// one part in 2 of that. A sender can hold these back for long. The other
+	// half is for bodies that only wait for their commit, so that a sender that
+	// holds many back silences no other.
 	unfinishedPart = 2
-	// smallBody is how much of a body is not counted while it comes: the
-	// connection that it comes on takes more than that anyhow.
+	// smallBody is how much of a body is not counted while it comes, because its
+	// connection takes more than that anyway.
 	smallBody = 4 << 10
-	// publishCost is what a publish takes beside its body and drafts from then on:
-	// its goroutine, its request, its place in the store's queue. The client may
-	// have closed the connection by then, which then bounds nothing.
+	// publishCost is what a publish takes beside its body and drafts once the
+	// body has come: its goroutine, its request, its place in the store's queue.
+	// It must be counted, because the client may have closed its connection, and
+	// then the number of connections does not bound it.
 	publishCost = 16 << 10
-	// tidyPart is how much memory, as a part of the whole, must have been
-	// in use that the operating system gets it back soon.
+	// tidyPart: if one part in 4 of the memory was in use, that was a storm, and
+	// the operating system gets the memory back soon.
 	tidyPart = 4
-	// tidyAfter is how long it must have been quiet before.
+	// tidyAfter is how long it must then be quiet: the collection takes CPU, and
+	// a storm often comes in several waves.
 	tidyAfter = 5 * time.Second
 )
 
@@ -48,8 +51,9 @@ type Bodies struct {
 	busy           atomic.Bool    // much was in use, and was not tidied up yet
 }
 
-// NewBodies returns memory of so many bytes, 0: any number; a body may pause for
-// so long, and the rest of a refused one take so long (see problem.RefusedBody).
+// NewBodies returns memory of total bytes, 0: without a bound. A body may pause
+// for pause, and the rest of a refused one may take refused (see
+// problem.RefusedBody).
 func NewBodies(total int64, pause, refused time.Duration) *Bodies {
 	b := &Bodies{all: budget.New(total, 0), pause: pause, refused: refused}
 	b.anonymous = b.all.Part(total/anonymousPart, 0)
@@ -57,15 +61,15 @@ func NewBodies(total int64, pause, refused time.Duration) *Bodies {
 	return b
 }
 
-// Hold is what one body has of that memory. Its zero value holds nothing.
+// Hold is the part of that memory that one body has. Its zero value holds
+// nothing.
 type Hold struct {
 	bodies *Bodies
 	from   *budget.Budget
 	n      int64
 }
 
-// Hold returns the hold of a body that the sender of the request sends. It is
-// empty, and must be given back.
+// Hold returns an empty hold for the body of a request. It must be given back.
 func (b *Bodies) Hold(r *http.Request) Hold {
 	if access.Principal(r).Anonymous() {
 		return Hold{bodies: b, from: b.unfinished}
@@ -77,7 +81,7 @@ func (b *Bodies) Hold(r *http.Request) Hold {
 func (b *Bodies) Used() int64  { return b.all.Used() }
 func (b *Bodies) Total() int64 { return b.all.Total() }
 
-// need makes the hold n bytes, if it is less.
+// need raises the hold to n bytes, if it has less.
 func (h *Hold) need(n int64) *problem.Problem {
 	more := n - h.n
 	if more <= 0 {
@@ -108,11 +112,12 @@ func (h *Hold) Grow(b []byte, size int) ([]byte, *problem.Problem) {
 	return append(make([]byte, 0, size), b...), nil
 }
 
-// parse makes the drafts of a body that came whole. It takes what that costs
-// before it does so, and then gives back what it did not need.
+// parse makes the drafts of a body that came whole. Before that it takes the
+// memory that parsing may need; afterwards it gives back what was not needed.
 func (h *Hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft, error) {
-	// The body is not used any more afterwards, but it counts until the publish
-	// is answered: the collector needs about as much beside what is in use.
+	// The body is not used any more afterwards. It counts all the same until the
+	// publish is answered, because the collector needs about as much memory again
+	// as is in use.
 	fixed := publishCost + int64(cap(body))
 	if p := h.whole(fixed + kind.cost(body, maxItems)); p != nil {
 		return nil, p
@@ -125,7 +130,7 @@ func (h *Hold) parse(kind *bodyKind, body []byte, maxItems int) ([]stream.Draft,
 	return drafts, nil
 }
 
-// whole is need, for a body that has come.
+// whole is need for a body that has come whole.
 func (h *Hold) whole(n int64) *problem.Problem {
 	if h.from == h.bodies.unfinished {
 		h.bodies.unfinished.Leave(netip.Addr{}, h.n)
@@ -172,8 +177,8 @@ func (b *Bodies) much() int64 {
 func (b *Bodies) quiet() bool { return b.all.Used() <= b.much()/tidyPart }
 
 // tidy gives the memory of a storm of large bodies back to the operating system
-// when that is over. The runtime would do so minutes later: it collects by what
-// is allocated, and nothing is then.
+// when the storm is over. The runtime would do so minutes later, because it
+// collects when memory is allocated, and after the storm hardly any is.
 func (b *Bodies) tidy() {
 	if !b.busy.Load() || !b.quiet() || !b.busy.CompareAndSwap(true, false) {
 		return

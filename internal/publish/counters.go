@@ -26,14 +26,14 @@ func newCounters() counters {
 		}, []string{"outcome"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "feedd_publish_seconds", Help: "Time from a publish's arrival to its commit.",
-			// From half of what a fast disk's fsync takes to what an operator would
-			// call an outage.
+			// From half of what a fast disk's fsync takes to what an operator calls
+			// an outage.
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
 		}),
 	}
 }
 
-// published counts a publish that took so long.
+// published counts a publish and how long it took.
 func (c *counters) published(r stream.Receipt, took time.Duration) {
 	c.latency.Observe(took.Seconds())
 	if r.Replayed {

@@ -17,7 +17,7 @@ import (
 // bodyKind is how the body of a publish is read.
 type bodyKind struct {
 	batch bool
-	text  bool // what is wrong with it is not JSON
+	text  bool // it is no JSON, so what is wrong with it is not the JSON
 	parse func(body []byte, maxItems int) ([]stream.Draft, error)
 	cost  func(body []byte, maxItems int) int64 // of parse, in bytes of memory
 }
@@ -86,8 +86,9 @@ func publishParams(r *http.Request) (p params, err error) {
 	return p, nil
 }
 
-// kindOf chooses by the content type. Text in another character set than UTF-8
-// would be stored damaged, and a compressed body as rubbish: both are refused.
+// kindOf returns how a body of this content type is read. Text in another
+// character set than UTF-8 would be stored damaged, and so would a compressed
+// body: both are refused.
 func kindOf(h http.Header) (bodyKind, error) {
 	for _, enc := range h.Values("Content-Encoding") {
 		if enc != "" && !strings.EqualFold(enc, "identity") {
@@ -135,7 +136,7 @@ func Types() []string {
 	return names
 }
 
-// complete gives the drafts what the query says.
+// complete gives the drafts the event name and ttl of the query.
 func (p *params) complete(drafts []stream.Draft) {
 	for i := range drafts {
 		d := &drafts[i]

@@ -17,7 +17,7 @@ type Limits struct {
 	MaxBatchItems int
 
 	// MaxBodiesBytes is the memory for all that is being published; 0: no bound.
-	// Those without a credential may have a quarter of it.
+	// Senders without a credential may have a quarter of it.
 	MaxBodiesBytes int64
 
 	// What one address may publish without a credential, where that is allowed

@@ -19,9 +19,10 @@ import (
 
 const (
 	// commitTimeout is how long a publish waits for its commit: ten times what a
-	// disk takes that others keep busy. The commit itself goes on.
+	// commit takes on a busy disk. The commit itself goes on.
 	commitTimeout = 30 * time.Second
-	// largeBatch is from how many bytes on a full store may refuse a batch alone.
+	// largeBatch is from how many bytes on a batch may be refused as too large
+	// for the room that is left, while small ones still fit.
 	largeBatch = 64 << 10
 )
 
@@ -64,8 +65,8 @@ type Form struct {
 	Event string
 	// Single says why a batch is refused, "" where it is not.
 	Single string
-	// Legacy publishes without the parameters of a query and an Idempotency-Key:
-	// what is there means nothing.
+	// Legacy ignores the parameters of the query and an Idempotency-Key: the
+	// older servers' pages give them no meaning.
 	Legacy bool
 	// Check refuses drafts; nil takes all.
 	Check func(drafts []stream.Draft) error
@@ -149,8 +150,9 @@ func (p *Publisher) take(w http.ResponseWriter, r *http.Request, f Form) (receip
 	return receipt, kind, err
 }
 
-// commit publishes a batch for the sender of the request, if that one may. What
-// the batch holds of the bodies' memory is its own as long as the store has it.
+// commit publishes a batch for the sender of the request, if the sender may.
+// The batch keeps its part of the bodies' memory as long as the store holds the
+// batch.
 func (p *Publisher) commit(ctx context.Context, r *http.Request, begin time.Time, b stream.Batch, h *Hold) (stream.Receipt, error) {
 	if err := p.MayPublish(r, b.Feed); err != nil {
 		return stream.Receipt{}, err
@@ -158,8 +160,8 @@ func (p *Publisher) commit(ctx context.Context, r *http.Request, begin time.Time
 	if err := p.checkSizes(r, b.Drafts); err != nil {
 		return stream.Receipt{}, err
 	}
-	// A publisher that has ended its sending half still waits for the answer,
-	// so the end of the request's context must not end the wait.
+	// The request's context ends when a publisher ends its sending half. Such a
+	// publisher still waits for the answer, so the wait goes on.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	receipt, err := p.hub.Publish(ctx, b)

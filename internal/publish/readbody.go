@@ -12,32 +12,34 @@ import (
 
 const (
 	// PaceAfter is how long a body may take to come, beside what bodyRate allows
-	// for what came of it: a small one over any connection that works at all.
+	// for the bytes that have come. In a minute a small body comes over any
+	// connection that works at all.
 	PaceAfter = time.Minute
-	// bodyRate is how many bytes a second a body must bring after that: less than
-	// any connection has that large bodies are sent over.
+	// bodyRate is how many bytes a second must come after that. It is less than
+	// any connection brings over which large bodies are sent.
 	bodyRate = 16 << 10
-	// firstPart is how much of its length a body is believed before any of it
-	// came: a client that declares much and sends nothing must not get the memory
-	// for it.
+	// firstPart is how much memory a body gets by its declared length before any
+	// of it came: a client that declares much and sends nothing must not get
+	// much.
 	firstPart = 64 << 10
 	// LeastRead is the least room that a body of unknown length is read into, in
-	// bytes: a small item fits, and a larger one doubles it a few times.
+	// bytes: a small item fits, and for a larger one the room is doubled a few
+	// times.
 	LeastRead = 512
 )
 
-// Pace is how slowly a body may come: no pause may be longer than the one that
-// is allowed, and all of it must come with some rate, so that no client holds
-// memory for long by sending little.
+// Pace is how slowly a body may come: no pause may be longer than pause, and
+// all of it must come at bodyRate, so that no client holds memory for long by
+// sending little.
 type Pace struct {
 	pause time.Duration
 	begin time.Time
 	set   time.Time // when deadline was asked for last
 }
 
-// Deadline returns until when the next bytes must come after got bytes have, or
-// false where there is no need to change what it returned before: it is up to a
-// tenth of the pause too early then.
+// Deadline returns until when the next bytes must come after got bytes have
+// come. It returns false if the deadline that it returned before may stay; that
+// one is up to a tenth of the pause too early.
 func (p *Pace) Deadline(now time.Time, got int) (time.Time, bool) {
 	if p.begin.IsZero() {
 		p.begin = now
@@ -55,9 +57,10 @@ func (p *Pace) Deadline(now time.Time, got int) (time.Time, bool) {
 // Pace returns the pace that a body must keep.
 func (b *Bodies) Pace() Pace { return Pace{pause: b.pause} }
 
-// Read reads the body of a request into the hold, no more of it than the limit, which is that of the
-// setting ("" for a fixed one): a body that says to be larger is refused
-// without being read, and so is one for which there is no memory.
+// Read reads the body of a request into the hold, at most limit bytes, which is
+// the limit of the setting ("": a fixed one). A body whose declared length is
+// larger is refused without being read, and so is one for which there is no
+// memory.
 func (h *Hold) Read(w http.ResponseWriter, r *http.Request, limit int64, setting string) ([]byte, error) {
 	large := func() *problem.Problem {
 		if setting == "" {
@@ -82,7 +85,7 @@ func (h *Hold) Read(w http.ResponseWriter, r *http.Request, limit int64, setting
 		return nil, passOver(w, r, h, limit, p)
 	}
 	rc := http.NewResponseController(w)
-	// It is taken back for what follows on the connection.
+	// Afterwards the deadline is removed, for the next request on the connection.
 	defer rc.SetReadDeadline(time.Time{})
 	in := http.MaxBytesReader(w, r.Body, limit)
 	pace := h.bodies.Pace()
@@ -116,9 +119,9 @@ func (h *Hold) Read(w http.ResponseWriter, r *http.Request, limit int64, setting
 	}
 }
 
-// passOver reads what is left of a body for which there is no memory: most
-// clients look for an answer only when they have sent everything. It returns
-// why.
+// passOver reads what is left of a body for which there is no memory, because
+// most clients look for an answer only when they have sent everything. It
+// returns why the body is refused.
 func passOver(w http.ResponseWriter, r *http.Request, h *Hold, limit int64, why *problem.Problem) error {
 	h.shrink(0)
 	if r.Header.Get("Expect") == "" { // else the client waits for the answer

@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	// throttleBurst is how many seconds' worth may come at once. Enough for a
-	// room of a hundred people behind one proxy that come back together, and for one
-	// page's resent messages; little enough that with the default rate an address
-	// that does its worst for three seconds leaves 40 of a chat's 200 messages.
+	// throttleBurst is how many seconds' worth of publishes may come at once.
+	// Five are enough for a hundred people behind one proxy that come back
+	// together, and for the messages that one page sends again. And they are few
+	// enough: with the default rate, an address that does its worst for three
+	// seconds leaves 40 of a chat's 200 messages.
 	throttleBurst = 5
-	// throttledAddresses is how many addresses are remembered before those are
-	// forgotten that have their whole burst again. One takes less than 500
-	// bytes (three limiters of 80, and its place in the map), so all take less than
-	// 5 MB.
+	// throttledAddresses is how many addresses are remembered. Then those are
+	// forgotten that have their whole burst again. One takes less than 500 bytes
+	// (three limiters of 80, and its place in the map), so all take less than 5
+	// MB.
 	throttledAddresses = 10_000
 )
 
@@ -35,7 +36,7 @@ type throttle struct {
 	byAddr map[netip.Addr]*allowance
 }
 
-// allowance is what an address may publish; nil where there is no bound.
+// allowance is what an address may publish; nil: there is no bound.
 type allowance struct {
 	publishes, items, bytes *rate.Limiter
 }
@@ -55,7 +56,7 @@ func newAllowance(o *Limits) *allowance {
 	}
 }
 
-// full reports whether nothing of it was used lately.
+// full reports whether the address has its whole burst again.
 func (a *allowance) full(now time.Time) bool {
 	for _, l := range []*rate.Limiter{a.publishes, a.items, a.bytes} {
 		if l != nil && l.TokensAt(now) < float64(l.Burst()) {
@@ -65,8 +66,8 @@ func (a *allowance) full(now time.Time) bool {
 	return true
 }
 
-// tooFast says that the sender of the request must wait before it publishes, if
-// it must. It is asked before the body is read.
+// tooFast returns an error if the sender of the request must wait before it
+// publishes. It is called before the body is read.
 func (t *throttle) tooFast(r *http.Request) error {
 	if t.limits.MaxAnonymousRate <= 0 || !access.Principal(r).Anonymous() {
 		return nil
@@ -80,8 +81,8 @@ func (t *throttle) tooFast(r *http.Request) error {
 	return nil
 }
 
-// tooMuch is tooFast for what the body turned out to be, which is counted when
-// all of it is allowed.
+// tooMuch is tooFast for the items and bytes of the body, once it was read.
+// They are counted only if all of them are allowed.
 func (t *throttle) tooMuch(r *http.Request, items, bytes int) error {
 	if !access.Principal(r).Anonymous() {
 		return nil
@@ -124,7 +125,7 @@ func short(l *rate.Limiter, now time.Time, n int) time.Duration {
 	return time.Duration(math.Ceil(missing / float64(l.Limit()) * float64(time.Second)))
 }
 
-// lacks is short, and takes n where there is enough.
+// lacks is short, but takes n if there is enough.
 func lacks(l *rate.Limiter, now time.Time, n int) time.Duration {
 	wait := short(l, now, n)
 	if wait == 0 && l != nil {
@@ -150,8 +151,9 @@ func (t *throttle) of(addr netip.Addr, now time.Time) *allowance {
 	return a
 }
 
-// forget makes room. When all are in use the addresses that publish the most begin anew
-// with everybody else, which is no worse than another address.
+// forget makes room for another address. If all are in use, all begin anew with
+// their whole burst. That helps a busy sender no more than a second address
+// would.
 func (t *throttle) forget(now time.Time) {
 	if t.byAddr == nil {
 		t.byAddr = make(map[netip.Addr]*allowance)

@@ -14,8 +14,9 @@ import (
 // in the index: about 40 bytes, and some for pages that are not full.
 const itemCost = 64
 
-// keySlack is how many keys a publish may drop for the one that it brings, so that
-// no publish waits for many after the number was lowered.
+// keySlack is how many keys a publish may drop for the one that it brings.
+// After the setting was lowered, the keys above it go within some publishes,
+// and none of these waits for many rows.
 const keySlack = 16
 
 // do stores the batch.

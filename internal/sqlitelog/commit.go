@@ -8,7 +8,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// commit ends the transaction, and makes it known if it is committed.
+// commit ends the transaction. If it is committed, publish makes it known.
 func (t *tx) commit() error {
 	if hook := t.l.opts.BeforeCommit; hook != nil && t.batch {
 		if err := hook(); err != nil {
@@ -39,8 +39,9 @@ func (t *tx) commit() error {
 	return fmt.Errorf("%w: %w", stream.ErrOutcomeUnknown, err)
 }
 
-// announceLosses lets readers know what losses they may find from now on: see
-// choose in package snapshot.
+// announceLosses raises the marks of losses before the commit, so that no
+// reader sees a snapshot with a loss that the marks do not have: see choose in
+// package snapshot.
 func (t *tx) announceLosses() {
 	for f, s := range t.states {
 		t.l.mayLost.Raise(s.Lost)
@@ -48,7 +49,8 @@ func (t *tx) announceLosses() {
 	}
 }
 
-// publish makes the committed state the registry's, and tells of the commit.
+// publish puts the committed state into the registry, and tells the hub of the
+// commit.
 func (t *tx) publish() {
 	l := t.l
 	edit := l.registry.Load().Edit()

@@ -95,9 +95,10 @@ func (q *queue) signal() {
 	}
 }
 
-// A transaction takes no more than this, because an operation that comes meanwhile
-// waits for all of it: at about 10 us an item that is some 40 ms. A single larger
-// batch is one transaction.
+// A transaction takes no more than this, because an operation that comes
+// meanwhile waits for all of it: at about 10 us an item that is some 40 ms; and
+// 16 MiB are as much as a body may have by default. A single larger batch is
+// one transaction.
 const (
 	txItems = 4096
 	txBytes = 16 << 20

@@ -43,7 +43,7 @@ type deleted struct {
 	lost  stream.ID // the highest id of those
 }
 
-// takeOldest deletes the oldest items of a feed as long as more says so, at
+// takeOldest deletes the oldest items of a feed while more returns true, at
 // most budget.
 func (t *tx) takeOldest(f *registry.Feed, s *registry.State, budget int, more func(next stream.ID) bool) (took deleted, err error) {
 	q := t.w.oldItems

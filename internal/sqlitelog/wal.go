@@ -15,8 +15,8 @@ const (
 	// It is a part of what the store may hold, and of the reserve, because to move
 	// it takes as much room in the database.
 	walLength = 8 << 20
-	// warnEvery is how often the log says that the WAL cannot be moved, so that it
-	// is found and is not a line for each try.
+	// warnEvery is how often the logger says that the WAL cannot be moved: an
+	// operator finds the line, and it does not come for each try.
 	warnEvery = time.Minute
 	// lookEvery is after how many bytes committed the sizes of the database and
 	// the WAL are looked at, beside once in upkeepEvery. SQLite prepares each such

@@ -13,14 +13,14 @@ import (
 type Encoder struct {
 	stream.Encoding
 	transport   string // as the list of subscribers has it
-	contentType string // "" where there is none
+	contentType string // "" if there is none
 }
 
 var (
 	sse         = newSSE(wire.AppendSSE)
 	sseEnvelope = newSSE(wire.AppendSSEEnvelope)
-	// sseFrames is for pages that cannot know all names of events: each event
-	// is a message, and its data the frame that WebSocket and NDJSON have.
+	// sseFrames is for pages that cannot know all names of events: each event is
+	// a message, and its data are the frame that WebSocket and NDJSON have.
 	sseFrames = &Encoder{
 		transport: "sse", contentType: "text/event-stream",
 		Encoding: stream.Encoding{
@@ -63,8 +63,8 @@ func sseSilence(dst []byte, at stream.ID, moved bool) []byte {
 	return wire.AppendSSEComment(dst)
 }
 
-// setHeader sets what a stream's answer needs to come through proxies at once
-// and unchanged.
+// setHeader sets the headers that make proxies pass a stream on at once and
+// unchanged.
 func (e *Encoder) setHeader(h http.Header) {
 	h.Set("Content-Type", e.contentType)
 	h.Set("Cache-Control", "no-store, no-transform")

@@ -21,8 +21,8 @@ type Row struct {
 	// State is parked (it has everything), blocked or catching-up.
 	State    string `json:"state"`
 	Position string `json:"position,omitempty"`
-	// Behind is how much older than the newest item of all feeds the position
-	// is, in seconds; 0 for one that has everything.
+	// Behind is by how many seconds the position is older than the newest item of
+	// all feeds; 0 if the subscriber has everything.
 	Behind float64 `json:"behind_seconds"`
 }
 
@@ -33,7 +33,7 @@ const (
 )
 
 // List returns at most limit subscribers whose address or selector contains
-// match, those first that have not got everything.
+// match. Subscribers that have not got everything come first.
 func (rs *Readers) List(limit int, match string) []Row {
 	wanted := func(addr, selector string) bool {
 		return strings.Contains(addr, match) || strings.Contains(selector, match)
@@ -71,8 +71,9 @@ func transportOf(enc *stream.Encoding) string {
 	return sse.transport
 }
 
-// stand says where a subscriber stands: 0 is not known. One that has everything
-// may stand below the head, where nothing above was for it.
+// stand says where a subscriber stands; 0: that is not known. A subscriber that
+// has everything may stand below the head, if nothing above its position was
+// for it.
 func (row *Row) stand(at, head stream.ID) {
 	if at == 0 {
 		return

@@ -14,8 +14,8 @@ import (
 	"feedd/internal/wire"
 )
 
-// LongPoll is what a client wants that asks for a page, and waits for one where
-// there is nothing yet.
+// LongPoll is what a client wants that asks for a page, and waits for its first
+// item if there is none yet.
 type LongPoll struct {
 	Hub       *stream.Hub
 	Selection selector.Selection
@@ -26,10 +26,11 @@ type LongPoll struct {
 	Lease     context.Context // as in Subscription
 }
 
-// PageForm is what pages look like.
+// PageForm is how pages look.
 type PageForm struct {
 	append func(dst []byte, p wire.Page) []byte
-	// gaps says whether it can tell of a gap. Where it cannot, none is an answer.
+	// gaps says whether it can tell of a gap. If it cannot, a gap is no answer,
+	// and the long poll goes on.
 	gaps bool
 }
 
@@ -39,11 +40,11 @@ var (
 	PageTimestamped = &PageForm{func(dst []byte, p wire.Page) []byte { return wire.AppendTimestamped(dst, p.Items) }, false}
 )
 
-// LongPoll answers a long poll: at once where there is something, else with what
+// LongPoll answers a long poll: at once if there is something, else with what
 // comes first.
 //
-// On plain TCP a long poll waits in a shard, which writes the answer by
-// itself and gives the connection back (handOverPoll): this goroutine ends.
+// On plain TCP a long poll waits in a shard, which writes the answer by itself
+// and gives the connection back (see parks). Then this goroutine ends.
 func (rs *Readers) LongPoll(w http.ResponseWriter, r *http.Request, p LongPoll) error {
 	answer.SetJSON(w.Header())
 	page, parked, err := rs.pageFrom(w, r, p)
@@ -54,8 +55,8 @@ func (rs *Readers) LongPoll(w http.ResponseWriter, r *http.Request, p LongPoll) 
 	return rs.answers.Write(w, http.StatusOK, p.Form.append(nil, page))
 }
 
-// pageFrom returns the items after a start. When there are none it waits for
-// the first one that comes, or hands the connection over.
+// pageFrom returns the items after a start. If there are none, it waits for the
+// first one, or hands the connection over.
 func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) (page wire.Page, parked bool, err error) {
 	ctx, cancel := rs.answers.Linger(r)
 	defer cancel()
@@ -105,7 +106,7 @@ func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) 
 		case parks:
 			parked, err = rs.handOverPoll(w, r, p, cur, time.Until(end), onEnd)
 			return page, parked, err
-		case r.ProtoMajor == 1 && fanout.PeerEnded(connOf(r), fanout.MaxBehind): // of HTTP/2 it is others' connection, too
+		case r.ProtoMajor == 1 && fanout.PeerEnded(connOf(r), fanout.MaxBehind): // a connection of HTTP/2 has other requests too
 			return page, false, nil // it may still read
 		}
 		timer := time.NewTimer(time.Until(end))
@@ -121,8 +122,8 @@ func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) 
 			timer.Stop()
 			return page, false, nil
 		case <-over:
-			// A client that may still read asks again: any where the feed is open, and
-			// a browser that has signed in anew. A refusal would stop them.
+			// A client that may still read asks again: every client if the feed is
+			// open, and a browser that has signed in anew. A refusal would stop them.
 			timer.Stop()
 			w.Header().Set("Connection", "close")
 			return page, false, nil
@@ -133,8 +134,8 @@ func (rs *Readers) pageFrom(w http.ResponseWriter, r *http.Request, p LongPoll) 
 	}
 }
 
-// parks reports whether a poll may wait in a shard: where its connection is
-// taken back, and is kept.
+// parks reports whether a poll may wait in a shard: its connection can be taken
+// back, and is kept after the answer.
 func (rs *Readers) parks(r *http.Request) bool {
 	return rs.returning != nil && r.ProtoMajor == 1 && r.ProtoMinor == 1 && !r.Close && rs.shards.Takes(connOf(r))
 }
@@ -146,7 +147,7 @@ func (rs *Readers) handOverPoll(w http.ResponseWriter, r *http.Request, p LongPo
 	if err != nil {
 		return false, err
 	}
-	// From here on nothing can be answered here.
+	// From here on this goroutine cannot answer.
 	back := conn
 	if n := buf.Reader.Buffered(); n > 0 {
 		early, _ := buf.Reader.Peek(n)

@@ -13,27 +13,28 @@ import (
 	"feedd/internal/stream"
 )
 
-// PeerLook is how often a handler that waits looks whether its peer has ended
-// behind something that is not read. net/http sees the end of one that
-// has sent nothing more than its request at once, and of no other.
+// PeerLook is how often a handler that waits looks whether its peer has ended.
+// net/http sees that at once if the peer has sent nothing behind its request,
+// and otherwise not at all.
 //
 // A look is a system call, so those of ten thousand streams cost about two hundredths of a
 // core each second; and a second is little beside the heartbeat, after which a peer
 // that is gone would be noticed anyway.
 const PeerLook = time.Second
 
-// loopBounds is how much of a stream is encoded at a time: four parts of a write
-// (see answer.Part), and as many items as are in it when these are small.
+// loopBounds is how much of a stream is encoded at a time: four parts of a
+// write (see answer.Part), and about as many items as fit into these if they
+// are small.
 var loopBounds = stream.Bounds{Items: 512, Bytes: 64 << 10}
 
-// buffers holds the buffers of streams that are writing. One that waits has
-// none.
+// buffers holds the buffers of streams that are writing. A stream that waits
+// has none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Borrow returns a buffer to encode into.
 func Borrow() *[]byte { return buffers.Get().(*[]byte) }
 
-// Return gives a buffer back, which has become b.
+// Return gives a buffer back; b is what it has become.
 func Return(buf *[]byte, b []byte) {
 	if cap(b) <= 4*loopBounds.Bytes { // one huge item must not stay
 		*buf = b
@@ -56,7 +57,7 @@ func (rs *Readers) follow(w http.ResponseWriter, r *http.Request, sub Subscripti
 
 // Loop is a stream in a goroutine of its own: it sends everything between the
 // cursor and the head, waits for more, and does so until the client goes or the
-// server does.
+// server stops.
 type Loop struct {
 	readers *Readers
 	sub     Subscription
@@ -103,16 +104,16 @@ func (l *Loop) Close() {
 	l.readers.register.leave(l.row)
 }
 
-// Life ends when the loop shall end: with the session that it needs, or because
+// Life ends when the loop must end: with the session that it needs, or because
 // its subscriber was cut.
 func (l *Loop) Life() context.Context { return l.row.life }
 
 // Resume returns the position to come back with, 0 for none.
 func (l *Loop) Resume() stream.ID { return l.cur.Resume() }
 
-// Run writes the stream to out until it ends, and says why that is. Before the
-// client is told that the server goes down there is what settle does, if it is
-// not nil.
+// Run writes the stream to out until it ends, and says why it ended. If the
+// server stops, Run calls settle, if that is not nil, before it tells the
+// client.
 func (l *Loop) Run(ctx context.Context, out Outlet, settle func()) fanout.End {
 	rs, cur, enc := l.readers, l.cur, l.sub.Encoder
 	positionTold := cur.Position()
@@ -175,8 +176,8 @@ func (l *Loop) Run(ctx context.Context, out Outlet, settle func()) fanout.End {
 			}
 			heartbeat.Reset(rs.heartbeat)
 		case <-look.C:
-			// A peer that vanished takes what is sent, as far as the kernel has
-			// room for it.
+			// The kernel takes what is sent to a peer that vanished, as long as it
+			// has room.
 			silence, waiting := fanout.Unheard(l.conn)
 			if !waiting {
 				waits = 0
@@ -184,7 +185,8 @@ func (l *Loop) Run(ctx context.Context, out Outlet, settle func()) fanout.End {
 				return fanout.EndStalled
 			}
 		case <-ends.C:
-			// Frames are read, and a connection of HTTP/2 is others', too.
+			// The frames of a WebSocket are read, and a connection of HTTP/2 has
+			// other requests too.
 			if enc != Frames && l.alone && fanout.PeerEnded(l.conn, fanout.MaxInbound) {
 				return fanout.EndGone
 			}
@@ -226,7 +228,7 @@ func (o output) End() fanout.End {
 	return fanout.EndGone
 }
 
-// Deliver writes a delivery whole.
+// Deliver writes all of a delivery.
 func (o output) Deliver(d *stream.Delivery, enc *Encoder) bool {
 	buf := Borrow()
 	b := enc.AppendDelivery((*buf)[:0], d)

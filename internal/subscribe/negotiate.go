@@ -19,8 +19,8 @@ const (
 	HTML
 )
 
-// formats are the offers, the preferred first: to a client that takes anything
-// feedd is a stream.
+// formats are what feedd offers, the preferred one first: a client that takes
+// anything gets a stream.
 var formats = []struct {
 	format Format
 	name   string // for ?format=, "" where it cannot be asked for
@@ -86,9 +86,9 @@ func mediaRanges(values []string) []mediaRange {
 	return ranges
 }
 
-// quality returns the weight of a type by the most specific range that takes
-// it in, and how that ranks among equal weights: named types before wildcards,
-// those named first before others.
+// quality returns the weight of a type by the most specific range that matches
+// it, and how that ranks among equal weights: named types come before
+// wildcards, and among these the one that is named first.
 func quality(ranges []mediaRange, name string) (q float64, rank int) {
 	typ, subtype, _ := strings.Cut(name, "/")
 	specific := -1

@@ -16,11 +16,12 @@ const (
 	// maxPageItems is how many items a page has at most: more than a person reads,
 	// and a page of small items is still made in a millisecond.
 	maxPageItems = 1000
-	// pageBytes is how large a page becomes, in bytes, since it is made in memory;
-	// it has at least one item, of any size.
+	// pageBytes is how large a page becomes, in bytes. It is bounded because it
+	// is made in memory; 4 MiB hold maxPageItems items of 4 KiB. A page has at
+	// least one item, of any size.
 	pageBytes = 4 << 20
-	// maxWait is how long a page may wait for an item: as long as most proxies
-	// leave a request without an answer.
+	// maxWait is how long a long poll may wait: most proxies leave a request
+	// without an answer for no longer.
 	maxWait = time.Minute
 )
 
@@ -63,7 +64,7 @@ func (rs *Readers) Page(w http.ResponseWriter, r *http.Request, q Request) error
 	return rs.answers.Write(w, http.StatusOK, wire.AppendPage(nil, page))
 }
 
-// pageBack returns the newest items, or those below an id.
+// pageBack returns the newest items, or the newest below an id.
 func (rs *Readers) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selection, before stream.ID, limit int) (wire.Page, error) {
 	ctx, cancel := rs.answers.Linger(r)
 	defer cancel()
@@ -76,7 +77,7 @@ func (rs *Readers) pageBack(r *http.Request, hub *stream.Hub, sel selector.Selec
 	return page, nil
 }
 
-// collect fills a page from the cursor on, as far as there are items.
+// collect fills a page with what comes behind the cursor.
 func (rs *Readers) collect(ctx context.Context, hub *stream.Hub, cur *stream.Cursor, limit int) (wire.Page, error) {
 	page := wire.Page{Cursor: cur.Position()}
 	bytes := 0
@@ -87,7 +88,7 @@ func (rs *Readers) collect(ctx context.Context, hub *stream.Hub, cur *stream.Cur
 		}
 		if d.Gap != nil {
 			if page.Gap != nil || len(page.Items) > 0 {
-				// A second loss meanwhile: the next page tells of it first.
+				// A second loss meanwhile: the next page begins with it.
 				page.More = true
 				return page, nil
 			}

@@ -13,9 +13,9 @@ import (
 )
 
 // ownPlaces is how many places there are beyond the limits for readers of
-// feedd's own feeds: an administrator who wants to know why all others are taken
-// must not have to wait for one. Sixteen are some administrators with some tabs
-// each.
+// feedd's own feeds: an administrator who wants to know why all others are
+// taken must not have to wait for one. Sixteen are enough for four
+// administrators with four tabs each.
 const ownPlaces = 16
 
 // places count the subscribers, streams and long polls, in all and by the address
@@ -31,7 +31,7 @@ type places struct {
 	byAddr map[netip.Addr]*place
 }
 
-// place is the subscribers from one address.
+// place counts the subscribers from one address.
 type place struct {
 	addr  netip.Addr
 	count int
@@ -39,9 +39,9 @@ type place struct {
 	onEnd func(fanout.End)
 }
 
-// Admit counts a subscriber of a hub in, and charges it for what it selects, or
-// says why it cannot be. Keeps says that a goroutine will keep its request. The
-// subscriber is counted out by onEnd, which is called once.
+// Admit gives a subscriber of a hub a place and charges it for what it selects,
+// or says why it is refused. keeps says that a goroutine will keep its request.
+// The caller calls onEnd once, which gives the place back.
 func (rs *Readers) Admit(r *http.Request, hub *stream.Hub, sel selector.Selection, keeps bool) (onEnd func(fanout.End), refused *problem.Problem) {
 	if rs.hub.Stopping() {
 		return nil, &problem.Draining
@@ -69,7 +69,7 @@ func (rs *Readers) Admit(r *http.Request, hub *stream.Hub, sel selector.Selectio
 	}, nil
 }
 
-// take counts a subscriber of a hub in.
+// take gives a subscriber of a hub a place.
 func (ps *places) take(addr netip.Addr, hub *stream.Hub) (leave func(fanout.End), refused *problem.Problem) {
 	spare := 0
 	if hub == ps.own {

@@ -9,14 +9,15 @@ import (
 	"feedd/internal/problem"
 )
 
-// idParameters are the names under which a query has what the header
-// Last-Event-ID has; the first that is given counts. Polyfills of EventSource,
-// some of which set no header, add their parameter when they come back, to an
-// address that may say where to begin. So feedd's own name is the last.
+// idParameters are the names under which a query may have the value of the
+// header Last-Event-ID; the first that is given counts. Polyfills of
+// EventSource, some of which set no header, add their parameter when they come
+// back, to an address that may say where to begin. So feedd's own name is the
+// last.
 var idParameters = []string{
 	"lastEventId",       // event-source-polyfill, reconnecting-eventsource
 	"evs_last_event_id", // eventsource-polyfill
-	// What the first of these is set to for other servers.
+	// Names that other servers know, to which users of the first polyfill set it.
 	"lastEventID", "Last-Event-ID", "Last-Event-Id", "last-event-id",
 	"last_event_id",
 }
@@ -24,9 +25,9 @@ var idParameters = []string{
 // positionNames are all that a position may be called.
 var positionNames = append([]string{"since", "last"}, idParameters...)
 
-// nearPosition are names under which people mean a position, in lower case
-// and without - and _. They would be passed over, and the reader would begin with
-// what comes next.
+// nearPosition are names by which people mean a position, in lower case and
+// without - and _. If they were ignored, the reader would begin with what comes
+// next, and miss the rest.
 var nearPosition = map[string]bool{
 	"since": true, "sicne": true, "sinse": true, "snice": true, "sinceid": true,
 	"last": true, "lastid": true, "lastevent": true, "lasteventid": true, "eventid": true,
@@ -41,7 +42,7 @@ func Misspelt(r *http.Request, query url.Values, by string, names []string) erro
 	if onlySSE(r) {
 		return nil
 	}
-	found := "" // the first by name: the order of a map is another each time
+	found := "" // the first by name, because the order of a map differs each time
 	for name := range query {
 		if slices.Contains(names, name) || valueOf(query, name) == "" {
 			continue
@@ -57,11 +58,11 @@ func Misspelt(r *http.Request, query url.Values, by string, names []string) erro
 	return problem.BadQuery.With("%q says nothing here: where to begin is said by %s", found, by)
 }
 
-// plainName is made once: a long poll is parsed for each answer.
+// plainName is made once, because each long poll is parsed.
 var plainName = strings.NewReplacer("-", "", "_", "")
 
-// valueOf returns the last value of a parameter: what was added to an address is
-// newer than what it had.
+// valueOf returns the last value of a parameter, because what was added to an
+// address is newer than what it had.
 func valueOf(query url.Values, name string) string {
 	if values := query[name]; len(values) > 0 {
 		return values[len(values)-1]

@@ -9,7 +9,7 @@ import (
 	"feedd/internal/units"
 )
 
-// duration reads a parameter that is a duration of at most most.
+// duration reads a parameter that is a duration, at most most.
 func duration(query url.Values, name string, most time.Duration) (time.Duration, error) {
 	v := query.Get(name)
 	if v == "" {

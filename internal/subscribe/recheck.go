@@ -6,18 +6,18 @@ import (
 	"net/netip"
 )
 
-// Recheck cuts the subscribers that may owe what they read to a key or a rule
-// that is no longer in force: a reader that still may comes back and resumes, and
-// the others are refused. Readers stay that read feeds by name that are open to
-// everybody, but for WebSockets, which may publish.
+// Recheck cuts the subscribers that may read only by a key or a rule that is no
+// longer in force. A reader that may still read comes back and resumes; the
+// others are refused. Readers of feeds by name that are open to everybody stay,
+// except for WebSockets, which may publish.
 func (rs *Readers) Recheck() {
 	rs.cutInShards(func(_ netip.AddrPort, selector string) bool { return rs.gate.Closed(selector) })
 	rs.register.cutThose(rs.needsRight)
 }
 
-// recheckAdopted does as Recheck for the subscriber of a request, which has just
-// come into the shards: a key or rule may have changed since the look at the
-// request, and Recheck have come before the subscriber.
+// recheckAdopted does as Recheck for the subscriber of a request, which has
+// just come into the shards: a key or rule may have changed after the request
+// was checked, and Recheck may have run before the subscriber came.
 func (rs *Readers) recheckAdopted(r *http.Request) {
 	if !rs.gate.Changed(r) {
 		return
@@ -31,7 +31,7 @@ func (rs *Readers) recheckAdopted(r *http.Request) {
 	})
 }
 
-// recheckRow does so for one with a goroutine.
+// recheckRow does so for a subscriber with a goroutine.
 func (rs *Readers) recheckRow(r *http.Request, l *row) {
 	if rs.gate.Changed(r) && rs.needsRight(&l.is) {
 		l.end()

@@ -29,7 +29,7 @@ type row struct {
 	is       Row // as at the beginning
 	position atomic.Int64
 	parked   atomic.Bool
-	life     context.Context // it shall end with that
+	life     context.Context // the subscriber must end with it
 	end      context.CancelFunc
 }
 
@@ -107,7 +107,8 @@ func (rg *register) cut(id string) bool {
 	return false
 }
 
-// cutThose cuts all whose row, as at the beginning, says so.
+// cutThose cuts all subscribers that which selects, by their row as at the
+// beginning.
 func (rg *register) cutThose(which func(row *Row) bool) {
 	rg.mu.Lock()
 	defer rg.mu.Unlock()

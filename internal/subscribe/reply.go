@@ -11,8 +11,8 @@ import (
 	"feedd/internal/wire"
 )
 
-// replies are the heads of answers that shards write. There are as many as
-// routes set different ones.
+// replies are the heads of answers that shards write. Their number is bounded
+// by the different heads that routes set.
 type replies struct {
 	mu   sync.Mutex // guards list
 	list map[replyKey]*fanout.Reply
@@ -23,8 +23,8 @@ type replyKey struct {
 	head string
 }
 
-// of returns the reply with the fields of a head, which this call is the last to
-// look at.
+// of returns the reply with the header fields of h. It copies what it keeps of
+// them.
 func (rp *replies) of(form *PageForm, h http.Header) *fanout.Reply {
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 200 OK\r\n")

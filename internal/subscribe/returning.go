@@ -16,10 +16,10 @@ type returning struct {
 	closed bool
 }
 
-// Returning returns a listener for the http.Server that serves the network
-// already, at addr: it accepts the connections of polls that were answered, when
-// their peers ask for something else. Without it every long poll keeps a
-// goroutine. It is called once, before anything is served.
+// Returning returns a second listener for the http.Server that already serves
+// the network at addr. It accepts the connections of answered polls when their
+// peers ask for something else. Without it every long poll keeps a goroutine.
+// It is called once, before anything is served.
 func (rs *Readers) Returning(addr net.Addr) net.Listener {
 	rs.returning = &returning{addr: addr, news: make(chan struct{}, 1)}
 	return rs.returning
@@ -68,7 +68,7 @@ func (l *returning) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes what was not accepted.
+// Close closes the connections that were not accepted.
 func (l *returning) Close() error {
 	l.mu.Lock()
 	list := l.list

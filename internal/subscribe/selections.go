@@ -10,9 +10,9 @@ import (
 	"feedd/internal/selector"
 )
 
-// What a subscriber may take without being charged for it, in bytes: that much
-// max_subscribers bounds already, and so a reader with an ordinary selection is not
-// refused for what others take.
+// How many bytes a subscriber may take without being charged: max_subscribers
+// bounds these already. So a reader with an ordinary selection is not refused
+// for what others take.
 const (
 	// freeSelection is for some feeds with names of ordinary length.
 	freeSelection = 1 << 10
@@ -30,9 +30,9 @@ type selections struct {
 	held map[selector.Key]*heldSelection
 }
 
-// heldSelection is a selection that costs more than freeSelection. Those who
-// select the same share its memory. Its first reader is charged for it, until
-// the last one leaves.
+// heldSelection is a selection that costs more than freeSelection. Readers that
+// select the same share its memory. The address of its first reader is charged
+// for it until the last one leaves.
 type heldSelection struct {
 	addr    netip.Addr
 	cost    int64

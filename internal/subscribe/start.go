@@ -13,9 +13,9 @@ import (
 	"feedd/internal/units"
 )
 
-// MaxLast is how many of the newest items a stream begins with at most. Each is
-// read from the log before the stream is live, which takes a tenth of a second
-// for so many.
+// MaxLast is how many of the newest items a stream begins with at most. They
+// are read from the log before the stream is live, which takes a tenth of a
+// second for 10,000.
 const MaxLast = 10_000
 
 // maxPosition is how much of a presented position is looked at. feedd's own

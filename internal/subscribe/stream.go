@@ -26,13 +26,13 @@ type Subscription struct {
 	Lease context.Context
 }
 
-// serve serves a stream. It fails before anything was written, and onEnd was
-// called then.
+// serve serves a stream. If it returns an error, nothing was written, and onEnd
+// was called.
 //
-// On plain TCP the handler opens the stream and gives the connection away; what
-// follows is up to the shards, and this goroutine ends. Everything else (TLS,
-// HTTP/2, a unix socket, a platform without epoll, what ends with a session)
-// runs a loop in it.
+// On plain TCP the handler opens the stream and gives the connection away; the
+// shards do the rest, and this goroutine ends. Everything else (TLS, HTTP/2, a
+// unix socket, a platform without epoll, what ends with a session) runs a loop
+// in it.
 func (rs *Readers) serve(w http.ResponseWriter, r *http.Request, sub Subscription, onEnd func(fanout.End)) error {
 	if rs.handsOver(r, sub) {
 		return rs.handOver(w, r, sub, onEnd)
@@ -72,15 +72,15 @@ func (rs *Readers) handOver(w http.ResponseWriter, r *http.Request, sub Subscrip
 	if err != nil {
 		return err
 	}
-	// The bytes of the stream go to the connection as they are: neither chunked
-	// nor counted, they end with the connection.
+	// The bytes of the stream go to the connection as they are, neither chunked
+	// nor counted. The stream ends with the connection.
 	w.Header().Set("Transfer-Encoding", "identity")
 	out := rs.output(w)
 	if !out.Send(sub.opening(cur)) {
 		end = out.End()
 		return nil
 	}
-	conn, _, err := out.Controller().Hijack() // what the client has sent behind its request is nothing that it may say
+	conn, _, err := out.Controller().Hijack() // a reader may send nothing behind its request, so what it sent is dropped
 	if err != nil {
 		rs.logger.Error("a connection cannot be taken over", "err", err)
 		return nil
@@ -98,8 +98,8 @@ func (rs *Readers) handOver(w http.ResponseWriter, r *http.Request, sub Subscrip
 	return nil
 }
 
-// opening is what the stream begins with. The position that a client presents
-// is told back to it: see PresentedID.
+// opening returns what the stream begins with. It repeats the position that the
+// client presented: see PresentedID.
 func (sub *Subscription) opening(cur *stream.Cursor) []byte {
 	return sub.Encoder.Opening(nil, cmp.Or(sub.Presented, cur.Position()), stream.Retry)
 }
@@ -135,11 +135,11 @@ func (rs *Readers) Stream(w http.ResponseWriter, r *http.Request, q Request, f F
 	return nil
 }
 
-// refuse refuses a stream for a while. A browser's EventSource stops for good on
-// any status but 200, so one gets a stream that says to come back and ends; it
-// does so by itself, with its position. Everyone else gets the error. The
-// connection ends as well: clients that were refused for want of descriptors must
-// not keep one each.
+// refuse refuses a stream for a while. A browser's EventSource stops for good
+// on any status but 200. So it gets a stream that only says when to come back,
+// and comes back by itself, with its position. Everyone else gets the error.
+// The connection ends as well, because a client that was refused for want of
+// descriptors must not keep one.
 func (rs *Readers) refuse(w http.ResponseWriter, r *http.Request, sub Subscription, p *problem.Problem) error {
 	w.Header().Set("Connection", "close")
 	if sub.Encoder.contentType != sse.contentType || !onlySSE(r) {
