@@ -18,19 +18,19 @@ import (
 
 type callerKey struct{}
 
-// caller is who asks, and what was in force when that was looked at.
+// caller is who asks, and what was in force when that was found out.
 type caller struct {
 	principal auth.Principal
 	// local says that the request came by the socket that only the owner of the
 	// data can reach, whatever the key is.
 	local bool
-	// changes is how often keys and rules had changed until then.
+	// changes is how often keys and rules had changed by then.
 	changes int
 	// sessions is the name of the sessions then, which changes with the key.
 	sessions string
 	// session is the life of the session that made the principal, nil for none.
 	session context.Context
-	// grant is a feed more that may be published to, "" for none.
+	// grant is one more feed to which the caller may publish, "" for none.
 	grant string
 }
 
@@ -79,8 +79,8 @@ func NewGate(o Options) *Gate {
 	return g
 }
 
-// newCaller must come before the look at what a request brings: what changes in
-// between is then seen, at worst without need.
+// newCaller must be called before the request's credential is checked. So a
+// change between the two is noticed, at worst without need.
 func (g *Gate) newCaller() *caller {
 	return &caller{changes: g.auth.Changes(), sessions: g.sessions.Name()}
 }
@@ -97,8 +97,8 @@ func (c *caller) in(r *http.Request) *http.Request {
 }
 
 // Identify finds out who asks, by the Authorization header, else by the cookie
-// of a session. A key that is nobody's is refused everywhere, also where none is
-// needed: a client that sends one believes in it.
+// of a session. A key that is not valid is refused everywhere, also where no
+// key is needed, because a client that sends one relies on it.
 func (g *Gate) Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, known := r.Context().Value(callerKey{}).(*caller); known {
@@ -125,7 +125,7 @@ func (g *Gate) Identify(next http.Handler) http.Handler {
 	})
 }
 
-// IdentifyOwner takes every request for the administrator's: it is for a socket
+// IdentifyOwner treats every request as the administrator's. It is for a socket
 // that only the owner of the data can reach.
 func (g *Gate) IdentifyOwner(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +135,7 @@ func (g *Gate) IdentifyOwner(next http.Handler) http.Handler {
 	})
 }
 
-// SessionToken returns what the cookie of a session holds, "" without one.
+// SessionToken returns the token in the cookie of a session, "" if there is none.
 func (g *Gate) SessionToken(r *http.Request) string {
 	c, err := r.Cookie(g.sessions.Name())
 	if err != nil {
@@ -147,15 +147,15 @@ func (g *Gate) SessionToken(r *http.Request) string {
 // Principal returns who asks.
 func Principal(r *http.Request) auth.Principal { return callerOf(r).principal }
 
-// SessionsName returns the name that the sessions had when the request was looked
-// at.
+// SessionsName returns the name that the sessions had when the request was
+// identified.
 func SessionsName(r *http.Request) string { return callerOf(r).sessions }
 
 // Session returns the life of the session that a request came with, nil for none.
 func Session(r *http.Request) context.Context { return callerOf(r).session }
 
-// Lease returns the life of the session without which the selection could not be
-// read, nil where it needs none. A pattern always needs it: what it matches for
+// Lease returns the life of the session without which the selection could not
+// be read, nil if it needs none. A pattern always needs it: what it matches for
 // an administrator may be closed to others.
 func (g *Gate) Lease(r *http.Request, sel selector.Selection) context.Context {
 	closed := func(feed string) bool { return !g.auth.MayRead(auth.Principal{}, feed) }
@@ -165,7 +165,8 @@ func (g *Gate) Lease(r *http.Request, sel selector.Selection) context.Context {
 	return Session(r)
 }
 
-// Changed reports whether a key or a rule has changed since the look at who asks.
+// Changed reports whether a key or a rule has changed after the request was
+// identified.
 func (g *Gate) Changed(r *http.Request) bool {
 	c := callerOf(r)
 	return !c.local && c.changes != g.auth.Changes()
@@ -196,8 +197,8 @@ func (g *Gate) MayPublish(r *http.Request, feed string) bool {
 	return g.auth.MayPublish(c.principal, feed) || c.grant == feed && feed != ""
 }
 
-// Refuse is the answer to somebody who may not: 401 without a credential, 403
-// with one, the same whether the feed exists or not.
+// Refuse is the answer to a caller that may not do what it asks: 401 without a
+// credential, 403 with one. It is the same whether the feed exists or not.
 func Refuse(r *http.Request, what string) error {
 	if Principal(r).Anonymous() {
 		return problem.Unauthorized.With("%s needs an Authorization header: Bearer and the key", what)
@@ -233,8 +234,8 @@ func Address(r *http.Request) netip.Addr {
 }
 
 // FromLoopback reports whether the request came from this machine: over
-// loopback, or over a socket. One that a proxy here passed on came from
-// elsewhere.
+// loopback, or over a unix socket. A request that a proxy on this machine
+// passed on came from elsewhere.
 func FromLoopback(r *http.Request) bool {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-IP"} {
 		if r.Header.Get(name) != "" {

@@ -9,8 +9,8 @@ import (
 	"feedd/internal/problem"
 )
 
-// What is here is against pages of others in a browser: they reach a server on
-// loopback, and one where the browser is signed in.
+// This file protects a server from pages of other sites in a browser. Such a
+// page can reach a server on loopback, and one where the browser is signed in.
 
 // nameSet returns host names as hostName gives them.
 func nameSet(names []string) map[string]bool {
@@ -23,9 +23,9 @@ func nameSet(names []string) map[string]bool {
 
 // CheckHost refuses requests for other hosts.
 //
-// One without a host comes from no browser: those always send one. The probes
-// answer to any name, since load balancers ask with none, or with an address,
-// and they tell nothing.
+// A request without a host comes from no browser, because browsers always send
+// one. The probes answer to any name, because load balancers ask with none, or
+// with an address; and the answers tell nothing.
 func (g *Gate) CheckHost(next http.Handler) http.Handler {
 	if g.hosts == nil {
 		return next
@@ -44,7 +44,8 @@ func isProbe(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
 
-// CheckOrigin refuses what pages of other origins would change.
+// CheckOrigin refuses requests of pages of other origins that would change
+// something.
 func (g *Gate) CheckOrigin(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(g.problems.Handle(func(w http.ResponseWriter, r *http.Request) error {
@@ -79,8 +80,8 @@ func (g *Gate) SameOrigin(r *http.Request) error {
 // any port: a proxy may pass another Host on, and a browser says only to https
 // and to loopback how the two are related.
 //
-// Where it does, a page that came over plain HTTP is not taken for one's own:
-// anybody on its way could have written it.
+// If the browser says it, a page that came over plain HTTP does not count as
+// the operator's own, because anyone on its way could have written it.
 func (g *Gate) ownPage(r *http.Request, origin string) bool {
 	if origin == "" || len(g.names) == 0 {
 		return false
@@ -92,7 +93,8 @@ func (g *Gate) ownPage(r *http.Request, origin string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && r.Header.Get("Sec-Fetch-Site") == ""
 }
 
-// otherOrigin says of whom a request is, and what to set where that is wrong.
+// otherOrigin says from which origin a request comes, and what to set if that
+// is wrong.
 func otherOrigin(r *http.Request, origin string) *problem.Problem {
 	if origin == "" {
 		return problem.CrossOrigin.With("the request comes from a page of another site")

@@ -47,7 +47,7 @@ func (g *Gate) Readable(r *http.Request, sel selector.Selection) (selector.Selec
 		}
 		return sel, nil
 	}
-	// Plain terms beside patterns are asked for by name as well.
+	// Feed names beside patterns are checked one by one too.
 	for _, term := range sel.Terms() {
 		if !strings.Contains(term, "*") && !g.auth.MayRead(p, term) {
 			return selector.Selection{}, Refuse(r, "reading "+term)
@@ -79,10 +79,10 @@ func FeedName(r *http.Request) (string, error) {
 	if err != nil {
 		return "", problem.BadFeed.Because(err)
 	}
-	return strings.Clone(name), nil // it is kept, and not all that stood beside it
+	return strings.Clone(name), nil // it is kept, and must not keep the whole path
 }
 
-// PathParam returns a part of the path, percent-decoded once. Where a path has
+// PathParam returns a part of the path, percent-decoded once. If a path has
 // escapes that matter, chi matches its raw form and gives raw parts.
 func PathParam(r *http.Request, name string) (string, error) {
 	v := chi.URLParam(r, name)

@@ -1,6 +1,7 @@
 // Package answer writes answers to clients that may be slow, or gone: each is
-// written in parts against a deadline, all of them together hold no more than so
-// much memory, and one whose client seems to be gone is worked on for a while.
+// written in parts against a deadline, the memory of all of them together is
+// bounded, and an answer whose client seems to be gone is still worked on for a
+// while.
 package answer
 
 import (
@@ -16,19 +17,21 @@ import (
 )
 
 const (
-	// small is what the kernel takes at once: nothing waits for the client. A
-	// socket's send buffer has at least 16 KiB in practice.
+	// small is how large an answer may be that the kernel takes at once, so that
+	// nothing waits for the client. A socket's send buffer has at least 16 KiB in
+	// practice.
 	small = 16 << 10
-	// maxUnread is how much memory the larger answers may have, all together,
-	// that their clients have not read yet: thirty pages of the largest size,
-	// which is 4 MiB.
+	// maxUnread is how much memory the larger answers may take together while
+	// their clients have not read them: thirty pages of the largest size, which
+	// is 4 MiB.
 	maxUnread = 128 << 20
-	// lingerFor is how long an answer is still worked on when its client seems to
-	// be gone. It is the time that a commit may take, so that a client that only
-	// ended its sending half gets the answer to whatever it asked.
+	// lingerFor is how long an answer is still worked on after its client seems
+	// to be gone. It is as long as a commit may take, so that a client that only
+	// ended its sending half gets the answer to anything it asked.
 	lingerFor = 30 * time.Second
-	// maxLingering is how many such answers there may be at the same time. It
-	// bounds the work that clients leave behind when they abort requests.
+	// maxLingering is how many such answers there may be at the same time. 64 are
+	// far more than clients that only end their sending half need, and bound the
+	// work that clients leave behind when they abort requests.
 	maxLingering = 64
 )
 
@@ -48,8 +51,8 @@ func New(stall time.Duration, unread int64) *Answers {
 }
 
 // Linger returns the context for what an answer needs of the store. It outlives
-// that of the request, which ends as well when the client ends only its sending
-// half: then it still reads, and no store has failed.
+// the context of the request, because that also ends when the client ends only
+// its sending half, and such a client still reads the answer.
 func (a *Answers) Linger(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	stop := context.AfterFunc(r.Context(), func() {

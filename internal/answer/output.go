@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Part is how much is written against one deadline, in bytes: a client that takes
-// less than this within the stall timeout is cut. It is what any socket's buffer
-// holds, so that a part is either taken or the client reads nothing.
+// Part is how much is written against one deadline, in bytes: a client that
+// takes less than this within the stall timeout is cut. Any socket's buffer
+// holds as much, so if a part is not taken, the client reads nothing.
 const Part = 16 << 10
 
 // Output writes to a client over HTTP that may be slow.
@@ -28,7 +28,7 @@ func NewOutput(w http.ResponseWriter, stall time.Duration) *Output {
 // Stalled reports whether Send failed because the client made no progress.
 func (o *Output) Stalled() bool { return o.stalled }
 
-// Controller returns what the connection is taken over with.
+// Controller returns the controller by which the connection is taken over.
 func (o *Output) Controller() *http.ResponseController { return o.rc }
 
 // Send writes b and flushes it. It returns false when the client is gone, or
@@ -47,7 +47,7 @@ func (o *Output) Send(b []byte) bool {
 		o.stalled = errors.Is(err, os.ErrDeadlineExceeded)
 		return false
 	}
-	// No deadline while nothing is written: an idle stream is in order.
+	// There is no deadline while nothing is written, because a stream may be idle.
 	o.rc.SetWriteDeadline(time.Time{})
 	return true
 }

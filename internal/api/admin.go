@@ -22,8 +22,8 @@ type admin struct {
 	logger  *slog.Logger
 }
 
-// listSubscribers answers GET /subscribers: at most limit that match, those first
-// that have not got everything.
+// listSubscribers answers GET /subscribers with at most limit subscribers that
+// match. Those that have not got everything come first.
 func (a *admin) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "the list of subscribers"); err != nil {
 		return err

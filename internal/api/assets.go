@@ -21,8 +21,8 @@ const assetPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; im
 	"media-src https: http:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// contentTypes are those of the embedded files, by extension: not the
-// machine's, which may know others for the same files, or none.
+// contentTypes are the types of the embedded files, by extension. Those of the
+// machine are not used, because they may differ or be missing.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -42,11 +42,11 @@ type asset struct {
 	etag        string
 }
 
-// etagLength is how many hexadecimal digits of the digest an ETag has: 68 bits,
-// where two versions of a file must not have the same.
+// etagLength is how many hexadecimal digits of the digest an ETag has. They are
+// 68 bits, so no two versions of a file have the same ETag.
 const etagLength = 17
 
-// chatLink is what the pages have in their headers where there is a chat.
+// chatLink is the link that the pages have in their headers if there is a chat.
 const chatLink = `<a href="/chat">Chat</a>`
 
 // loadAssets reads all files, by their path; name.html is the page at /name too,
@@ -103,8 +103,9 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", "no-cache")
 	h.Add("Vary", "Accept-Encoding")
 	body, etag := a.body, a.etag
-	// A proxy may be told to leave compression alone, for the streams' sake. A
-	// range is one of the page as it is.
+	// The server compresses pages itself, because a proxy may be set to compress
+	// nothing, for the sake of the streams. A range is one of the uncompressed
+	// page.
 	if takesGzip(r) && r.Header.Get("Range") == "" {
 		body, etag = a.packed, a.etag+"-gzip"
 		h.Set("Content-Encoding", "gzip")

@@ -14,10 +14,10 @@ import (
 	"feedd/internal/subscribe"
 )
 
-// chatPage is where the pages have the chat's.
+// chatPage is the path of the chat's page among the embedded files.
 const chatPage = "/chat.html"
 
-// chatEvent is the name of what is posted without one: what the clients
+// chatEvent is the event name of what is posted without one. What the clients
 // of the legacy server send has it.
 const chatEvent = "broadcast"
 
@@ -62,7 +62,7 @@ func (c *chat) get(w http.ResponseWriter, r *http.Request) error {
 	return c.sockets.Serve(w, r, subscribe.Request{Hub: c.hub, Selection: sel, Query: query})
 }
 
-// grant lets anybody publish to the chat, where it is open.
+// grant lets anyone publish to the chat, if it is open.
 func (c *chat) grant(r *http.Request) *http.Request {
 	if c.open {
 		return access.Grant(r, c.feed)
@@ -70,9 +70,10 @@ func (c *chat) grant(r *http.Request) *http.Request {
 	return r
 }
 
-// about tells of the chat: of an empty one, too, which the list of feeds
-// does not have. A server that goes down says so: the page asks when a WebSocket
-// was refused, and would take another answer for a proxy's fault.
+// about answers with what the page must know of the chat, also of an empty one,
+// which the list of feeds does not have. A server that stops says so: the page
+// asks when a WebSocket was refused, and would take any other answer for a
+// proxy's fault.
 func (c *chat) about(w http.ResponseWriter, r *http.Request) error {
 	if c.hub.Stopping() {
 		return &problem.Draining
@@ -86,15 +87,15 @@ func (c *chat) about(w http.ResponseWriter, r *http.Request) error {
 	}{c.feed, c.hub.Readers([]string{c.feed})[0], c.gate.MayPublish(r, c.feed), c.hub.Head().String()})
 }
 
-// post answers POST /chat: what is published by frames, for clients whose
-// proxy lets no WebSocket through. One item at a time, so that the rate of those
-// without a credential is one of messages.
+// post answers POST /chat. It takes what frames publish, from clients whose
+// proxy lets no WebSocket through. It takes one item at a time, so that the
+// rate of clients without a credential is a rate of messages.
 func (c *chat) post(w http.ResponseWriter, r *http.Request) error {
 	r = c.grant(r)
 	if err := c.publisher.MayPublish(r, c.feed); err != nil {
 		return err
 	}
-	if publish.IsBatch(r.Header) { // before it counts as one of those that come too fast
+	if publish.IsBatch(r.Header) { // before it counts towards the rate of its sender
 		return problem.UnsupportedMediaType.With("one item is sent at a time")
 	}
 	return c.publisher.PostTo(w, r, publish.Form{Feed: c.feed, Event: chatEvent})

@@ -11,8 +11,8 @@ import (
 	"feedd/internal/socket"
 )
 
-// connections are those that are the http.Server's: neither in the shards nor
-// WebSockets.
+// connections are the connections of the http.Server: neither those in the
+// shards nor WebSockets.
 type connections struct {
 	shards   *fanout.Shards
 	sockets  *socket.Sockets
@@ -24,9 +24,9 @@ type connections struct {
 	idle list.List // of net.Conn, the longest idle first
 }
 
-// changed is for http.Server.ConnState. When there are too many connections
-// it closes the idle ones, first those that rest in the shards: they would lock
-// out publishers, and load balancers that ask how the server is.
+// changed is for http.Server.ConnState. When there are too many connections it
+// closes idle ones, first those that rest in the shards. Otherwise these would
+// lock out publishers, and load balancers that ask how the server is.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 		oldest := c.idle.Remove(c.idle.Front()).(net.Conn)
 		delete(c.open, oldest)
 		c.problems.CountLimit("descriptors", 1)
-		oldest.Close() // its goroutine notices, and tells us too late
+		oldest.Close() // its goroutine notices too, but tells us too late
 	}
 }
 

@@ -28,12 +28,14 @@ type feedRow struct {
 	Own      bool            `json:"own,omitempty"`
 }
 
-// rateOver is the time over which the rate of a feed is taken.
+// rateOver is the time over which the rate of a feed is taken: long enough that
+// one item does not make it jump, and short enough that a person sees it
+// change.
 const rateOver = 10 * time.Second
 
-// sortFeeds returns the feeds, which are sorted by name, in another order; a -
-// before what it goes by is for the largest first. An empty feed has nothing old.
-// The list that it is given is others' too.
+// sortFeeds returns the feeds, which are sorted by name, in another order; with
+// a - before the key the largest come first. It does not change the given list,
+// which is shared.
 func (ls *listings) sortFeeds(feeds []stream.FeedInfo, by string) ([]stream.FeedInfo, error) {
 	by, down := strings.CutPrefix(by, "-")
 	var key func(f *stream.FeedInfo) float64

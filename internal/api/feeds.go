@@ -17,8 +17,9 @@ import (
 	"feedd/internal/wire"
 )
 
-// settingsBytes is how large the JSON of a feed's settings may be: the few
-// numbers that there are take 200 bytes, and JSON has no comments to make more.
+// settingsBytes is how large the JSON of a feed's settings may be. The few
+// settings take 200 bytes, and JSON has no comments, so 64 KiB refuse only what
+// is no settings.
 const settingsBytes = 64 << 10
 
 // feeds answers what is asked about single feeds and items.
@@ -41,7 +42,7 @@ func (f *feeds) purge(w http.ResponseWriter, r *http.Request) error {
 	if err := access.NeedAdmin(r, "purging "+feed); err != nil {
 		return err
 	}
-	// A purge that was begun is finished, whether its client still waits or not.
+	// A purge is finished even if its client no longer waits.
 	n, err := f.engine.Purge(context.WithoutCancel(r.Context()), feed)
 	if err != nil {
 		return err
@@ -190,8 +191,8 @@ func (f *feeds) deleteSettings(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// settingsType refuses what is not JSON by its label. That of curl -d is
-// forgiven, as for a publish.
+// settingsType refuses a Content-Type that is not JSON. That of curl -d is
+// allowed, as for a publish.
 func settingsType(header string) error {
 	name, _, err := mime.ParseMediaType(header)
 	switch {

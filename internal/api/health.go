@@ -28,7 +28,7 @@ func (h *health) readyz(w http.ResponseWriter, r *http.Request) error {
 		return &problem.Draining
 	}
 	if h.inPlace != nil {
-		// A commit proves nothing for five seconds where its file may be gone.
+		// If the store may be out of its place, an earlier commit proves nothing.
 		if err := h.inPlace(); err != nil {
 			return err
 		}

@@ -32,9 +32,8 @@ const (
 	// legacyWait is how long a long poll waits for an item: less than the 30 s
 	// after which proxies usually give up.
 	legacyWait = 25 * time.Second
-	// legacyItems is how many items a poll returns at most. What is more
-	// comes with the next, which asks from the last timestamp on. It is as many as a JSON
-	// page has.
+	// legacyItems is how many items a poll returns at most, as many as a JSON
+	// page. The next poll, which asks from the last timestamp on, gets more.
 	legacyItems = 1000
 )
 
@@ -88,8 +87,8 @@ func typeOf(item []byte) string {
 	return clip.Text(text)
 }
 
-// realTimeFeed answers GET /real_time_feed: the items that are newer than
-// since, when there is one.
+// realTimeFeed answers GET /real_time_feed with the items that are newer than
+// the parameter since, or with the next item.
 func (l *legacy) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -111,15 +110,15 @@ func (l *legacy) realTimeFeed(w http.ResponseWriter, r *http.Request) error {
 		if !ok {
 			return problem.BadQuery.With("since is a timestamp in milliseconds, not %q", text)
 		}
-		// Not as a position: the page may begin with any time, and could not be
-		// told that something is gone.
+		// This is no position: the page may begin with any time, and cannot be told
+		// that something is gone.
 		start = stream.StartSince((since + 1).Time())
 	}
 	wait := legacyWait
 	if r.Method == http.MethodHead {
 		wait = 0
 	}
-	// What is gone is nothing that this protocol can tell of.
+	// This protocol cannot tell of items that are gone.
 	return l.readers.LongPoll(w, r, subscribe.LongPoll{
 		Hub: l.hub, Selection: sel, Start: start, Limit: legacyItems, Wait: wait,
 		Form: subscribe.PageTimestamped, Lease: l.gate.Lease(r, sel),

@@ -17,11 +17,11 @@ import (
 	"feedd/internal/subscribe"
 )
 
-// listings make the lists of feeds. With very many feeds one takes a large part
-// of a second, so they are made one at a time, and kept for a while: those who
-// ask again and again, or all at once, take no more than one does. Those with a
-// credential have a turn of their own, since any number of clients without one may wait
-// for theirs.
+// listings make the lists of feeds. With very many feeds a list takes a large
+// part of a second, so lists are made one at a time and kept for a while.
+// Clients that ask again and again, or all at once, take no more time than one
+// client. Clients with a credential have a turn of their own, because any
+// number of clients without one may wait for theirs.
 type listings struct {
 	hub      *stream.Hub
 	engine   stream.Engine // the hub's log
@@ -36,8 +36,8 @@ type listings struct {
 	lists kept[listKey, []byte]
 }
 
-// listKey is what an answer depends on. Scope is in the selection's key: what is
-// kept for one client is only for those that may read the same.
+// listKey is what an answer depends on. The selection's key has its scope, so a
+// kept list is given only to clients that may read the same.
 type listKey struct {
 	sel         selector.Key
 	admin       bool
@@ -46,12 +46,14 @@ type listKey struct {
 }
 
 const (
-	// keptFrom is from how many feeds on a list is kept, and keptFor how long. One
-	// of fewer takes a few milliseconds, and is made anew each time.
+	// keptFrom is from how many feeds on a list is kept, and keptFor how long: a
+	// second, after which a person would miss what is new. A list of fewer feeds
+	// takes a few milliseconds, and is made anew each time.
 	keptFrom = 1000
 	keptFor  = time.Second
-	// keptLists and keptAnswers are how many there are at the same time: with
-	// 100,000 feeds some 11 MiB each, and with 10,000 rows 3 MiB.
+	// keptLists and keptAnswers are how many are kept at the same time. They are
+	// few, because a list of 100,000 feeds takes some 11 MiB, and an answer with
+	// 10,000 rows 3 MiB.
 	keptLists   = 2
 	keptAnswers = 4
 )
@@ -95,7 +97,7 @@ func (ls *listings) list(w http.ResponseWriter, r *http.Request) error {
 // listing returns the answer to a client that may read what sel selects.
 func (ls *listings) listing(r *http.Request, sel selector.Selection, key listKey) (answer []byte, err error) {
 	ctx := r.Context()
-	if _, plain := sel.Names(); plain { // a few rows: it need not wait for its turn
+	if _, plain := sel.Names(); plain { // a few rows: they need not wait for a turn
 		return ls.makeList(ctx, sel, key)
 	}
 	turn := ls.others
@@ -104,7 +106,7 @@ func (ls *listings) listing(r *http.Request, sel selector.Selection, key listKey
 	}
 	select {
 	case turn <- struct{}{}:
-	case <-ls.hub.Draining(): // with many before it, it would keep the server from its end
+	case <-ls.hub.Draining(): // with many before it, it would hold up the stop of the server
 		return nil, &problem.Draining
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -140,20 +142,20 @@ func (ls *listings) makeList(ctx context.Context, sel selector.Selection, key li
 	return answer, nil
 }
 
-// restBytes is how many bytes of lists there are in a second at most: a core
-// sends ten times as many.
+// restBytes is how many bytes of lists are sent in a second at most: a tenth of
+// what a core can send.
 const restBytes = 64 << 20
 
-// rest gives the turn to the next one: after as long as this one has taken, and
-// as its answer takes to go out, so that clients that ask without end leave time for
-// others.
+// rest gives the turn to the next list. Before that it waits as long as this
+// list took to make and takes to send, so that clients that ask without end
+// leave half of the time to other work.
 func rest(turn <-chan struct{}, took time.Duration, bytes int) {
 	wait := took + time.Duration(bytes)*time.Second/restBytes
 	time.AfterFunc(min(wait, keptFor), func() { <-turn })
 }
 
-// rowsTurn is after how many rows other goroutines have their turn: to encode as
-// many takes less than a millisecond.
+// rowsTurn is after how many rows other goroutines have their turn: to encode
+// 256 takes less than a millisecond.
 const rowsTurn = 256
 
 // appendRows appends the answer with these feeds; more says that there are more.

@@ -18,8 +18,8 @@ type metrics struct {
 	handler  http.Handler
 }
 
-// newMetrics returns those of the store, of the connections and of the process,
-// with the others.
+// newMetrics returns the metrics of the store, the connections and the process,
+// together with further ones.
 func newMetrics(engine stream.Engine, connections *connections, others ...prometheus.Collector) *metrics {
 	usage := func(name, help string, value func(stream.Usage) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {

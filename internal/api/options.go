@@ -14,8 +14,8 @@ import (
 	"feedd/internal/subscribe"
 )
 
-// Options is what a Server needs. All fields are required but those that say
-// otherwise.
+// Options is what a Server needs. All fields are required, except where a field
+// says otherwise.
 type Options struct {
 	Store     Store
 	Access    Access
@@ -47,8 +47,8 @@ type Store struct {
 	Shards *fanout.Shards // of the hub
 	// Own is the hub of feedd's own feeds, which are in memory.
 	Own *stream.Hub
-	// InPlace, where it is set, returns why the next start would not find what is
-	// stored now, nil where it would.
+	// InPlace, if it is set, returns why the next start would not find what is
+	// stored now, nil if it would.
 	InPlace func() error
 }
 

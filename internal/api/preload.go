@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// preloadMark is where a page has the names of all scripts that it needs, so
-// that a browser fetches them at once, and not import by import: each level of
-// imports would cost another round trip.
+// preloadMark is replaced in a page by the names of all scripts that it needs.
+// So a browser fetches them at once; otherwise each level of imports would cost
+// another round trip.
 const preloadMark = "<!-- modulepreload -->\n"
 
 var (

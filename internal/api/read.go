@@ -38,7 +38,7 @@ func (rd *reading) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if format == subscribe.HTML && !upgrade { // open to all; what it may read the page finds out
+	if format == subscribe.HTML && !upgrade { // the page is open to all; it finds out itself what it may read
 		return rd.page.serve(w, r)
 	}
 	if sel, err = rd.gate.Readable(r, sel); err != nil {
@@ -62,7 +62,7 @@ func (rd *reading) read(w http.ResponseWriter, r *http.Request) error {
 	return rd.readers.Stream(w, r, q, format)
 }
 
-// hubOf returns the hub of a selection. Feeds of feedd's own have positions of
+// hubOf returns the hub of a selection. feedd's own feeds have positions of
 // their own, so they are not read together with others.
 func (rd *reading) hubOf(sel selector.Selection) (*stream.Hub, error) {
 	own := 0

@@ -12,7 +12,7 @@ import (
 	"feedd/internal/publish"
 )
 
-// rooms are what requests are for.
+// rooms hold the handlers, by what requests are for.
 type rooms struct {
 	assets    map[string]asset
 	publisher *publish.Publisher
@@ -36,7 +36,7 @@ func (m *rooms) routes(s *Server) chi.Router {
 	r.NotFound(handle(func(w http.ResponseWriter, r *http.Request) error { return &problem.NotFound }))
 	r.MethodNotAllowed(handle(func(w http.ResponseWriter, req *http.Request) error { return m.otherMethod(w, req, r) }))
 
-	// What follows takes a path away from a page of the same name.
+	// These routes outrank a page of the same name.
 	for path, asset := range m.assets {
 		r.Get(path, handle(asset.serve))
 	}
@@ -76,12 +76,12 @@ func (m *rooms) routes(s *Server) chi.Router {
 	return r
 }
 
-// otherMethod answers a method that a path does not have, and OPTIONS, with those
-// that it does have. chi takes a method that it does not know for one that is not
-// allowed, on any path.
+// otherMethod answers OPTIONS, and a method that a path does not have, with the
+// methods that it has. chi treats a method that it does not know as one that is
+// not allowed, on any path.
 //
-// OPTIONS / is how HAProxy asks for the health of a server where nothing else is
-// configured, so a server that goes down says so there too.
+// OPTIONS / is how HAProxy asks for the health of a server if nothing else is
+// configured, so a server that stops says so there too.
 func (m *rooms) otherMethod(w http.ResponseWriter, r *http.Request, routes chi.Routes) error {
 	var allowed []string
 	path := r.URL.RawPath

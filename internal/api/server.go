@@ -38,7 +38,7 @@ type Server struct {
 	handler     http.Handler
 }
 
-// New returns a server. It fails when a page is missing.
+// New returns a server. It fails if a page is missing.
 func New(o Options) (*Server, error) {
 	assets, err := loadAssets(o.Pages.Files, o.Legacy.Chat != "")
 	if err != nil {
@@ -47,7 +47,7 @@ func New(o Options) (*Server, error) {
 	if _, ok := assets[chatPage]; !ok && o.Legacy.Chat != "" {
 		return nil, fmt.Errorf("there is no %s", chatPage)
 	}
-	delete(assets, "/chat") // a route of its own, where there is a chat
+	delete(assets, "/chat") // it is a route of its own, if there is a chat
 
 	problems := problem.NewReporter(o.Logger, cmp.Or(o.Timeouts.RefusedBody, problem.RefusedBody))
 	gate := access.NewGate(access.Options{
@@ -124,8 +124,8 @@ func (s *Server) LocalHandler() http.Handler {
 }
 
 // Returning returns a listener for the http.Server that serves the network
-// already, at addr: it accepts the connections of long polls that were answered,
-// when their peers ask for something else. Without it every long poll keeps a
+// already, at addr: it accepts the connections of answered long polls when
+// their peers ask for something else. Without it every long poll keeps a
 // goroutine. It is called once, before anything is served.
 func (s *Server) Returning(addr net.Addr) net.Listener { return s.readers.Returning(addr) }
 
@@ -136,17 +136,18 @@ func (s *Server) ConnState(conn net.Conn, state http.ConnState) { s.connections.
 // until ctx ends.
 func (s *Server) Observe(ctx context.Context, every time.Duration) { s.observer.observe(ctx, every) }
 
-// Recheck cuts the subscribers that may owe what they read to a key or a rule
-// that is no longer in force.
+// Recheck cuts the subscribers that may read only by a key or a rule that is no
+// longer in force.
 func (s *Server) Recheck() { s.readers.Recheck() }
 
-// Register adds metrics to GET /metrics, of what was made after the server.
+// Register adds metrics to GET /metrics: those of parts that are made after the
+// server.
 func (s *Server) Register(metrics ...prometheus.Collector) {
 	s.metrics.registry.MustRegister(metrics...)
 }
 
-// Close waits for the WebSockets to end, as they do when the hub drains; when
-// ctx ends it cuts those that are left.
+// Close waits for the WebSockets to end, as they do when the hub drains. When
+// ctx ends, it cuts those that are left.
 func (s *Server) Close(ctx context.Context) { s.sockets.Close(ctx) }
 
 // secure sets the headers that every answer has.
@@ -162,7 +163,7 @@ func (s *Server) secure(next http.Handler) http.Handler {
 				s.problems.Write(w, r, problem.BadRequest.With("a %s has no body here", r.Method))
 				return
 			}
-			// No body may take for ever, also where no handler reads it.
+			// No body may take for ever, even if no handler reads it.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(publish.PaceAfter))
 		}
 		next.ServeHTTP(w, r)

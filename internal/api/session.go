@@ -17,8 +17,8 @@ import (
 )
 
 // A browser signs in with the key or with a ticket and gets a cookie, which
-// scripts cannot read and other sites cannot send. A cookie that is nobody's is
-// none: it may be an old one, and a page cannot take it away.
+// scripts cannot read and other sites cannot send. A cookie of no session
+// counts as none: it may be an old one, and a page cannot remove it.
 
 // sessionBytes is how large the body of a sign-in may be: a key or a ticket, and
 // ten times as much as one has.
@@ -79,13 +79,14 @@ func (s *sessions) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// The session that the browser had cannot be signed out of any more, so it
-	// ends. The browser has the new cookie first, since what the old one allowed comes back when it is cut.
+	// ends. The browser gets the new cookie before that, because the readers that
+	// the old session allowed are cut and come back at once.
 	http.NewResponseController(w).Flush()
 	s.endSession(r)
 	return nil
 }
 
-// endSession ends the session that a request came with, where there is one.
+// endSession ends the session that a request came with, if there is one.
 func (s *sessions) endSession(r *http.Request) {
 	if err := s.sessions.End(s.gate.SessionToken(r)); err != nil {
 		s.logger.Warn("the end of a session is not stored: a restart may bring it back", "err", err)
@@ -129,11 +130,11 @@ func (s *sessions) newTicket(w http.ResponseWriter, r *http.Request) error {
 
 func (s *sessions) cookie(r *http.Request, token string, end time.Time) *http.Cookie {
 	return &http.Cookie{
-		// Browsers go by the age, so that it does not matter whose clock is wrong.
+		// Browsers use the age, so a wrong clock does no harm.
 		Name: s.sessions.Name(), Value: token, Path: "/", Expires: end, MaxAge: int(time.Until(end).Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// Behind a proxy the last step is plain HTTP. Some do not say what the
-		// first was, but the page does.
+		// Behind a proxy this request came over plain HTTP. Some proxies do not say
+		// what the browser used, but the page does.
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	}
 }

@@ -19,7 +19,7 @@ import (
 const StatsFeed = "_stats"
 
 // stats is what happened in an interval, and what is there at its end: the data
-// of an item of StatsFeed. Absent is what nothing was known of.
+// of an item of StatsFeed. What is not known is absent.
 type stats struct {
 	Seconds     float64 `json:"seconds"`     // of the interval
 	Published   float64 `json:"published"`   // items a second

@@ -57,9 +57,9 @@ func New(adminKey string, rules Rules) *Authority {
 	return a
 }
 
-// Change puts another key and other rules in force, for requests from now on and
-// not for what was allowed before. Changes must not overlap. The key must not be
-// empty.
+// Change puts another key and other rules in force for requests from now on. It
+// does not end what was allowed before. Changes must not overlap. The key must
+// not be empty.
 func (a *Authority) Change(adminKey string, rules Rules) {
 	if adminKey == "" {
 		panic("auth: the admin key is empty")
@@ -71,8 +71,8 @@ func (a *Authority) Change(adminKey string, rules Rules) {
 	a.now.Store(next)
 }
 
-// Scope is the same for principals that may do the same. It is another one
-// after a change.
+// Scope is the same for principals that may do the same. After a Change it is
+// another one.
 func (a *Authority) Scope(p Principal) string {
 	return p.Name() + "/" + strconv.Itoa(a.now.Load().number)
 }
@@ -87,8 +87,8 @@ func (a *Authority) Administrator() Principal { return Principal{admin: true} }
 
 // Identify returns the principal of a key, and false for an unknown key.
 func (a *Authority) Identify(key string) (Principal, bool) {
-	// Digests have one length, so that the time of the comparison tells nothing
-	// about the key.
+	// Digests all have the same length, so the time of the comparison tells
+	// nothing about the key.
 	sum := sha256.Sum256([]byte(key))
 	if subtle.ConstantTimeCompare(sum[:], a.now.Load().admin[:]) == 1 {
 		return Principal{admin: true}, true

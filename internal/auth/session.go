@@ -24,7 +24,8 @@ const (
 	// open the link on another device, and short because links are kept in histories.
 	TicketAge = 10 * time.Minute
 	// maxSessions and maxTickets bound their number, and so the file of sessions
-	// (80 KB) and what a script that signs in again and again takes. The one that
+	// (80 KB) and the memory that a script takes that signs in again and again.
+	// They are far more than the administrators of a server need. The one that
 	// ends first makes room.
 	maxSessions, maxTickets = 1000, 100
 )
@@ -46,7 +47,7 @@ type Sessions struct {
 	tickets map[digest]lease
 }
 
-// ErrKeyChanged says that the admin key has changed since the request was
+// ErrKeyChanged says that the admin key has changed after the request was
 // identified.
 var ErrKeyChanged = errors.New("the admin key has changed meanwhile")
 
@@ -137,11 +138,11 @@ func (s *seal) digest(kind, secret string) digest {
 // so two servers on different ports need different names.
 func (s *Sessions) Name() string { return s.seal.Load().name }
 
-// Begin begins a session and returns its token, and when it ends. The caller takes
-// the name from Name before it identifies the administrator. ErrKeyChanged means
-// that the key has changed since, and there is no session. With another error the
-// session is not stored, and lasts as long as the process, because an
-// administrator must get in also when the disk is full.
+// Begin begins a session and returns its token, and when it ends. The caller
+// takes the name from Name before it identifies the administrator.
+// ErrKeyChanged means that the key has changed after that, and there is no
+// session. With another error the session is not stored, and lasts as long as
+// the process, because an administrator must get in even if the disk is full.
 func (s *Sessions) Begin(name string) (token string, end time.Time, err error) {
 	token = secret()
 	s.mu.Lock()
@@ -166,8 +167,8 @@ func (s *Sessions) Holds(token string) (life context.Context, ok bool) {
 	return l.life, ok && l.life.Err() == nil && s.now().Before(l.until)
 }
 
-// End ends a session. When it fails, the session has ended as long as the
-// process lives.
+// End ends a session. If it fails, the session has ended as long as the process
+// lives, but may come back after a restart.
 func (s *Sessions) End(token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +195,7 @@ func (s *Sessions) Ticket(name string) (ticket string, end time.Time, err error)
 	return ticket, end, nil
 }
 
-// Redeem reports whether the ticket is good. It is not any more after that.
+// Redeem reports whether the ticket is good, and uses it up.
 func (s *Sessions) Redeem(ticket string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,8 +222,8 @@ func (s *Sessions) saveLocked() error {
 	return nil
 }
 
-// makeRoom takes out those that have ended, and if that is not enough the one
-// that ends first.
+// makeRoom takes out the leases that have ended and, if that is not enough, the
+// one that ends first.
 func makeRoom(leases map[digest]lease, now time.Time, most int) {
 	var first digest
 	for d, l := range leases {

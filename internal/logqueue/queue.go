@@ -19,12 +19,12 @@ const (
 	// PIPE_BUF of Linux, up to which the lines of several writers into one pipe
 	// do not mix (pipe(7)).
 	pieceBytes = 4096
-	// spareBytes is how much memory is kept for the next lines. A flood of lines
-	// makes it larger for a while.
+	// spareBytes is how much memory is kept for the next lines: some hundred
+	// lines fit. A flood of lines makes it larger for a while.
 	spareBytes = 16 * pieceBytes
 	// againAfter is the wait before another write if the descriptor takes nothing
-	// now, which can be because another process made it non-blocking. Waits of 10 ms
-	// cost no time of the processor that one would see.
+	// now, as when another process made it non-blocking. A hundred tries a second
+	// cost hardly any CPU time.
 	againAfter = 10 * time.Millisecond
 )
 

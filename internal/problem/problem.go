@@ -101,8 +101,8 @@ var (
 	SelectionsFull       = Problem{Status: 503, Type: "selections-full", Title: "What subscribers select takes as much memory as it may", RetryAfter: 5}
 )
 
-// Of is the one table from error to answer. An error that is not in it is the
-// store's: nothing else in a handler fails for a reason of its own.
+// Of is the one table from error to answer. An error that is not in it comes
+// from the store, because nothing else in a handler fails by itself.
 func Of(err error) *Problem {
 	var p *Problem
 	var syntax *wire.SyntaxError

@@ -20,12 +20,12 @@ const (
 	// 16 MiB over 27 Mbit/s, and a connection that is slower is cheap to replace.
 	RefusedBody = 5 * time.Second
 	// quietFor is how long problems of a type are not logged after one was: a
-	// fault that meets every request shows in the log, and does not fill it.
+	// fault that every request meets shows in the log, and does not fill it.
 	quietFor = time.Minute
 )
 
-// Reporter writes problems to clients, counts those that are a limit's, and logs
-// those that are feedd's own fault.
+// Reporter writes problems to clients, counts those that are due to a limit,
+// and logs those that are feedd's own fault.
 type Reporter struct {
 	logger  *slog.Logger
 	refused time.Duration // see RefusedBody
@@ -36,7 +36,7 @@ type Reporter struct {
 }
 
 // NewReporter returns a reporter that logs to logger. The rest of a refused body
-// may take so long: see RefusedBody.
+// may take refused: see RefusedBody.
 func NewReporter(logger *slog.Logger, refused time.Duration) *Reporter {
 	return &Reporter{
 		logger: logger, refused: refused,
@@ -59,8 +59,8 @@ func (rp *Reporter) Handle(fn func(http.ResponseWriter, *http.Request) error) ht
 	}
 }
 
-// Write answers with an error. It does so too where the client seems to be gone:
-// one that only ended its sending half still reads, and would take silence for a
+// Write answers with an error, even if the client seems to be gone: a client
+// that only ended its sending half still reads, and would take silence for a
 // 200.
 func (rp *Reporter) Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := Of(err)
@@ -97,8 +97,8 @@ func (p *Problem) JSON() []byte {
 	return b
 }
 
-// Count counts a problem that is a limit's. Write does so itself: this is for
-// those that are told in another way.
+// Count counts a problem that is due to a limit. Write does so itself; Count is
+// for problems that are told in another way.
 func (rp *Reporter) Count(p *Problem) {
 	if p.setting != "" {
 		rp.CountLimit(p.setting, 1)

@@ -9,8 +9,8 @@ import (
 )
 
 // Terms and names are kept sorted, byte by byte. So those that begin with the
-// same tokens and a dot stand together: that is all of a tree that finds what
-// matches, and costs no node.
+// same tokens and a dot stand together. That serves as a tree in which matches
+// are found, and needs no nodes.
 
 // matchesAny reports whether one of the patterns, which are sorted, matches the
 // feed's name. It looks at those only that begin as the name does.
@@ -18,10 +18,10 @@ func matchesAny(patterns []string, feed string) bool {
 	return len(patterns) > 0 && !Internal(feed) && matchesFrom(patterns, 0, feed)
 }
 
-// matchesFrom reports whether one of the patterns, which are alike up to off and
-// match the name so far, matches the rest of it.
+// matchesFrom reports whether one of the patterns matches the rest of the name
+// from off on. Up to off the patterns are alike and match the name.
 func matchesFrom(patterns []string, off int, rest string) bool {
-	const few = 4 // one by one is faster
+	const few = 4 // so few are faster one by one than by a search
 	if len(patterns) <= few {
 		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p[off:], rest) })
 	}

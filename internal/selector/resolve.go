@@ -12,10 +12,10 @@ import (
 // Resolve calls fn for each feed in the map that the selection includes, once,
 // until fn returns false. The order is almost that of names.
 //
-// All patterns go down the names together, token by token. What is visited are
-// the beginnings of names that a pattern may still match, each once: sports.**
-// visits what begins with sports., and *.a.b what names begin with, and below
-// that a.b alone. It takes no lock, and lets other goroutines run.
+// All patterns go down the names together, token by token. Only the beginnings
+// of names that a pattern may still match are visited, each once: sports.**
+// visits what begins with sports., and *.a.b visits all first tokens, and below
+// each of them only a.b. Resolve takes no lock, and lets other goroutines run.
 func Resolve[V any](s Selection, feeds ordered.Map[string, V], fn func(V) bool) {
 	r := resolving[V]{sel: s, fn: fn, at: feeds.All()}
 	for _, name := range s.names {
@@ -36,8 +36,8 @@ type resolving[V any] struct {
 	ended bool
 }
 
-// resolveTurn is how many names are visited before others have their turn: some
-// tens of microseconds.
+// resolveTurn is how many names are visited before other goroutines have their
+// turn: that takes some tens of microseconds.
 const resolveTurn = 1024
 
 // step counts a visit.

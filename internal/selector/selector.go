@@ -111,16 +111,16 @@ func (s Selection) Key() Key { return Key{s.text, s.eventKey, s.scope} }
 
 // What a term and an event name take beside their text, in bytes: see Cost.
 const (
-	// termCost: 16 in the selection, up to 64 in the tree that finds who waits
-	// for a feed, where an entry is 24 in a leaf that may be half empty, and 48
-	// for who waits there.
+	// termCost: 16 in the selection; up to 64 in the tree that finds the
+	// listeners of a feed, where an entry is 24 in a leaf that may be half empty;
+	// and 48 for the post of the listeners there.
 	termCost  = 16 + 64 + 48
-	eventCost = 16
+	eventCost = 16 // a string: a pointer and a length
 )
 
-// Cost returns how many bytes of memory the selection takes at most while
-// somebody reads it: its text, and its terms here and in the tree that finds who
-// waits for a feed. Readers who select the same share it.
+// Cost returns how many bytes of memory the selection takes at most while it
+// has a reader: its text, and its terms here and in the tree that finds the
+// listeners of a feed. Readers that select the same share it.
 func (s Selection) Cost() int64 {
 	n := len(s.text) + len(s.eventKey) + len(s.events)*eventCost + (len(s.names)+len(s.patterns))*termCost
 	return int64(n + n/8) // what is allocated is rounded up
@@ -213,7 +213,7 @@ func (s Selection) Covers(o Selection) bool {
 	return true
 }
 
-// anyPair reports whether a term of s and one of o are such a pair.
+// anyPair reports whether is holds for some term of s and some term of o.
 func anyPair(s, o Selection, is func(a, b string) bool) bool {
 	for _, a := range s.Terms() {
 		if slices.ContainsFunc(o.Terms(), func(b string) bool { return is(a, b) }) {

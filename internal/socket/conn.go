@@ -26,9 +26,9 @@ func (c *takenConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn. After a farewell it takes what the client is still
-// sending, until the read deadline: a connection that is closed with something
-// unread is reset, and the client may never see why.
+// Close implements net.Conn. After a farewell it reads what the client still
+// sends, until the read deadline: a connection that is closed with something
+// unread is reset, and the client may never see why it ended.
 func (c *takenConn) Close() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.Load() && half.CloseWrite() == nil {
 		io.Copy(io.Discard, c.Conn)

@@ -18,14 +18,14 @@ import (
 	"feedd/internal/wire"
 )
 
-// frameOverhead is what a client's frame may have beyond the item's data, in
-// bytes: a feed's and an event's name, a ref, a key and the JSON around them take
-// a quarter of it.
+// frameOverhead is how many bytes a client's frame may have beyond the item's
+// data: the names of a feed and an event, a ref, a key and the JSON around them
+// take a quarter of them.
 const frameOverhead = 4 << 10
 
 // readFrames reads what the client sends, publishes it and answers, one frame
 // after the other: a client that sends faster finds its connection full. It
-// returns what to tell the client, the zero farewell when it is gone.
+// returns what to tell the client, the zero farewell if it is gone.
 func (s *Sockets) readFrames(r *http.Request, o *outlet, sel selector.Selection) farewell {
 	most := s.publisher.LargestItem(r) + frameOverhead
 	o.conn.SetReadLimit(most)
@@ -36,8 +36,7 @@ func (s *Sockets) readFrames(r *http.Request, o *outlet, sel selector.Selection)
 	}
 }
 
-// readFrame is readFrames for one frame. It returns false where that was the
-// last.
+// readFrame is readFrames for one frame. It returns false if that was the last.
 func (s *Sockets) readFrame(r *http.Request, o *outlet, sel selector.Selection, most int) (bye farewell, more bool) {
 	h := s.bodies.Hold(r)
 	defer h.Give()
@@ -67,8 +66,8 @@ func (s *Sockets) readFrame(r *http.Request, o *outlet, sel selector.Selection, 
 	return farewell{}, o.answer(func() []byte { return s.publishFrame(o.life, r, sel, b, &h) })
 }
 
-// answer sends what a client's frame is answered with, in its turn. It returns
-// false where the client is gone.
+// answer sends the answer to a client's frame, in its turn. It returns false if
+// the client is gone.
 func (o *outlet) answer(message func() []byte) bool {
 	select {
 	case o.turn <- struct{}{}:
@@ -81,9 +80,9 @@ func (o *outlet) answer(message func() []byte) bool {
 	return ok
 }
 
-// readMessage reads a message of at most so many bytes. Where there is no memory
-// for it the error is a problem; a client with a credential is read on then, to
-// the end of the message.
+// readMessage reads a message of at most most bytes. If there is no memory for
+// it, the error is a problem; from a client with a credential the rest of the
+// message is then read all the same.
 func (s *Sockets) readMessage(r *http.Request, o *outlet, h *publish.Hold, most int) (websocket.MessageType, []byte, error) {
 	kind, message, err := o.conn.Reader(o.life)
 	if err != nil {
@@ -125,7 +124,7 @@ type slowReader struct {
 	conn *takenConn
 	pace publish.Pace
 	got  int
-	late func()      // called where it comes too slowly
+	late func()      // called if it comes too slowly
 	cut  *time.Timer // calls it; nil before the first Read
 }
 
@@ -138,7 +137,7 @@ func (r *slowReader) Read(b []byte) (int, error) {
 	}
 	n, err := r.from.Read(b)
 	r.got += n
-	if err == io.EOF && r.conn.ended.Load() { // the library takes the end of the connection for that of the message
+	if err == io.EOF && r.conn.ended.Load() { // the library takes the end of the connection for the end of the message
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

@@ -25,7 +25,7 @@ type outlet struct {
 
 	turn    chan struct{} // held while a client's frame is published and answered
 	sending sync.Mutex    // held while a message is written
-	stalled atomic.Bool   // the client made no progress for that long
+	stalled atomic.Bool   // the client made no progress for the stall timeout
 }
 
 // farewell is what a client is told when its WebSocket ends. The zero farewell
@@ -38,7 +38,7 @@ type farewell struct {
 func farewellOf(end fanout.End, at stream.ID) farewell {
 	switch end {
 	case fanout.EndDrained:
-		// A client that reads codes only finds here where to go on.
+		// A client that reads no frames but the close finds here where to go on.
 		if at == 0 { // a client that was told no position keeps its own
 			return farewell{websocket.StatusServiceRestart, "the server restarts"}
 		}
@@ -80,8 +80,9 @@ func (o *outlet) End() fanout.End {
 	return fanout.EndGone
 }
 
-// Send implements subscribe.Outlet: it writes a message, a large one in parts: a slow client makes progress
-// with each, and control frames go between them.
+// Send implements subscribe.Outlet. It writes a message, a large one in parts:
+// a slow client makes progress with each, and control frames can go between
+// them.
 func (o *outlet) Send(message []byte) bool {
 	o.sending.Lock()
 	defer o.sending.Unlock()

@@ -8,9 +8,9 @@ import (
 	"feedd/internal/fanout"
 )
 
-// ping asks the client every so often whether it is there; one of which nothing
-// is heard for the stall timeout is gone. It ends with ctx, or with the function
-// it returns, which reports whether that was so.
+// ping asks the client once in a heartbeat whether it is there. A client of
+// which nothing is heard for the stall timeout is gone. It ends with ctx, or
+// with the function it returns, which reports whether the client was gone.
 func (o *outlet) ping(ctx context.Context, every time.Duration, gone func()) (stop func() (silent bool)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan bool, 1)
@@ -34,7 +34,7 @@ func (o *outlet) ping(ctx context.Context, every time.Duration, gone func()) (st
 	return func() bool { cancel(); return <-done }
 }
 
-// pingOnce fails when the client is gone, and reports whether it is silent.
+// pingOnce fails if the client is gone, and reports whether it is silent.
 func (o *outlet) pingOnce(ctx context.Context) (silent bool, err error) {
 	if !o.sending.TryLock() {
 		return false, nil // the client is measured by what it takes
@@ -47,13 +47,13 @@ func (o *outlet) pingOnce(ctx context.Context) (silent bool, err error) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return false, err
 	}
-	// Its answer may stand behind what it publishes, and that behind a slow
-	// commit.
+	// The pong may stand behind frames that the client publishes, and these wait
+	// for a slow commit.
 	if o.raw.heard.Load() != before || len(o.turn) > 0 {
 		return false, nil
 	}
-	// The ping may stand behind much that a slow client has still to read: as
-	// long as its kernel takes of that, it is there.
+	// The ping may stand behind much that a slow client has yet to read. As long
+	// as its kernel takes some of that, the client is there.
 	if silence, waiting := fanout.Unheard(o.raw.Conn); waiting && silence < o.stall {
 		return false, nil
 	}

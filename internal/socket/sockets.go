@@ -19,15 +19,15 @@ import (
 )
 
 // FarewellTimeout is how long a client may take to answer the closing of a
-// WebSocket: some round trips of the slowest network, and a server that stops has
-// time left for what comes after.
+// WebSocket. It is some round trips of the slowest network, and leaves a server
+// that stops time for the next steps.
 const FarewellTimeout = 5 * time.Second
 
 // Options is what Sockets need. All fields are required.
 type Options struct {
 	Readers   *subscribe.Readers
 	Publisher *publish.Publisher
-	Bodies    *publish.Bodies // that Publisher publishes
+	Bodies    *publish.Bodies // those of Publisher
 	Gate      *access.Gate
 	Problems  *problem.Reporter
 	// Heartbeat is how often a client is asked whether it is there, and
@@ -98,7 +98,7 @@ func (s *Sockets) Serve(w http.ResponseWriter, r *http.Request, q subscribe.Requ
 	defer cut()
 	// Nothing that the library does with the connection outlives this.
 	context.AfterFunc(life, raw.cut)
-	defer context.AfterFunc(loop.Life(), cut)() // at once: it may publish
+	defer context.AfterFunc(loop.Life(), cut)() // at once, because it may publish
 	ctx, stop := context.WithCancel(life)
 	defer stop()
 	out := &outlet{conn: conn, raw: raw, life: life, stall: s.stall, farewell: s.farewell, turn: make(chan struct{}, 1)}
@@ -152,7 +152,7 @@ type open struct {
 	cutAll func()
 }
 
-// enter counts one in. Its context ends when it is cut.
+// enter counts a WebSocket in. The context ends when it is cut.
 func (o *open) enter(parent context.Context) (ctx context.Context, cancel func(), ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -166,7 +166,7 @@ func (o *open) enter(parent context.Context) (ctx context.Context, cancel func()
 	return ctx, func() { stop(); end() }, true
 }
 
-// leave counts one out.
+// leave counts a WebSocket out.
 func (o *open) leave() {
 	o.mu.Lock()
 	o.number--

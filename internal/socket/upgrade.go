@@ -26,7 +26,7 @@ func Wanted(r *http.Request) bool {
 // accept upgrades the connection.
 func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *takenConn, error) {
 	u := &upgrade{ResponseWriter: w}
-	// The origin was looked at.
+	// The gate has checked the origin.
 	conn, err := websocket.Accept(u, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err == nil {
 		return conn, u.taken, nil

@@ -19,8 +19,8 @@ func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// maxQuoted is how many bytes of a bad value are shown in its error: more than
-// any value that somebody meant.
+// maxQuoted is how many bytes of a bad value are shown in its error: no value
+// that could be meant is longer.
 const maxQuoted = 64
 
 // quote returns a value for an error message. It is short and one line, whatever
