@@ -4,20 +4,22 @@
 
 import {FIRST_WAIT, LONGEST_WAIT, PAGE, POLL, Failure, backoff, parsed, pause, readPage, spread, withParams} from "./feed-pages.js";
 
-/** A push that brought nothing for so long does not come through, in ms: a proxy
- * keeps its events back. A server says something at once. */
+/** If a push brings nothing for this long, in ms, a proxy keeps its events
+ * back, because a server says something at once. Five seconds are enough for
+ * the slowest network. */
 const OPENING = 5_000;
-/** Without a sign of life for so long a connection counts as dead, in ms. A
- * server with the default settings gives one each 15 s: two may fail to come. */
+/** Without a sign of life for this long, in ms, a connection counts as dead. A
+ * server with the default settings gives one each 15 s, so two may fail to
+ * come. */
 export const IDLE = 35_000;
 /** How many silences between heartbeats may pass before a connection counts as
  * dead: two heartbeats may fail to come, and the next may be late by a third. */
 const SILENCES = 2.3;
-/** The most that the patience grows to, in ms: a server may be set to give signs
- * of life every 10 min, and SILENCES of these are 23 min. */
+/** The most that the patience grows to, in ms: a server can be set to give
+ * signs of life every 10 min, and SILENCES times that are 23 min. */
 const LONGEST_IDLE = 1_500_000;
-/** After so long without push it is tried again, in ms. Each try costs a reader
- * behind a proxy OPENING without news, which is 1 % of this. */
+/** After this long without a push, in ms, a push is tried again. Each try costs
+ * a reader behind a proxy OPENING without news, which is 1 % of this. */
 export const WITHOUT_PUSH = 600_000;
 
 /** @typedef {import("./feed.js").Item} Item
@@ -51,7 +53,7 @@ export const WITHOUT_PUSH = 600_000;
  * @property {boolean} [again] another can be made at once
  * @property {string} [cursor] to go on from
  * @property {string} [reason] the server's
- * @property {number} [retry] when to come back, in ms, where the server said so
+ * @property {number} [retry] when to come back, in ms, if the server said so
  * @property {Problem} [problem]
  */
 
@@ -79,7 +81,7 @@ export class Connection {
    * @param {AbortSignal} signal
    * @param {(batch: Batch) => void} batch
    * @param {(state: State) => void} state
-   * @param {Push} [push] without it, an EventSource, and long polls where none
+   * @param {Push} [push] without it, an EventSource, and long polls if none
    *   comes through
    */
   constructor(url, cursor, signal, batch, state, push) {
@@ -100,8 +102,8 @@ export class Connection {
     this.#attempt.abort();
   }
 
-  /** Runs until the signal or, with a push that was given, until it is clear
-   * that this does not come through. Throws a Refusal. */
+  /** Runs until the signal or, if a push was given, until it is clear that this
+   * push does not come through. Throws a Refusal. */
   async run() {
     let failures = 0;
     let reason = "";
@@ -120,8 +122,9 @@ export class Connection {
       }
       if (end.again || signal.aborted) continue;
       if (end.opened) failures = 0;
-      // While a restarting server is away, attempts fail without saying why:
-      // the reason that it gave stands until there is a connection again.
+      // While a restarting server is away, attempts fail without a reason. So
+      // the reason that the server gave stands until there is a connection
+      // again.
       if (end.opened || end.reason) reason = end.reason ?? "";
       const wait = end.retry ?? backoff(failures);
       failures++;
@@ -139,7 +142,7 @@ export class Connection {
   }
 
   /**
-   * One push, from its beginning to its end. A browser does not tell why one
+   * One push, from its beginning to its end. A browser does not tell why a push
    * does not open, so the server is asked.
    *
    * @param {AbortSignal} signal
@@ -159,7 +162,7 @@ export class Connection {
       const {problem = end.problem, retry = end.retry, reason} = endOf(err);
       return {problem, retry, reason};
     }
-    // The server is there. It may have come back this moment; otherwise the push
+    // The server is there. It may have come back just now; otherwise the push
     // does not come through.
     this.#mute++;
     if (end.silent || this.#mute > 1) this.#withoutPushUntil = Date.now() + WITHOUT_PUSH;
@@ -167,7 +170,7 @@ export class Connection {
   }
 
   /**
-   * Listens to a push until it ends, or is silent for too long.
+   * Listens to a push until it ends or is silent for too long.
    *
    * @param {AbortSignal} signal
    * @returns {Promise<End>}
@@ -189,7 +192,7 @@ export class Connection {
         resolve(end);
       };
       const silent = () => {
-        // The server may just be set to give signs of life more rarely.
+        // The server may be set to give signs of life more rarely.
         if (end.opened) this.#patience = Math.min(2 * this.#patience, LONGEST_IDLE);
         end.silent = true;
         over();
@@ -208,7 +211,7 @@ export class Connection {
         }
         const opens = !end.opened && !frame.closing;
         if (!opens && frame.cursor && !frame.gap) {
-          // A heartbeat: it comes after a silence of the length that the server
+          // This is a heartbeat. It comes after a silence as long as the server
           // is set to.
           this.#patience = Math.min(Math.max(IDLE, SILENCES * (now - heard)), LONGEST_IDLE);
         }
@@ -227,7 +230,7 @@ export class Connection {
         over: (why = {}) => {
           if (ended) return;
           if (why.cursor && Number(why.cursor) > Number(this.cursor)) this.#came({cursor: why.cursor});
-          // A closing frame that came before says it better.
+          // A closing frame that came before says more.
           end.reason ??= why.reason;
           end.retry ??= why.retry;
           end.problem ??= why.problem;
@@ -239,8 +242,8 @@ export class Connection {
     });
   }
 
-  /** Takes an item or a notice. Anything else is the push's own, or is passed
-   * over: a newer server may send it.
+  /** Takes an item or a notice. Anything else is the push's own, or is ignored,
+   * because a newer server may send it.
    * @param {any} frame
    * @param {string} line the frame as it came
    * @param {End} end */
@@ -268,7 +271,8 @@ export class Connection {
       for (;;) {
         const start = {last_event_id: this.cursor, limit: String(PAGE)};
         const asked = Date.now();
-        // The first does not wait, to know that the server is there.
+        // The first poll does not wait, so that it shows that the server is
+        // there.
         const page = await readPage(this.url, end.opened ? {...start, wait: `${POLL}s`} : start, signal);
         const early = end.opened && Date.now() - asked < FIRST_WAIT;
         if (!end.opened) this.state({is: "live", by: "polling"});
@@ -276,7 +280,7 @@ export class Connection {
         this.#came(page);
         if (page.more) continue;
         if (Date.now() > this.#withoutPushUntil) return {again: true};
-        // A server that goes down answers at once, with nothing.
+        // A server that stops answers at once, with nothing.
         if (early && !page.items.length && !page.gap) await pause(spread(FIRST_WAIT), signal);
       }
     } catch (err) {
@@ -285,7 +289,7 @@ export class Connection {
   }
 }
 
-/** The end of a connection that an error is. A refusal goes on as it is.
+/** The end of a connection that an error means. A refusal is thrown on as it is.
  * @param {unknown} err
  * @returns {End} */
 function endOf(err) {

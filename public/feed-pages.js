@@ -14,10 +14,12 @@ export const PAGE = 1000;
  * silent answer after 30 or 60 s. */
 export const POLL = 25;
 /** How long an answer, or the rest of one, may keep us waiting, in ms: longer
- * than a long poll, and than the 30 s in which a server finishes its work. */
+ * than a long poll, and longer than the 30 s in which a server finishes its
+ * work. */
 const SILENCE = 40_000;
-/** The bounds of the waits between attempts, in ms. The first lets a server
- * restart; the last is how long people wait for a page before they reload it. */
+/** The bounds of the waits between attempts, in ms. The first is enough for a
+ * restart of a server; with a wait longer than the last, people would reload
+ * the page. */
 export const FIRST_WAIT = 1_000, LONGEST_WAIT = 30_000;
 /** The longest that a server's Retry-After is followed, in ms. A proxy may name
  * an hour for an outage that is over in a minute. */
@@ -35,11 +37,11 @@ export class Refusal extends Error {
   }
 }
 
-/** An attempt that failed in a way that may pass. */
+/** An attempt that failed for a reason that may pass. */
 export class Failure extends Error {
   /** @param {{problem?: Problem, reason?: string, retry?: number}} [why] problem
-   *   is undefined where there was no answer; retry is how long to wait, in ms,
-   *   where the server said so */
+   *   is undefined if there was no answer; retry is how long to wait, in ms, if
+   *   the server said so */
   constructor({problem, reason = "", retry} = {}) {
     super(problem?.title ?? "the connection failed");
     this.name = "Failure";
@@ -67,7 +69,7 @@ export async function readPage(url, params, signal) {
   return page;
 }
 
-/** The value of a JSON text; undefined where it is none.
+/** The value of a JSON text; undefined if it is none.
  * @param {string} text
  * @returns {any} */
 export function parsed(text) {
@@ -148,7 +150,8 @@ export async function trade(url, ticket, signal) {
         method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({ticket}),
       }, signal);
     } catch (err) {
-      // A ticket is good once: where an answer was lost, the cookie may be there.
+      // A ticket is good once: if an answer was lost, the cookie may be there
+      // already.
       if (!(err instanceof Refusal && lost)) throw err;
     } finally {
       lost = true;
@@ -165,8 +168,9 @@ const JSON_TYPE = /^application\/([^;]+\+)?json\b/;
  * @param {string | URL} url
  * @param {RequestInit} init
  * @param {AbortSignal} signal
- * @param {RegExp} [type] of a good answer. One of another type is from something
- *   else on the way: the page on which a hotel asks for a room number, perhaps
+ * @param {RegExp} [type] of a good answer. An answer of another type comes from
+ *   something on the way, such as the page on which a hotel asks for a room
+ *   number
  * @returns {Promise<{text: string, headers: Headers}>} a good answer; text is ""
  *   for one without a body (204)
  * @throws {Failure | Refusal | DOMException} the last when the signal came
@@ -197,8 +201,8 @@ export async function ask(url, init, signal, type = JSON_TYPE) {
   } finally {
     clearTimeout(timer);
   }
-  // The signal may come when the answer is whole, but not handed on yet. The
-  // answer is to a question that is outdated then: perhaps one for fewer feeds.
+  // The signal may come when the answer is whole, but not handed on yet. Then
+  // the answer is to an outdated question, such as one for fewer feeds.
   signal.throwIfAborted();
   const {ok, status, headers} = response;
   if (ok && (status === 204 || type.test(headers.get("Content-Type") ?? ""))) return {text, headers};
@@ -214,7 +218,7 @@ export async function ask(url, init, signal, type = JSON_TYPE) {
 function problemOf({ok, status, statusText}, text) {
   if (ok) return {title: "The answer is not a feed's page"};
   const problem = parsed(text);
-  // Without a title it is not from feedd: a proxy's page, perhaps.
+  // Without a title it is not from feedd, but perhaps a proxy's page.
   return problem?.title ? {...problem, status} : {status, title: statusText || NO_REASON};
 }
 
@@ -225,8 +229,8 @@ function retryAfter(headers) {
   if (!value) return undefined;
   const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   if (!(wait >= 0)) return undefined; // past, or no time at all
-  // Never before that time, and over half of it more, so that the readers of a
-  // server do not come back all at once.
+  // Never before that time, and spread over half of it more, so that the
+  // readers of a server do not come back all at once.
   return Math.max(Math.min(wait, LONGEST_RETRY_AFTER) * (1 + Math.random() / 2), spread(FIRST_WAIT));
 }
 
@@ -245,8 +249,8 @@ export function withParams(url, params) {
  * @template T
  * @param {() => Promise<T>} attempt
  * @param {AbortSignal} signal
- * @param {(failure: Failure, wait: number) => void} [waiting] an attempt failed,
- *   and the next comes in so many ms
+ * @param {(failure: Failure, wait: number) => void} [waiting] an attempt
+ *   failed, and the next comes after wait ms
  * @returns {Promise<T>}
  * @throws what an attempt throws that is no {@link Failure}
  */
@@ -263,7 +267,7 @@ export async function persist(attempt, signal, waiting = () => {}) {
   }
 }
 
-/** How long to wait after so many failures in a row, in ms.
+/** How long to wait after a number of failures in a row, in ms.
  * @param {number} failures */
 export function backoff(failures) {
   return spread(Math.min(FIRST_WAIT * 2 ** failures, LONGEST_WAIT));
@@ -276,8 +280,8 @@ export function spread(ms) {
   return ms / 2 + Math.random() * ms;
 }
 
-/** Waits so many ms, or until the machine is back on the network, or until the
- * signal.
+/** Waits until a time has passed, the machine is back on the network, or the
+ * signal comes.
  * @param {number} ms
  * @param {AbortSignal} signal
  * @returns {Promise<void>} */

@@ -2,9 +2,9 @@
 // a browser opens to a server under HTTP/1.1.
 //
 // The tab that holds a Web Lock leads. It has the connection, to the union of
-// what the tabs want, and tells the others over a BroadcastChannel what came
-// behind which position. A tab that wants something else says so: either the
-// leader adds it to the union, or that tab opens a connection of its own.
+// what the tabs want, and tells the other tabs over a BroadcastChannel what
+// came behind which position. A tab that wants something else says so: either
+// the leader adds it to the union, or that tab opens a connection of its own.
 
 import {Connection, IDLE} from "./feed-connection.js";
 import {Refusal, readPage, spread} from "./feed-pages.js";
@@ -21,7 +21,7 @@ import {Refusal, readPage, spread} from "./feed-pages.js";
  * @property {string} cursor everything that it wants was handed on up to here
  * @property {(batch: Batch) => void} take takes what it wants of what came
  * @property {(state: State) => void} show
- * @property {() => void} ask asks the server for what it missed
+ * @property {() => void} ask asks the server for what the reader missed
  *
  * @typedef {object} Message from tab to tab: a want, or what the leader says
  * @property {Want} [want]
@@ -33,7 +33,7 @@ import {Refusal, readPage, spread} from "./feed-pages.js";
  */
 
 /** How long the leader may take to answer, in ms. A tab in the background may
- * run its timers once a second; one that takes longer was put to sleep. */
+ * run its timers only once a second; one that takes five was put to sleep. */
 const ANSWER = 5_000;
 /** How many terms the union has at most: a server takes 256, but proxies take
  * URLs of 8 KiB, which 64 long names nearly fill. */
@@ -41,8 +41,8 @@ const TERMS = 64;
 /** How many of them are patterns at most: a server takes 16 from a reader without
  * a key. */
 const PATTERNS = 16;
-/** How often, in ms, the leader may begin the union anew because it is full. Each
- * time all tabs have to say again what they want. */
+/** How often, in ms, the leader may begin the union anew because it is full.
+ * Each time all tabs have to say again what they want, so it must be rare. */
 const ANEW = 60_000;
 /** How long the leader doubts, in ms, after the server refused the union. A
  * single tab's want may have been the reason, so each tab first asks the server
@@ -50,8 +50,8 @@ const ANEW = 60_000;
  * union is refused again within this time, the reason is the union itself, and
  * the leader keeps to what its own tab wants. */
 const DOUBT = 60_000;
-/** Is counted up when the messages change: tabs with an older script do not hear
- * those with a newer one. */
+/** The version of the messages, which is raised when they change. So tabs with
+ * an older script do not hear tabs with a newer one. */
 const PROTOCOL = 2;
 
 /** Whether tabs can share a connection here. They cannot on a site that is
@@ -139,7 +139,7 @@ class Tab {
     if (!this.signal.aborted) this.channel.postMessage(message);
   }
 
-  // Where another tab leads.
+  // In a tab that follows.
 
   /** Asks the leader for what this tab wants, and for its state. A tab that gets
    * no answer takes the lock: the browser may have put the leader to sleep. */
@@ -149,7 +149,7 @@ class Tab {
     this.#expect(() => this.#line({steal: true}), spread(ANSWER));
   }
 
-  /** Does something unless the leader says something in so many ms.
+  /** Does something unless the leader says something within a time.
    * @param {() => void} otherwise
    * @param {number} ms */
   #expect(otherwise, ms) {
@@ -164,7 +164,8 @@ class Tab {
       if (this.#leading) this.#include(want);
       return;
     }
-    // A leader hears another when this took the lock away; it is about to be told.
+    // A leader hears another leader after that took the lock away, and is about
+    // to be told.
     if (this.#leading || union === undefined) return;
     const before = this.#union;
     this.#union = union;
@@ -184,8 +185,8 @@ class Tab {
   }
 
   /** Tells the leader what this tab wants.
-   * @param {boolean} [doubted] the server may refuse that, so it is asked first,
-   *   and where it refuses this tab ends */
+   * @param {boolean} [doubted] the server may refuse that, so it is asked
+   *   first; if it refuses, this tab ends */
   async #want(doubted) {
     if (this.#checking) return;
     try {
@@ -219,7 +220,7 @@ class Tab {
     new Connection(this.url, cursor, this.signal, take, show).run().catch(this.#fail);
   }
 
-  // Where this tab leads.
+  // In the tab that leads.
 
   /** Waits for the lock, or takes it away, and leads.
    * @param {LockOptions} [options] */
@@ -227,8 +228,8 @@ class Tab {
     this.#hold.abort();
     const hold = this.#hold = new AbortController();
     try {
-      // A signal ends a request for a lock, but the API allows none in one that
-      // steals.
+      // A signal ends a request for a lock, but the API allows no signal in a
+      // request that steals the lock.
       await navigator.locks.request(this.channel.name, options ?? {signal: hold.signal}, () => this.#lead(hold.signal));
     } catch (err) {
       if (err instanceof DOMException && err.name === "AbortError") {
@@ -263,9 +264,9 @@ class Tab {
       try {
         await this.#connect(signal);
       } catch (err) {
-        // What one tab wants may be refused, at once or later, which that tab
-        // finds out by itself. Begin with this tab's want; if the union is
-        // refused again, see DOUBT.
+        // The server may refuse what one tab wants, and that tab finds this out
+        // by itself. So begin with this tab's want; if the union is refused
+        // again, see DOUBT.
         if (!(err instanceof Refusal) || this.union === this.want) throw err;
         this.union = this.want;
         this.closed = this.#doubted();
@@ -307,8 +308,8 @@ class Tab {
     if (!this.#connection) return;
     let union = unionOf(this.union, want);
     if (!fits(union) && Date.now() - this.anewAt > ANEW) {
-      // Much of it may be of tabs that are gone. Those that are left say again
-      // what they want.
+      // Much of the union may come from tabs that are gone. The tabs that are
+      // left say again what they want.
       union = unionOf(this.want, want);
       this.anewAt = Date.now();
     }
@@ -320,13 +321,13 @@ class Tab {
   }
 }
 
-/** Where the feed is, which tabs must have in common, and what is wanted there.
+/** The site of a feed, which tabs must have in common, and what is wanted there.
  * @param {URL} url
  * @returns {{site: string, want: Want}} */
 export function wantOf(url) {
   const path = /^(.*\/feeds\/)([^/]+)$/.exec(url.pathname);
   const names = [...url.searchParams.keys()];
-  // A URL that is not known to hold a selector is shared by tabs with the same.
+  // Tabs share a URL that is not known to hold a selector only if it is the same.
   if (!path || names.some(name => name !== "event")) return {site: url.href, want: {terms: [], event: ""}};
   const terms = decodeURIComponent(path[2]).split(",");
   // feedd's own feeds have positions of their own.
@@ -346,13 +347,13 @@ function urlOf(site, one, want) {
   return url;
 }
 
-/** Whether one connection can bring so much.
+/** Whether one connection can bring all of a union.
  * @param {Want} union */
 function fits({terms}) {
   return terms.length <= TERMS && terms.filter(term => term.includes("*")).length <= PATTERNS;
 }
 
-/** Whether a union has all that is wanted.
+/** Whether a union has all that a tab wants.
  * @param {Want} union
  * @param {Want} want */
 export function covers(union, want) {

@@ -55,7 +55,7 @@ export type State =
   | { is: "closed" };
 
 export interface Options {
-  /** Begin with so many of the newest items, at most 1000. */
+  /** Begin with this many of the newest items, at most 1000. */
   last?: number;
   /**
    * Begin there: an id, a time (RFC 3339), a duration back (10m), all, or now; it
@@ -71,7 +71,7 @@ export interface Options {
   /** Only items with one of these names; "message" stands for those without one. */
   event?: string | string[];
   /**
-   * Is traded for the session's cookie before anything else. Where a cookie is
+   * Is traded for the session's cookie before anything else. If the cookie is
    * there already, none is needed.
    */
   ticket?: string;
@@ -120,7 +120,7 @@ export interface End {
   cursor?: string;
   /** The server's. */
   reason?: string;
-  /** When to come back, in ms, where the server said so. */
+  /** When to come back, in ms, if the server said so. */
   retry?: number;
   problem?: Problem;
 }
@@ -134,20 +134,21 @@ export class Refusal extends Error {
 /** The events of a Feed, by their names. */
 export interface FeedEvents {
   item: CustomEvent<Item>;
-  /** The same loss may be told again after a reconnect, as long as no item came between. */
+  /** The same loss may be told again after a reconnect, if no item came
+   * between. */
   gap: CustomEvent<Gap>;
   state: CustomEvent<State>;
 }
 
 /**
  * A live feed, or several: every item of the selection comes once and in order,
- * over all connections, restarts of the server and changes of transport; and where
- * items are gone, a gap comes before those that follow.
+ * over all connections, restarts of the server and changes of transport. If
+ * items are gone, a gap comes before the items that follow.
  *
  * It is async iterable, too: it gives items, and a gap as `{gap}`; it ends when the
  * Feed is closed and throws a {@link Refusal} when the server refuses. The slowest
  * iterator sets the pace for all: when 1000 items wait for one, nothing more is
- * handed on until it took them, or its loop was left.
+ * handed on until it has taken them or its loop was left.
  */
 export class Feed extends EventTarget {
   /** @param url of the feed, or of a list or pattern of feeds */

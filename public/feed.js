@@ -7,17 +7,17 @@
 //   // or: for await (const item of feed) ...
 //
 // The promise: every item of the selection comes once and in order, over all
-// connections, restarts of the server and changes of transport; and where items
-// are gone, a gap comes before those that follow.
+// connections, restarts of the server and changes of transport. If items are
+// gone, a gap comes before the items that follow.
 //
 // It holds because a Feed is a position (the cursor) and nothing else. Reading
-// begins behind the cursor, and the cursor moves when an item was handed on. Each
-// tab has a cursor of its own. The live connection, which the tabs of an origin
-// share, tells them what came behind which position; a tab at another position
-// asks the server for what it missed.
+// begins behind the cursor, and the cursor moves when an item was handed on.
+// Each tab has a cursor of its own. The tabs of an origin share the live
+// connection, which tells them what came behind which position. A tab at
+// another position asks the server for what it missed.
 //
-// The connection is an EventSource. Where there is none, or a proxy keeps its
-// events back, it is a long poll, from the same cursor.
+// The connection is an EventSource. If there is none, or a proxy keeps its
+// events back, the Feed uses long polls, from the same cursor.
 
 import {Connection, WITHOUT_PUSH} from "./feed-connection.js";
 import {PAGE, Refusal, pause, persist, readPage, trade} from "./feed-pages.js";
@@ -25,8 +25,9 @@ import {canShare, share} from "./feed-tabs.js";
 
 export {Refusal};
 
-/** What the server takes for the id to begin behind in an address; the first that
- * is given counts. Polyfills of EventSource have their own names for it. */
+/** The names under which an address may have the id to begin behind; the first
+ * that is given counts. Polyfills of EventSource have their own names for it.
+ * */
 const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID", "Last-Event-Id", "last-event-id", "last_event_id"];
 
 /**
@@ -61,7 +62,8 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  *   "socket" only with a push that says so
  *
  * @typedef {object} Options
- * @property {number} [last] begin with so many of the newest items, at most 1000
+ * @property {number} [last] begin with this many of the newest items, at most
+ *   1000
  * @property {string} [since] begin there: an id, a time (RFC 3339), a duration
  *   back (10m), all, or now; it outranks last
  * @property {string} [lastEventId] begin behind this id; it outranks since.
@@ -70,7 +72,7 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  * @property {string | string[]} [event] only items with one of these names;
  *   "message" stands for those without one
  * @property {string} [ticket] is traded for the session's cookie before
- *   anything else. Where a cookie is there already, none is needed
+ *   anything else. If the cookie is there already, none is needed
  * @property {boolean} [share] false: a connection of its own, not the one that
  *   the tabs of this origin share
  * @property {Push} [push] is tried before anything else: a connection of its
@@ -86,14 +88,14 @@ const IDS = ["lastEventId", "evs_last_event_id", "lastEventID", "Last-Event-ID",
  * `detail`:
  *
  * - `item`: an {@link Item}
- * - `gap`: a {@link Gap}. The same loss may be told again after a reconnect, as
- *   long as no item came between
+ * - `gap`: a {@link Gap}. The same loss may be told again after a reconnect, if
+ *   no item came between
  * - `state`: a {@link State}
  *
  * It is async iterable, too: it gives items, and a gap as `{gap}`; it ends when
  * the Feed is closed and throws a {@link Refusal} when the server refuses. The
- * slowest iterator sets the pace for all: when 1000 items wait for one, nothing
- * more is handed on until it took them, or its loop was left.
+ * slowest iterator sets the pace for all: when 1000 items (a page) wait for
+ * one, nothing more is handed on until it has taken them or its loop was left.
  */
 export class Feed extends EventTarget {
   #url;
@@ -102,7 +104,7 @@ export class Feed extends EventTarget {
   #end = new AbortController();
   /** @type {State} what the connection is */
   #state = {is: "connecting"};
-  /** @type {State | undefined} asking for what was missed does not succeed */
+  /** @type {State | undefined} why asking for what was missed does not succeed */
   #trouble;
   /** Everything selected up to here was handed on; "" for not known yet. */
   #cursor = "";
@@ -156,7 +158,7 @@ export class Feed extends EventTarget {
   [Symbol.asyncIterator]() {
     const queue = new Queue(() => this.#resume(), () => {
       this.#queues.delete(queue);
-      this.#resume(); // it may have been the one that did not keep up
+      this.#resume(); // this iterator may have been the one that did not keep up
     });
     this.#queues.add(queue);
     if (this.#state.is === "closed") queue.end();
@@ -170,7 +172,7 @@ export class Feed extends EventTarget {
       await null; // the page adds its listeners first
       if (this.#options.ticket) await trade(this.#url, this.#options.ticket, signal);
       await this.#begin();
-      // What the first page brought may have had it closed.
+      // A listener of the first page's items may have closed the Feed.
       if (!signal.aborted) await this.#live();
     } catch (err) {
       this.#fail(err);
@@ -201,7 +203,7 @@ export class Feed extends EventTarget {
     this.#showState(() => this.#trouble = trouble);
   }
 
-  /** What was on its way when it ended changes nothing any more.
+  /** After the end nothing changes the state any more.
    * @param {() => void} change */
   #showState(change) {
     if (this.#end.signal.aborted) return;
@@ -276,7 +278,7 @@ export class Feed extends EventTarget {
     for (const batch of meanwhile) this.#take(batch);
   }
 
-  /** Catches up, where there is something to catch up with. */
+  /** Catches up, if there is something to catch up with. */
   #resume() {
     if (this.#cursor) this.#catchUp().catch(err => this.#fail(err));
   }
@@ -290,7 +292,8 @@ export class Feed extends EventTarget {
       return;
     }
     if (this.#full()) return; // it will ask when there is room
-    // What is lost depends on the reader's own position, so each asks for itself.
+    // What is lost depends on the reader's own position, so each reader asks
+    // for itself.
     if (batch.gap || Number(batch.after) > Number(this.#cursor)) {
       this.#resume();
       return;
@@ -345,7 +348,8 @@ export class Feed extends EventTarget {
  * of the URL. 0 is one, "" is none */
 
 /**
- * What a page is asked with to begin where a Feed begins: the first that is given.
+ * The parameters of a page that begins where a Feed begins: by the first option
+ * that is given.
  *
  * @param {Given} lastEventId
  * @param {Given} since

@@ -1,7 +1,7 @@
 // The admin page: wires the other files together.
 //
-// Whatever comes from the server is put in as text (textContent), never as
-// HTML: publishers are not trusted with the page.
+// What comes from the server is put in as text (textContent), never as HTML,
+// because publishers are not trusted with the page.
 
 import {$, make, makeButton} from "../shared/dom.js";
 import {problemIn, sentenceOf} from "../shared/http.js";
@@ -14,7 +14,8 @@ import {subscriberList} from "./subscribers.js";
 
 /** @typedef {import("../feed.js").Problem} Problem */
 
-/** When a server that does not answer is asked again, in ms: a restart takes less. */
+/** After how long a server that does not answer is asked again, in ms: a
+ * restart takes less. */
 const AGAIN = 2000;
 /** How long a message stands, in ms: long enough to read two sentences. */
 const MESSAGE = 8000;
@@ -28,7 +29,7 @@ const overview = new Overview($("plots"), {
   refused: async problem => {
     await failed(problem);
     if (!inside) return;
-    if (problem.status === 401) overview.start(); // by the cookie of now
+    if (problem.status === 401) overview.start(); // with the present cookie
     else tell(`There are no figures. ${problem.title}.`, "bad");
   },
 });
@@ -86,9 +87,9 @@ function tellSignIn(words) {
   $("key").toggleAttribute("aria-invalid", false);
 }
 
-/** Takes the problem of any part. Where the session has ended, all parts end; but
- * where another tab signed in anew, the request may have gone out with the cookie
- * of before.
+/** Takes a problem of any part. If the session has ended, all parts end. But if
+ * another tab signed in anew, the request may have gone out with the old
+ * cookie.
  * @param {Problem} problem */
 async function failed(problem) {
   if (problem.status !== 401 || !inside) return;

@@ -12,9 +12,10 @@ import {age, bytes, count, counted} from "./units.js";
 /** @typedef {import("../feed.js").Problem} Problem */
 
 /** How often the list is fetched, in ms. The server counts a feed's rate over the
- * last 10 s, so it changes slowly. */
+ * last 10 s, so a list that is 2 s old is hardly wrong. */
 const EVERY = 2000;
-/** How many feeds are shown at first and more with each step: a few screens. */
+/** How many feeds are shown at first, and how many more with each step: a few
+ * screens. */
 const STEP = 100;
 
 /**
@@ -104,7 +105,7 @@ export class FeedList {
     return this.polling.now();
   }
 
-  /** What the list shows. Where there are more feeds than that, the server chooses
+  /** What the list shows. If there are more feeds than that, the server chooses
    * those that come first; it cannot sort by subscribers. */
   get #query() {
     const sort = this.#by === "subscribers" ? "feed" : `${this.#down ? "-" : ""}${this.#by}`;
@@ -136,8 +137,9 @@ export class FeedList {
     this.filter.setAttribute("aria-invalid", String(text !== ""));
   }
 
-  /** @param {boolean} sort anew, even while the pointer or the keyboard is in the
-   *   table. Otherwise rows stay, so that none is purged that just moved there */
+  /** @param {boolean} sort even while the pointer or the keyboard is in the
+   *   table. Otherwise rows stay, so that no row that has just moved is purged by
+   *   mistake */
   #show(sort) {
     for (const th of this.head.querySelectorAll("th")) {
       if (th.querySelector(`[data-sort=${this.#by}]`)) th.setAttribute("aria-sort", this.#down ? "descending" : "ascending");

@@ -24,8 +24,8 @@ const DATA = `{
   "alarms": []
 }`;
 
-/** How long a field may still change before the preview follows, in ms: longer
- * than between two keys. */
+/** How long a field must stay unchanged before the preview follows, in ms:
+ * longer than the time between two keys. */
 const PREVIEW = 250;
 
 export class Composer {
@@ -159,7 +159,8 @@ export class Composer {
       feed: this.feed.value.trim() || "main", event: this.event.value.trim(), ttl: this.ttl.value.trim(),
       type: this.#kind === TEXT ? TEXT : JSON_TYPE, body: this.#body(),
     };
-    // Published again, a message that may be stored already is the same item.
+    // The same key is used again, so a message that may be stored already is
+    // not stored twice.
     const again = this.#open?.content === JSON.stringify(message) ? this.#open.key : undefined;
     return this.#send(message, again ?? newMessageKey(), this.#kind, {...this.#drafts.get(this.#kind)});
   }

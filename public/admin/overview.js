@@ -1,5 +1,5 @@
-// The server's own figures, drawn as they come: the feed _stats, which this page
-// reads as it would any other.
+// The server's own figures, drawn as they come: the feed _stats, which this
+// page reads like any other feed.
 
 import {Feed} from "../feed.js";
 import {setText} from "../shared/dom.js";
@@ -11,7 +11,8 @@ import {bytes, count, milliseconds} from "./units.js";
  * shown. */
 const MOST = 600;
 
-/** How often the plots go on while nothing comes, in ms: as often as figures come. */
+/** How often the plots move on while nothing comes, in ms: as often as figures
+ * come. */
 const TICK = 1000;
 
 /** The least of a scale keeps a server at rest from showing noise as mountains.
@@ -75,7 +76,7 @@ export class Overview {
     const feed = this.#feed = new Feed("/feeds/_stats", {last: MOST});
     feed.addEventListener("item", ({detail: {time, data}}) => this.#came(Date.parse(time), data));
     feed.addEventListener("state", ({detail: state}) => this.#state(state));
-    // Time goes on, also when nothing comes.
+    // The plots move on even if nothing comes.
     this.#timer = setInterval(() => this.#live || this.#draw(), TICK);
   }
 
@@ -132,8 +133,9 @@ export class Overview {
 }
 
 /**
- * When a figure was taken. Where the server's clock was set back, its items'
- * times stand still until that has caught up, but figures come all the same.
+ * When a figure was taken. If the server's clock was set back, the times of its
+ * items stand still until the clock has caught up, but figures come all the
+ * same.
  *
  * @param {number | undefined} before the time of the one before, in ms
  * @param {number} time of the item
@@ -141,6 +143,6 @@ export class Overview {
  * @returns {number} in ms
  */
 export function timeAfter(before, time, seconds) {
-  // Figures may be late, but two are not nearer than half of the time between them.
+  // Figures may be late, but two figures are at least half of the interval apart.
   return before !== undefined && time - before < seconds * 500 ? before + seconds * 1000 : time;
 }

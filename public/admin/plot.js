@@ -2,7 +2,7 @@
 // and a cursor that tells the values at a time, by mouse, finger or keyboard.
 //
 // The scale goes up as soon as a value needs it, and down only when half of it
-// stands empty, in round steps. So it stands still for most seconds.
+// is empty, in round steps. So it rarely changes.
 
 import {make} from "../shared/dom.js";
 
@@ -13,11 +13,11 @@ const LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 20, HEIGHT = 92;
 /** How far apart times on the axis may be, in ms; and how much room one takes, in
  * CSS pixels. */
 const EVERY = [10_000, 30_000, 60_000, 120_000, 300_000], LABEL = 70;
-/** A plot is drawn no narrower than this, in CSS pixels: there would be no room for
- * two times. */
+/** A plot is drawn no narrower than this, in CSS pixels, because it needs room
+ * for two times. */
 const NARROWEST = 160;
-/** Two values that are further apart have a gap between them, in ms. They come
- * once a second, so at least one is missing then. */
+/** If two values are further apart than this, in ms, there is a gap between
+ * them. Values come once a second, so at least one is missing then. */
 const TOGETHER = 2500;
 
 /**
@@ -180,7 +180,7 @@ export class Plot {
     };
   }
 
-  /** @param {string} name of the series, "" where it is the only one
+  /** @param {string} name of the series, "" if it is the only one
    * @param {number[]} values */
   #rangeOf(name, values) {
     if (!values.length) return `${name} nothing yet`.trim();
@@ -280,7 +280,7 @@ function roundScale(value, base) {
   return {top: 4 * base * unit, step: base * unit};
 }
 
-/** What floating-point numbers may be off by. */
+/** How much floating-point numbers may be off. */
 const ROUNDING = 1e-9;
 
 /** @param {number} time

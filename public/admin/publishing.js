@@ -16,7 +16,8 @@ const WAITS = [500, 1000, 2000, 4000];
  * @property {string} body
  */
 
-/** A key for a message: published again with the same one it is not stored twice. */
+/** A key for a message. A message that is published again with the same key is
+ * not stored twice. */
 export const newMessageKey = () => `admin-${newKey()}`;
 
 /**

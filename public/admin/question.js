@@ -1,11 +1,11 @@
-// Questions before what cannot be taken back. The browser puts the keyboard on
-// the first control of a dialog, and back when that is closed.
+// Questions before an action that cannot be undone. The browser puts the
+// keyboard on the first control of a dialog, and back when that is closed.
 
 import {$} from "../shared/dom.js";
 
 /**
  * Asks whether to do something. The keyboard begins on No. While another question
- * is open the answer is No at once, because nobody can have read this one.
+ * is open the answer is No at once, because the person has not read this one.
  *
  * @param {{title: string, text: string, yes: string}} question yes is what the
  *   button says that does it

@@ -1,10 +1,10 @@
 // Work that is repeated only while its result can be seen.
 
-/** How long a typed filter may still change before the server is asked, in ms:
- * longer than between two keys. */
+/** How long a typed filter must stay unchanged before the server is asked, in
+ * ms: longer than the time between two keys. */
 export const TYPING = 250;
-/** How far outside the window an element counts as seen, so that it is up to date
- * when it is scrolled to. */
+/** How far outside of the window an element counts as seen, so that it is up to
+ * date when the reader scrolls to it. */
 const NEAR = "100px";
 
 /**

@@ -3,7 +3,7 @@
 import {pageFor} from "../shared/address.js";
 import {make, makeButton} from "../shared/dom.js";
 
-/** How many messages are remembered: more than anybody looks back at. */
+/** How many messages are remembered: more than a person looks back at. */
 const MOST = 50;
 /** How much of a message is shown, in characters: one line. */
 const LENGTH = 120;

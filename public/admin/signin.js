@@ -8,7 +8,7 @@ import {problemIn, request} from "../shared/http.js";
  * Takes the ticket out of the address, so that it stays in no history and no
  * copy of the link.
  *
- * @returns {string} "" where there is none
+ * @returns {string} "" if there is none
  */
 export function takeTicket() {
   const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket") ?? "";

@@ -11,7 +11,7 @@ const EVERY = 2000;
 /** How many subscribers are fetched: a few screens. The server sends first those
  * that are behind; others are found by the filter. */
 const LIMIT = 100;
-/** Under so many seconds a tenth matters. */
+/** Below this many seconds tenths are shown; above it they say nothing more. */
 const TENTHS = 100;
 
 /** @type {Record<string, string>} */

@@ -26,8 +26,8 @@ export function milliseconds(ms) {
   return ms >= 1000 ? `${count(ms / 1000)} s` : `${count(ms < 10 ? Math.round(ms * 100) / 100 : ms)} ms`;
 }
 
-/** Two digits say enough of a length of time, so a unit goes up to 99 of it, and
- * hours to 47, which people still count.
+/** Two digits say enough about a length of time, so a unit is used up to 99,
+ * and hours up to 47, which people still count.
  *
  * @param {number} ms a length of time
  * @returns {string} its largest unit: 5 s, 3 min, 2 h, 4 d */

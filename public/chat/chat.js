@@ -1,7 +1,7 @@
 // The chat's page: what is said in the chat, and a box to say something.
 //
-// Whatever comes from the server is put in as text, never as HTML: guests are
-// not trusted with the page.
+// What comes from the server is put in as text, never as HTML, because guests
+// are not trusted with the page.
 
 import {$, one, setText} from "../shared/dom.js";
 import {keep, recall} from "../shared/storage.js";
@@ -16,17 +16,20 @@ import {Room} from "./room.js";
 
 /** How many of the newest messages the page begins with: some three screens. */
 const LAST = 50;
-/** One message in so many ms, and so many at once: faster than people write, but
+/** One message in PACE ms, and BURST at once: faster than people write, but
  * slow enough that others can read. */
 const PACE = 500, BURST = 5;
-/** About how often the server is asked who is here, in ms. Of a thousand pages
- * that is 50 questions a second. */
+/** About how often the server is asked who is here, in ms. A thousand pages ask
+ * 50 times a second. */
 const COUNTING = 20_000;
-/** A page in the background asks so many times less. */
+/** A page in the background asks this many times more rarely: people do not
+ * look at it. */
 const HIDDEN = 10;
-/** How long it stands that messages are too many, or too fast, in ms. */
+/** How long the hint stands that messages are too many, or too fast, in ms:
+ * long enough to read it. */
 const TOO_MANY = 3_000, TOO_FAST = 2_000;
-/** How often the countdown is shown, in ms. */
+/** How often the countdown is shown, in ms: twice a second, so that no second
+ * is skipped. */
 const TICK = 500;
 /** The code of keys that an input method takes (UI Events). */
 const COMPOSING = 229;
@@ -78,7 +81,7 @@ function showProblem(problem) {
   $("problem").hidden = !problem;
   if (!problem) return;
   const [title, detail, signIn] = $("problem").children;
-  // The server's words for that are for people who write clients.
+  // The server's words for this are meant for people who write clients.
   const closed = problem.status === 401 || problem.status === 403;
   setText(title, closed ? "You may not read this chat" : [problem.status, problem.title].filter(Boolean).join(" "));
   setText(detail, closed ? "It is open only to those whom the server lets in." : problem.detail ?? "");
@@ -90,12 +93,12 @@ function showProblem(problem) {
 /** @type {ReturnType<typeof setTimeout>} */
 let counting;
 
-/** Asks now, and again after a while: pages do so at different times. */
+/** Asks now, and again after a while, which differs from page to page. */
 async function count() {
   clearTimeout(counting);
   counting = setTimeout(count, COUNTING * (document.hidden ? HIDDEN : 0.75 + Math.random() / 2));
   if (state.is !== "live") return;
-  const about = await room.about().catch(() => undefined); // it is asked again
+  const about = await room.about().catch(() => undefined); // the page asks again later
   if (!about || room.state.is !== "live") return;
   setText($("here"), about.subscribers > 0 ? `${about.subscribers} here` : "");
   log.begin(about.head);
@@ -181,7 +184,7 @@ let hinting;
 /** Says something about sending.
  * @param {string} text
  * @param {boolean} wrong it hinders sending
- * @param {number} [passes] after so many ms the hint is taken away */
+ * @param {number} [passes] after this many ms the hint is taken away */
 function hint(text, wrong, passes) {
   clearTimeout(hinting);
   setText($("hint"), text);

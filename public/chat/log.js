@@ -6,17 +6,20 @@ import {messageOf, putText, shorten} from "./messages.js";
 
 /** How many rows are kept at most: more would make each change of the list slow. */
 const ROWS = 500;
-/** So near to the end, in px, a reader counts as being there: two lines. */
+/** A reader who is this near to the end, in px, counts as being there: two
+ * lines. */
 const NEAR = 48;
-/** Messages of one speaker within this time, in ms, stand together. */
+/** Messages of one speaker within this time, in ms, stand together: five
+ * minutes, after which people like to see the time again. */
 const TOGETHER = 300_000;
 /** News is read aloud at most this often, in ms: a message takes as long. */
 const ALOUD = 3_000;
 /** How many colours names have: those of chat.css. */
 const HUES = 6;
-/** How much of a message is read aloud, in characters. */
+/** How much of a message is read aloud, in characters: some sentences. */
 const READ = 200;
-/** When rows go onto a page in the background, in ms: it gets no frames. */
+/** After how long rows go onto a page in the background, in ms, because such a
+ * page gets no frames. */
 const BACKGROUND = 250;
 const shortTime = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
 const longTime = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
@@ -26,7 +29,7 @@ export class Log {
   /** @type {HTMLElement[]} made, and not yet on the page; the oldest first */
   #pending = [];
   #atEnd = true;
-  #unseen = 0; // messages that came since the reader was at the end
+  #unseen = 0; // messages that came after the reader was at the end
   #begin = Infinity; // messages up to this id were said before the page was there
   /** @type {{name: string, own: boolean, at: number} | {gap: string} | undefined}
    * what the newest row is: a message, or a gap */
@@ -37,8 +40,8 @@ export class Log {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #aloudTimer;
 
-  /** @param {number} history how many messages it begins with: only where there
-   * are as many, there may be earlier ones */
+  /** @param {number} history how many messages it begins with: there may be
+   * earlier ones only if there are as many */
   constructor(history) {
     this.#full = history;
     const log = $("log");

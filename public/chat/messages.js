@@ -7,9 +7,9 @@ import {sourceOf} from "../shared/text.js";
  * shown, nor more lines than some two screens. */
 export const LENGTH = 4_000;
 const LINES = 60;
-/** How long a name may be, in characters. */
+/** How long a name may be, in characters: room for a first and a last name. */
 export const NAME = 40;
-/** How many addresses of one message become links: more are there to annoy. */
+/** How many addresses of one message become links: more of them only annoy. */
 const LINKS = 50;
 
 /** An address, up to a space, a quote, a mark that turns the direction of
@@ -17,8 +17,8 @@ const LINKS = 50;
 const ADDRESS = /\bhttps?:\/\/[^\s<>"\p{Cc}\p{Cf}]*[^\s<>"\p{Cc}\p{Cf}.,;:!?'()[\]{}]/giu;
 /** Marks piled up on a letter: no script has letters with more than five. */
 const PILE = /(\p{M}{5})\p{M}+/gu;
-/** What has no place in a name: it cannot be seen, or turns the direction of what
- * stands around it. The joiners within emoji may stay. */
+/** What has no place in a name, because it cannot be seen, or turns the
+ * direction of the text around it. The joiners within emoji may stay. */
 const UNSEEN = /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
 
 /**

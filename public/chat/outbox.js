@@ -12,7 +12,8 @@ import {putText, shorten} from "./messages.js";
 const UNSENT = "feedd chat unsent", OWN = "feedd chat own";
 /** How many ids of one's own messages are kept: more than a page begins with. */
 const OWN_KEPT = 200;
-/** How many messages may be on their way: more say that the server is away. */
+/** How many messages may be on their way: if there are more, the server is
+ * away. */
 const MOST = 50;
 /** A message that is older than this, in ms, is not sent on unless its author says
  * so: the talk is over. */
@@ -42,7 +43,7 @@ export class Outbox {
   /**
    * @param {import("./room.js").Room} room
    * @param {import("./log.js").Log} log
-   * @param {() => void} refused is called when one is not allowed to speak
+   * @param {() => void} refused is called when this guest is not allowed to speak
    */
   constructor(room, log, refused) {
     this.#room = room;

@@ -4,11 +4,12 @@
 //   room.addEventListener("item", e => show(e.detail));
 //   const {id, problem} = await room.say(key, {name, text});
 //
-// Reading is a Feed over the chat's WebSocket; where none comes through, the Feed
-// does without. A message of one's own goes by the WebSocket or, where the Feed
-// does without, by POST. A message without an answer is sent again, with the key
-// under which the server stores it once (P7). So over broken connections, restarts
-// of the server and changes of transport no message is lost or doubled.
+// Reading is a Feed over the chat's WebSocket. If no WebSocket comes through,
+// the Feed does without. A message of one's own goes by the WebSocket or, if
+// the Feed does without, by POST. A message without an answer is sent again,
+// with the key under which the server stores it once (P7). So over broken
+// connections, restarts of the server and changes of transport no message is
+// lost or doubled.
 
 import {Failure, Refusal, ask, parsed, persist} from "../feed-pages.js";
 import {Feed} from "../feed.js";
@@ -55,14 +56,15 @@ export class Room extends EventTarget {
 
   /**
    * @param {string} url of the chat
-   * @param {number} last begin with so many of the newest items
+   * @param {number} last begin with this many of the newest items
    */
   constructor(url, last) {
     super();
     this.#url = new URL(url, location.href);
     this.#last = last;
     this.#socket = new Socket(this.#url, {
-      // A server that goes down may refuse a message; the next one is sent it again.
+      // A server that stops may refuse a message; it is sent again to the next
+      // server.
       answered: ({ref, id, error}) => error?.type === "draining" || this.#answered(ref, error ? {problem: error} : {id}),
       tooLarge: () => this.#tooLarge(),
       check: async () => void await this.about(),
@@ -92,7 +94,7 @@ export class Room extends EventTarget {
   /**
    * Says something, once, however many attempts that takes.
    *
-   * @param {string} key a word that nobody else uses
+   * @param {string} key a word that no other message uses
    * @param {object} data
    * @returns {Promise<Answer>}
    */
@@ -175,7 +177,7 @@ export class Room extends EventTarget {
     said?.answer(answer);
   }
 
-  /** Sends by the WebSocket, where it is live, what was not sent by it yet. */
+  /** Sends by the WebSocket, if it is live, what was not sent by it yet. */
   #send() {
     if (this.#state.is !== "live" || this.#state.by !== "socket") return;
     for (const [key, said] of this.#unanswered) {
@@ -234,9 +236,9 @@ export class Room extends EventTarget {
       if (err instanceof Refusal) return {problem: err.problem};
       if (!(err instanceof Failure)) throw err;
       const {problem} = err;
-      // A server that goes down, or a proxy before one that is away, may take the
-      // message later. Another answer is for the person who said it: that these
-      // are too many messages, for instance.
+      // A server that stops, or a proxy before one that is away, may take the
+      // message later. Any other answer is for the person who said it, such as
+      // that these are too many messages.
       const passing = !problem?.status || problem.type === "draining" || problem.status === 408 || problem.status >= 500 && !problem.type;
       if (passing) throw err;
       return {problem};

@@ -32,7 +32,7 @@ export class Socket {
   }
 
   /**
-   * @param {URL} _ that of the feed, which the chat's own address stands for
+   * @param {URL} _ that of the feed; the chat's own address is used instead
    * @param {string} cursor
    * @param {PushTo} to
    */
@@ -69,7 +69,7 @@ export class Socket {
   /** Sends a frame.
    * @param {object} frame
    * @returns {WebSocket | undefined} the connection by which it went; undefined
-   *   where none is open */
+   *   if none is open */
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return undefined;
     this.#socket.send(JSON.stringify(frame));
@@ -83,7 +83,7 @@ export class Socket {
  * @returns {End} */
 function endOf(code, reason) {
   if (code === RESTART) {
-    // The closing frame says the same, where it came.
+    // The closing frame says the same, if it came.
     return {reason: "draining", retry: spread(FIRST_WAIT), cursor: /^cursor=(\d+)$/.exec(reason)?.[1]};
   }
   if (code === TOO_LARGE || !reason) return {};

@@ -1,5 +1,5 @@
 // What a screen reader is told about new items: a summary now and then, because
-// nobody can listen to 50 items a second.
+// a person cannot listen to 50 items a second.
 
 import {show} from "../shared/kinds.js";
 import {newItems} from "../shared/words.js";

@@ -3,7 +3,7 @@
 import {make, one} from "../shared/dom.js";
 import {show} from "../shared/kinds.js";
 
-/** Why items are missing, where the server's word does not say it.
+/** Why items are missing, if the server's word does not say it.
  * @type {Record<string, string>} */
 const GAPS = {unknown: "unknown, since the server does not know where this page stood"};
 
@@ -19,7 +19,7 @@ const fullTime = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyl
 export class List {
   /** @type {WeakMap<Element, Item>} */
   #items = new WeakMap();
-  #lastGap = ""; // the text of the newest row, where it is a gap
+  #lastGap = ""; // the text of the newest row, if it is a gap
 
   /**
    * @param {HTMLElement} element
@@ -68,7 +68,7 @@ export class List {
     this.#lastGap = gap;
   }
 
-  /** Takes away the oldest rows, so that so many are left.
+  /** Takes away the oldest rows, until no more than a number are left.
    * @param {number} most
    * @returns {string | undefined} the id of the oldest item that is left */
   dropOldest(most) {
@@ -78,7 +78,8 @@ export class List {
     return last ? this.#items.get(last)?.id : undefined;
   }
 
-  /** Takes away the newest rows, so that so many are left, and an item is on top.
+  /** Takes away the newest rows, until no more than a number are left and an
+   * item is on top.
    * @param {number} most
    * @returns {string | undefined} the id of the newest that is left */
   dropNewest(most) {
@@ -98,8 +99,8 @@ export class List {
     }
   }
 
-  /** Changes rows above the reader's place, and keeps that where it is in the
-   * window.
+  /** Changes rows above the reader's place, and keeps that place where it is in
+   * the window.
    * @param {() => void} change */
   inPlace(change) {
     const row = this.rows.find(row => row.getBoundingClientRect().bottom > 0);

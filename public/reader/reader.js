@@ -1,7 +1,7 @@
 // The reader's page: wires the other files together.
 //
-// Whatever comes from the server is put in as text (textContent), never as
-// HTML: publishers are not trusted with the page.
+// What comes from the server is put in as text (textContent), never as HTML,
+// because publishers are not trusted with the page.
 
 import {spread} from "../feed-pages.js";
 import {Feed} from "../feed.js";
@@ -21,18 +21,19 @@ import {STEP, Stretch} from "./stretch.js";
  * @typedef {import("../feed.js").State} State
  * @typedef {import("../shared/address.js").Address} Address */
 
-/** When the reader lets go, up to so many waiting items are shown: what the list
- * can hold. With more the page begins anew at the newest. */
+/** When the reader lets go, up to this many waiting items are shown, as many as
+ * the list can hold. If there are more, the page begins anew at the newest. */
 const CATCH_UP = 500;
-/** When reading newer items failed, it is tried again after about so long, in ms:
- * the words that say so can be read by then. */
+/** After about how long reading of newer items that failed is tried again, in
+ * ms: by then the reader has read the words that say so. */
 const AGAIN = 10_000;
-/** How long a typed filter may still change before it is applied, in ms: longer
- * than between two keys. */
+/** How long a typed filter must stay unchanged before it is applied, in ms:
+ * longer than the time between two keys. */
 const TYPING = 200;
-/** How long a short message stands, in ms. */
+/** How long a short message stands, in ms: long enough to read it. */
 const MESSAGE = 3_000;
-/** How often what changes by itself (a countdown, say) is shown, in ms. */
+/** How often what changes by itself, such as a countdown, is shown, in ms:
+ * twice a second, so that no second is skipped. */
 const TICK = 500;
 /** Older items are loaded when the end of the list is nearer to the window than
  * this: some eight rows. */
@@ -75,7 +76,7 @@ const tellNew = teller($("aloud"));
 function matches(item) {
   if (!words) return true;
   const {data, event, feed} = item;
-  // In its values, and in its source: a number, say, is seen as it is written.
+  // In its values, and in its source, because a number is shown as it is written.
   const text = typeof data === "string" ? data : `${JSON.stringify(data)} ${sourceOf(item)}`;
   return `${event ?? ""} ${list.several ? feed : ""} ${text}`.toLowerCase().includes(words);
 }
@@ -103,8 +104,8 @@ async function go(next) {
     if (mine !== address) return;
     const problem = problemIn(err);
     const {status = 0} = problem;
-    // The newest are there instead. What the server refuses now it will refuse
-    // later.
+    // The newest items are there instead. What the server refuses now, it will
+    // refuse later too.
     if (!(status >= 400 && status < 500)) missed = mine;
     tell(`${mine.at} cannot be shown: ${wordsOf(problem)}.`);
     follow({last: STEP});

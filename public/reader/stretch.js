@@ -18,15 +18,16 @@ import {Waiting} from "./waiting.js";
 const ROWS = 500;
 /** How many items a page of older or newer ones has: some four screens. */
 export const STEP = 50;
-/** How many items are looked through at once where few may match. */
+/** How many items are looked through at once if few may match: a page of these
+ * is still quick, and few requests are needed. */
 const SEARCH = 500;
-/** How many rows are made for a frame at least and, where many wait, at most; and
- * how long more than the least may be made, in ms: half of a frame. */
+/** How many rows are made for a frame at least and, if many wait, at most; and
+ * for how long more than the least may be made, in ms: half of a frame. */
 const LEAST = 10, MOST = 30, FRAME = 8;
 
-/** Whether a page that has everything up to a position has an entry: an item, or
- * the loss of some. A store that does not know a position may count from anew, so
- * that its ids say nothing.
+/** Whether a page that has everything up to a position has an entry: an item,
+ * or the loss of some. A store that does not know a position may have begun its
+ * ids anew, so they say nothing.
  * @param {Entry} entry
  * @param {string} position */
 const known = ({item, gap}, position) => {
@@ -73,7 +74,7 @@ export class Stretch {
    * @param {() => boolean} page.scrolled the newest row is above the window
    * @param {() => boolean} page.followed the connection brings all new items
    * @param {(item: Item) => boolean} page.matches
-   * @param {() => void} page.changed is called when something of this is another
+   * @param {() => void} page.changed is called when something of this has changed
    */
   constructor(list, page) {
     this.list = list;

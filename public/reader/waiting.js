@@ -1,6 +1,6 @@
 // How many items wait to be shown: they match, and came while the page stood
-// still. They are only counted, so a page that is paused for a day needs no more
-// memory than another.
+// still. They are only counted, so a page that is paused for a day needs no
+// more memory than any other page.
 
 import {readPage} from "../feed-pages.js";
 import {feedAt} from "../shared/address.js";
@@ -8,8 +8,8 @@ import {above} from "../shared/ids.js";
 
 /** @typedef {import("../feed.js").Item} Item */
 
-/** How many pages, of so many items, are counted anew at most: 10,000 items are
- * some 2 MB, which a reader may wait for. */
+/** How many pages are counted anew at most, and how many items each has: 10,000
+ * items are some 2 MB, which a reader may wait for. */
 const COUNTED = 10, COUNT = 1000;
 
 export class Waiting {
@@ -42,7 +42,8 @@ export class Waiting {
   /** Takes off an item that is shown now.
    * @param {Item} item it matches */
   shown(item) {
-    // Some items above the page were never counted: those whose rows were dropped.
+    // Some items above the page were never counted, because their rows were
+    // dropped.
     if (this.count > 0 && this.#first && !above(this.#first.id, item.id)) this.count--;
   }
 

@@ -1,8 +1,8 @@
 // Elements of a page: found, made, and changed.
 
 /**
- * The element with an id. That a page has it is what its scripts are written for,
- * so without it they fail.
+ * The element with an id. The scripts of a page need it, so without it they
+ * fail.
  *
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
@@ -14,8 +14,8 @@ export function $(id, type) {
 }
 
 /**
- * The first element for a selector within another, as sure to be there as that of
- * {@link $}.
+ * The first element for a selector within another. Like {@link $} it fails if
+ * there is none.
  *
  * @template {HTMLElement} [T=HTMLElement]
  * @param {ParentNode} root

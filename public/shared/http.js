@@ -18,7 +18,7 @@ const ANSWERS = /^application\/(([^;]+\+)?json|yaml)\b/;
  * @param {{body?: string, type?: string, headers?: Record<string, string>}} [sent]
  *   type is that of the body, JSON without it
  * @returns {Promise<{value: any, text: string, headers: Headers}>} value is
- *   undefined where the answer is no JSON
+ *   undefined if the answer is no JSON
  * @throws {Failure | Refusal} see {@link problemIn}
  */
 export async function request(method, path, {body, type = "application/json", headers = {}} = {}) {
@@ -49,7 +49,8 @@ export const unsettled = ({status, type}) => status === undefined || status === 
  * @param {Problem} problem
  * @returns {string} */
 export function wordsOf({status, type, title, detail}) {
-  // Not a problem document but a proxy's page, perhaps: its title is the status's.
+  // This may be a proxy's page instead of a problem document; then its title is
+  // that of the status.
   if (status && !type && detail === undefined) return ["the server answers", status, title === NO_REASON ? "" : title].filter(Boolean).join(" ");
   return [title, detail].filter(Boolean).join(": ");
 }

@@ -4,8 +4,8 @@ import {TOKENS} from "../feed-pages.js";
 
 /**
  * JSON with each member on a line of its own, numbers as they are written. It
- * ends soon after so many characters, because deep nesting makes it many times as
- * long as its source.
+ * ends soon after length characters, because deep nesting makes it many times
+ * as long as its source.
  *
  * @param {string} source valid JSON
  * @param {number} length

@@ -1,6 +1,6 @@
 // Keys under which the server stores a message once, however often it comes.
 
-/** A word that nobody else has: 128 random bits.
+/** A word that no one else has: 128 random bits.
  * @returns {string} */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -2,8 +2,8 @@
 
 /** @typedef {import("../feed.js").State} State */
 
-/** So many rows are made within a few frames: nobody could read that they are
- * missing. */
+/** This many rows are made within a few frames, too soon for a person to read
+ * that they are missing. */
 const FEW = 100;
 
 /** @param {State} state
