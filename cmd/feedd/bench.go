@@ -16,7 +16,7 @@ import (
 	"feedd/internal/load"
 )
 
-// benching is what the flags of feedd bench say.
+// benching holds the values of the flags of feedd bench.
 type benching struct {
 	target    target
 	cfg       load.Config
@@ -150,7 +150,7 @@ func (b *benching) complete() error {
 	return b.authorize(server)
 }
 
-// authorize adds the key, for the server that it is the key of and no other.
+// authorize adds the key, only for the server that it belongs to.
 func (b *benching) authorize(server *url.URL) error {
 	c := &b.cfg
 	reads, writes := sameOrigin(c.URL, server), sameOrigin(c.PublishURL, server)

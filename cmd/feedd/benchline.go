@@ -9,12 +9,12 @@ import (
 	"feedd/internal/load"
 )
 
-// loadLine shows how far a bench is, on one line of a terminal that is written
-// again and again. Without a terminal it shows nothing.
+// loadLine shows the progress of a bench on one line of a terminal, which it
+// rewrites. Without a terminal it shows nothing.
 type loadLine struct {
 	out   io.Writer // nil: no terminal
 	drawn bool
-	// The rate is that of the time since the last look.
+	// rate is taken over the time from one look to the next.
 	looked     time.Time
 	deliveries uint64
 	rate       float64
@@ -49,11 +49,11 @@ func (l *loadLine) clear() {
 	}
 }
 
-// progressText is the line; it fits into 80 columns.
+// progressText returns the line, which fits into 80 columns.
 func progressText(p load.Progress, rate float64) string {
 	var b strings.Builder
 	if p.Length > 0 {
-		const width = 10
+		const width = 10 // columns: a tenth of the phase each
 		done := min(width, int(width*p.Elapsed/p.Length))
 		fmt.Fprintf(&b, "[%s%s] ", strings.Repeat("#", done), strings.Repeat(".", width-done))
 	}

@@ -21,16 +21,26 @@ import (
 )
 
 const (
+	// maxBatchLines and maxBatchBytes bound a batch: 500 lines of some 500 bytes.
+	// That is far below what a server takes by default, and a commit of 500 items
+	// takes it a few milliseconds. A longer line is a batch of its own.
 	maxBatchLines = 500
 	maxBatchBytes = 256 << 10
-	// linger is how long a line waits for others to share its batch.
+	// linger is how long a line waits for others to share its batch: a person
+	// hardly notices it, and a busy log fills a batch sooner.
 	linger = 100 * time.Millisecond
 	// maxLine bounds a line, in bytes: this much is held in memory, some three
 	// times over. It is what a server takes for a whole body, unless it is told
 	// otherwise.
 	maxLine = 16 << 20
-	// grace is how long an interrupted publish may take to be answered.
+	// grace is how long an interrupted publish may take to be answered: far
+	// longer than a commit, and no longer than a person waits who has pressed
+	// Ctrl-C.
 	grace = 5 * time.Second
+	// firstRetry and maxRetry are the waits between tries after a refusal whose
+	// cause a person has to mend, such as a changed key: the first tries follow
+	// soon, and once it is mended the lines go on within half a minute.
+	firstRetry, maxRetry = time.Second, 30 * time.Second
 )
 
 // inputLine is one line of the input, or the error that ended it.
@@ -72,14 +82,14 @@ type linePublisher struct {
 
 // publishLines publishes every line of the input. It has one goroutine, which
 // reads the input. It ends with the input; a read that waits for more cannot be
-// taken back, so when something else ends the command, it ends with its next
-// line or with the process.
+// taken back. So if something else ends the command, the goroutine ends with
+// the next line or with the process.
 func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error {
 	begin := time.Now()
 	stderr := cmd.ErrOrStderr()
 	bar := newProgress(stderr, cmd.InOrStdin())
 	defer bar.clear()
-	// Whoever reads the notes may go: the lines are what counts.
+	// The reader of the notes may go away; publishing the lines goes on.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 	connect := func() (*client.Client, error) {
@@ -146,8 +156,8 @@ func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
 	}
 }
 
-// readLine reads a line with its end, and returns its size. Of one that is
-// larger than maxLine it returns nothing else.
+// readLine reads a line with its end, and returns its size. Of a line larger
+// than maxLine it returns only the size.
 func readLine(br *bufio.Reader) (line []byte, size int, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
@@ -224,8 +234,8 @@ func (lp *linePublisher) gather(ctx context.Context) ([]numbered, error) {
 	return batch, nil
 }
 
-// draftLine makes an item of a line. What is not UTF-8 is replaced, but for
-// --strict.
+// draftLine makes an item of a line. It replaces bytes that are not UTF-8,
+// unless --strict is set.
 func (lp *linePublisher) draftLine(line *inputLine) (client.Draft, error) {
 	if line.bad != nil {
 		return client.Draft{}, line.bad
@@ -267,9 +277,9 @@ func (lp *linePublisher) next(ctx context.Context, late <-chan time.Time) (input
 	}
 }
 
-// publish publishes a batch. Where the server refuses it for what is in it, the
-// batch is divided until the lines are found which it refuses. They are left
-// out; with --strict the first one ends the command.
+// publish publishes a batch. If the server refuses the batch for its items, the
+// batch is divided until the refused lines are found. They are left out; with
+// --strict the first one ends the command.
 func (lp *linePublisher) publish(ctx context.Context, batch []numbered) error {
 	err := lp.send(ctx, batch)
 	var refused *client.Error
@@ -295,8 +305,9 @@ func (lp *linePublisher) publish(ctx context.Context, batch []numbered) error {
 	return nil
 }
 
-// forWhatIsInIt reports whether a refusal is for the items, and others may be
-// taken. What is wrong with the request itself would be so with every line.
+// forWhatIsInIt reports whether a refusal is for the items, so that other items
+// may be taken. Otherwise the request itself is wrong, and would be so with
+// every line.
 func (lp *linePublisher) forWhatIsInIt(e *client.Error) bool {
 	switch e.Status {
 	case http.StatusRequestEntityTooLarge:
@@ -314,14 +325,14 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 		drafts[i] = batch[i].Draft
 		size += batch[i].size
 	}
-	// What was read is published also when the command was interrupted, if the
+	// What was read is published even if the command was interrupted, if the
 	// server takes it soon.
 	sending, cancel := lp.limit(context.WithoutCancel(ctx))
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	defer unwatch()
 	key := rand.Text()
-	for wait := (client.Backoff{First: time.Second, Most: 30 * time.Second}); ; {
+	for wait := (client.Backoff{First: firstRetry, Most: maxRetry}); ; {
 		_, err := lp.client.PublishBatch(sending, lp.feed, drafts, key)
 		if err == nil {
 			break
@@ -346,20 +357,21 @@ func (lp *linePublisher) send(ctx context.Context, batch []numbered) error {
 }
 
 // mayPass reports whether a refusal that the client takes for final may pass
-// when a server or proxy is mended: whoever sends a log waits for that.
+// when a server or proxy is mended. A log must not lose lines, so the command
+// waits for that.
 func mayPass(err error) bool {
 	var refused *client.Error
 	return errors.As(err, &refused) && !refused.Temporary() && (refused.Status >= 500 || refused.Status == http.StatusRequestTimeout)
 }
 
-// refusesKey reports whether a server refuses the key. Where it took it before,
-// the key is being changed: here or there first.
+// refusesKey reports whether a server refuses the key. If it took the key
+// before, the key is being changed, on one side first.
 func refusesKey(err error) bool {
 	var refused *client.Error
 	return errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
-// reconnect reads the key again. While it cannot be read the old one stays.
+// reconnect reads the key again. While that fails, the old key stays.
 func (lp *linePublisher) reconnect() {
 	c, err := lp.connect()
 	if err != nil {

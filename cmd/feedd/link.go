@@ -43,7 +43,7 @@ of the data directory can have one, by the socket in it.`,
 }
 
 // newLink asks the server on a socket for a ticket, and returns the link with
-// it. Base is where browsers reach the server, "" for what it says itself.
+// it. base is where browsers reach the server; "": the server says so itself.
 func newLink(ctx context.Context, socket, base string) (string, error) {
 	client := &http.Client{
 		Timeout: 10 * time.Second,

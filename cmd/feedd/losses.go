@@ -7,14 +7,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// losses are the lines that were not published as they are. It tells of the
-// first ones, and then of one in a while: a log may be full of them.
+// losses counts the lines that were not published as they are. It tells of the
+// first ten, and then of one each 10 s, because a log may be full of them.
 type losses struct {
 	leftOut, replaced int
 
 	tell   func(note string)
 	seldom *rate.Sometimes
-	untold int // lines since the last note
+	untold int // lines after the last note
 }
 
 func newLosses(tell func(note string)) losses {
@@ -47,7 +47,7 @@ func (l *losses) note(text string) {
 	}
 }
 
-// after returns what to say at the end behind sep, "" where nothing was lost.
+// after returns what to say at the end behind sep, "" if nothing was lost.
 func (l *losses) after(sep string) (text string) {
 	if l.leftOut > 0 {
 		text = sep + linesWere(l.leftOut) + " left out"

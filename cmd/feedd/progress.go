@@ -8,15 +8,15 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far a publish of lines is. Without a terminal to show it
-// on it does nothing.
+// progress shows how far a publish of lines is. Without a terminal it does
+// nothing.
 type progress struct {
 	bar     *progressbar.ProgressBar // nil: nothing is shown
 	inBytes bool                     // the size of the input is known
 }
 
-// newProgress makes the bar, unless stderr is no terminal, or the input is one,
-// where it would run into what is being typed.
+// newProgress makes the bar, unless stderr is no terminal, or the input is one:
+// there the bar would run into what is being typed.
 func newProgress(stderr io.Writer, in io.Reader) *progress {
 	if !isTerminal(stderr) || isTerminal(in) {
 		return &progress{}

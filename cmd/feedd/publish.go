@@ -17,7 +17,7 @@ import (
 	"feedd/internal/selector"
 )
 
-// publishing is what the flags of feedd publish say.
+// publishing holds the values of the flags of feedd publish.
 type publishing struct {
 	target  target
 	feed    string
@@ -151,8 +151,9 @@ func (p *publishing) limit(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("given up after %s", seconds(p.timeout)))
 }
 
-// maxInput bounds one item, in bytes: this much is held in memory. The server
-// has its own, lower limit.
+// maxInput bounds one item, in bytes, because it is held in memory. It is four
+// times the largest body that a server takes by default; the server's own limit
+// decides.
 const maxInput = 64 << 20
 
 var errInputTooLarge = fmt.Errorf("it has more than %d MiB", maxInput>>20)

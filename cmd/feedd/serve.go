@@ -74,8 +74,8 @@ when nobody reads its log.`,
 	return cmd
 }
 
-// openForDemo opens the legacy feeds to everybody who can reach a
-// loopback address.
+// openForDemo opens the legacy feeds to everyone on this machine, because only
+// a loopback address is allowed.
 func openForDemo(cfg *config.Config) error {
 	host, _, err := net.SplitHostPort(cfg.Listen)
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
@@ -94,14 +94,14 @@ func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.
 		Logger: v.logger, Level: &v.level, Version: version(), Metrics: v.metrics(), Load: again.read,
 		Serving: func() {
 			ticket := ""
-			if v.terminal { // what is not seen at once is kept, and read by others
+			if v.terminal { // a file or a journal would keep it for others
 				ticket = s.Ticket()
 			}
 			v.welcome(welcome(cfg, s, ticket))
 		},
 		Stopping: func() {
 			stop()
-			signal.Reset(syscall.SIGQUIT) // a stop that stands still says where
+			signal.Reset(syscall.SIGQUIT) // SIGQUIT ends a stop that hangs
 		},
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func serve(ctx context.Context, cfg *config.Config, v *voice, signals <-chan os.
 // least queue that a log may have, 64 KiB, as a text in quotes.
 const stackBytes = 32 << 10
 
-// hear does what a signal asks for, and reports whether the server goes on.
+// hear does what a signal asks for, and reports whether the server continues.
 func hear(sig os.Signal, s *server.Server, logger *slog.Logger) bool {
 	switch sig {
 	case syscall.SIGHUP:
@@ -152,8 +152,8 @@ type reloads struct {
 // read returns the settings as they are now.
 func (r reloads) read() (config.Config, error) {
 	if r.file != "" {
-		// A pipe, as of --config <(...), gives its content once, and then holds up
-		// whatever opens it.
+		// A pipe, as of --config <(...), gives its content only once. To open it
+		// again would block.
 		if info, err := os.Stat(r.file); err == nil && !info.Mode().IsRegular() {
 			return config.Config{}, fmt.Errorf("%s is no file, and can be read only once", r.file)
 		}

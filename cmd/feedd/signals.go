@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// oneSignal is how close two signals are one: Ctrl-C goes to a whole group of
-// processes, and a parent in it may pass it on to a child that has it already.
-// Who is in a hurry, and presses it again, takes longer.
+// oneSignal is how close together two signals count as one. Ctrl-C goes to a
+// whole group of processes, and a parent in the group may pass it on to a child
+// that has it already. A person who presses it again takes longer than half a
+// second.
 const oneSignal = 500 * time.Millisecond
 
-// interruptible returns a context that ends with SIGINT or SIGTERM. When another
+// interruptible returns a context that ends with SIGINT or SIGTERM. If another
 // one comes later, the process ends at once, by that signal.
 func interruptible() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -27,8 +28,8 @@ func interruptible() context.Context {
 			if time.Since(first) > oneSignal {
 				signal.Reset(s)
 				syscall.Kill(os.Getpid(), s.(syscall.Signal))
-				// It does nothing where it was ignored when the process began, as in
-				// the background of a script. Else the process is gone by then.
+				// The signal does nothing if it was ignored when the process began, as
+				// in the background of a script. Else the process is gone by now.
 				time.Sleep(time.Second)
 				os.Exit(128 + int(s.(syscall.Signal))) // as a shell tells it
 			}
@@ -37,16 +38,16 @@ func interruptible() context.Context {
 	return ctx
 }
 
-// serverSignals are the other signals that a server has an answer to. Without
-// one SIGHUP and SIGQUIT would end it with its store open. All that is left
-// does nothing in a Go program (SIGALRM, SIGXFSZ, ...), does what it does to
-// every process (SIGTSTP, SIGCONT), or is a fault of the process itself.
+// serverSignals returns the other signals that a server handles. Otherwise
+// SIGHUP and SIGQUIT would end it with its store open. All further signals do
+// nothing in a Go program (SIGALRM, SIGXFSZ, ...), do what they do to every
+// process (SIGTSTP, SIGCONT), or are a fault of the process itself.
 //
-// A pipe that nobody reads any more is an error of the write, for the log and
-// the welcome as for everything else, and ends nothing.
+// A write to a pipe without a reader returns an error and ends nothing, for the
+// log and the welcome as for everything else.
 func serverSignals() <-chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
-	c := make(chan os.Signal, 8) // those that come while the store is opened are not lost
+	c := make(chan os.Signal, 8) // room for those that come while the store is opened
 	signal.Notify(c, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	return c
 }

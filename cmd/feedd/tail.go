@@ -14,7 +14,7 @@ import (
 	"feedd/internal/client"
 )
 
-// tailing is what the flags of feedd tail say.
+// tailing holds the values of the flags of feedd tail.
 type tailing struct {
 	target target
 	opt    client.Options
@@ -80,7 +80,7 @@ func (t *tailing) run(cmd *cobra.Command, args []string) error {
 	}
 	defer c.Close()
 
-	// A closed pipe is then an error of the write, not the end of the process.
+	// So a write to a closed pipe returns an error, and does not end the process.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
@@ -90,7 +90,8 @@ func (t *tailing) run(cmd *cobra.Command, args []string) error {
 		tame: isTerminal(cmd.OutOrStdout()), left: t.count,
 	}
 	err = c.Follow(cmd.Context(), selector, t.opt, p.message)
-	// The context ends by SIGINT or SIGTERM, which is how one stops a tail.
+	// The context ends by SIGINT or SIGTERM, which is how a tail is stopped, so
+	// this is no error.
 	if cmd.Context().Err() != nil || errors.Is(err, errDone) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return nil
 	}

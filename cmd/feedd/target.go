@@ -44,7 +44,7 @@ func (t *target) keyFlags(cmd *cobra.Command) {
 	f.StringVar(&t.data, "data", cmp.Or(os.Getenv("FEEDD_DATA"), "./data"), "`DIR` of a local server's data, for its admin.key")
 }
 
-// client returns a client for the server. notify is told of each wait before
+// client returns a client for the server. It calls notify before each wait for
 // another try.
 func (t *target) client(notify func(error, time.Duration)) (*client.Client, error) {
 	u, err := client.ParseServer(t.server)
@@ -69,8 +69,8 @@ func (t *target) key(server *url.URL) (string, error) {
 	if key := strings.TrimSpace(os.Getenv("FEEDD_KEY")); key != "" {
 		return key, nil
 	}
-	// The key of the server here is nobody else's business: it goes only to an
-	// address that cannot leave this machine.
+	// The key in the data directory belongs to the server on this machine, so it
+	// goes only to an address that cannot leave this machine.
 	if !client.Loopback(server) {
 		return "", nil
 	}

@@ -16,8 +16,8 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// tame makes what somebody published fit for a terminal: control characters,
-// which could move the cursor or change the title, become visible.
+// tame makes published text fit for a terminal: control characters, which could
+// move the cursor or change the title, become visible.
 func tame(s string) string {
 	if !strings.ContainsFunc(s, isWild) {
 		return s

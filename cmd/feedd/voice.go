@@ -16,13 +16,13 @@ import (
 	"feedd/internal/logqueue"
 )
 
-// lastWords is how long a server that ends waits for the reader of its log.
-// One that reads at all takes all of the queue in far less; a second more is not
-// missed by the service manager that waits for the end.
+// lastWords is how long a server that ends waits for the reader of its log. A
+// reader that reads at all takes the whole queue in far less time, and a
+// service manager can wait a second longer for the end.
 const lastWords = time.Second
 
-// voice is all that a server says: its log, on standard error, and the welcome,
-// on standard output. Nothing in the server waits for the reader of either.
+// voice is all that a server says: its log on standard error, and the welcome
+// on standard output. Nothing in the server waits for a reader of these.
 type voice struct {
 	logger   *slog.Logger
 	level    slog.LevelVar
@@ -32,7 +32,7 @@ type voice struct {
 	out, err *logqueue.Queue
 }
 
-// newVoice begins what the settings say. It has goroutines until close.
+// newVoice begins a voice as the settings say. It has goroutines until close.
 func newVoice(cfg *config.Config, stdout, stderr io.Writer) *voice {
 	v := &voice{json: cfg.Log.Format == config.JSON, terminal: isTerminal(stdout)}
 	v.level.Set(cfg.Log.Level.Slog())
@@ -51,7 +51,8 @@ func (v *voice) handler(w io.Writer) slog.Handler {
 	return slog.NewTextHandler(w, opts)
 }
 
-// dropped is the line for lines that were dropped, whatever the level is.
+// dropped returns the line that says how many lines were dropped. It is written
+// at any level.
 func (v *voice) dropped(lines uint64) []byte {
 	var b bytes.Buffer
 	noun := "lines were"
@@ -99,7 +100,7 @@ func (v *voice) metrics() []prometheus.Collector {
 	}
 }
 
-// complaint is an error as a command ends with it.
+// complaint returns the text of an error that ends a command.
 func complaint(err error) string {
 	var b strings.Builder
 	for line := range strings.Lines(err.Error()) {

@@ -11,8 +11,9 @@ import (
 	"feedd/internal/server"
 )
 
-// welcome tells a new user what to type. It never tells the key, and a ticket,
-// which is as good for ten minutes, only to a terminal; "" there is none.
+// welcome tells a new user what to type. It never tells the key. A ticket,
+// which is as good as the key for ten minutes, it tells only to a terminal; "":
+// there is none.
 func welcome(cfg *config.Config, s *server.Server, ticket string) string {
 	url := s.URL()
 	key := "$(cat " + shellWord(s.DataFile("admin.key")) + ")"
@@ -45,8 +46,8 @@ func welcome(cfg *config.Config, s *server.Server, ticket string) string {
 	return b.String()
 }
 
-// linkCommand is what to type, wherever that is, to get a link for the server of
-// this data directory.
+// linkCommand returns what to type, in a shell or outside of a container, to
+// get a link for the server of this data directory.
 func linkCommand(data string, getenv func(string) string) string {
 	if abs, err := filepath.Abs(data); err == nil {
 		data = abs

@@ -30,7 +30,7 @@ func (b *Backoff) Next(atLeast time.Duration) time.Duration {
 // Reset says that a try went well.
 func (b *Backoff) Reset() { b.failures = 0 }
 
-// sleep waits, and returns the context's error when that ends first.
+// sleep waits, and returns the context's error if the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

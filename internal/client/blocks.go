@@ -13,9 +13,9 @@ import (
 // left out, and each line end (CRLF, CR or LF) becomes LF.
 //
 // It hands out at most one block with a Read. The library searches all that it
-// has buffered for each block and again after each Read. So many small blocks in
-// one Read, or a large block in small parts, would take it time in the square of
-// their size.
+// has buffered for each block and again after each Read. If a Read had many
+// small blocks, or a large block came in small parts, the time would grow with
+// the square of their size.
 //
 // All fields belong to the goroutine that reads.
 type blocks struct {
@@ -43,8 +43,8 @@ type blocks struct {
 // errTooLarge ends Follow: the event would come again after each reconnect.
 var errTooLarge = errors.New("an event is larger than the limit of the reader")
 
-// keepBlock is how much memory is kept for the next block, in bytes: most blocks
-// are smaller, and after a larger one its memory is given back.
+// keepBlock is how much memory is kept for the next block, in bytes: as much as
+// the largest item by default. The memory of a larger block is given back.
 const keepBlock = 1 << 20
 
 func newBlocks(src io.ReadCloser, idle *time.Timer, wait time.Duration, most int) *blocks {

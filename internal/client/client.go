@@ -73,9 +73,10 @@ func (c *Client) feedURL(selector string, query url.Values) string {
 // for a sign of life, and how long it may take to answer: as long as a heartbeat.
 const pingTimeout = 15 * time.Second
 
-// newTransport is net/http's own, made for streams. It does not ask for
-// compression, because proxies hold a stream back until their buffer is full. And
-// it notices a dead HTTP/2 connection, which a new stream would otherwise use.
+// newTransport returns a transport of net/http for streams. It does not ask for
+// compression, because proxies that compress hold a stream back until their
+// buffer is full. And it notices a dead HTTP/2 connection, which a new stream
+// would otherwise use.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true

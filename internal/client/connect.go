@@ -57,8 +57,8 @@ func (l *loop) connection(parent context.Context) error {
 	return ErrEnded
 }
 
-// once is a reconnect strategy for the library that does not reconnect: -1 is
-// what the strategy's package calls Stop.
+// once is a strategy of the library that never reconnects: -1 is what the
+// strategy's package calls Stop.
 type once struct{}
 
 func (once) NextBackOff() time.Duration { return -1 }

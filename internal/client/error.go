@@ -92,7 +92,7 @@ func printable(s string) string {
 }
 
 // maxRetryAfter bounds the wait that a server asks for, so that a broken header
-// does not stop a publisher for days.
+// does not stop a publisher for days. feedd itself asks for some seconds.
 const maxRetryAfter = 10 * time.Minute
 
 // retryAfter reads the header of that name (RFC 9110, section 10.2.3): seconds

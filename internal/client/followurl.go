@@ -42,8 +42,8 @@ type Event struct {
 	Gap *wire.GapNotice
 }
 
-// maxRefused is the longest wait of FollowURL after a refusal, which a person has
-// to mend: 5 minutes after that it is connected again.
+// maxRefused is the longest wait of FollowURL after a refusal. A person has to
+// mend the cause; at most 5 minutes later the stream is connected again.
 const maxRefused = 5 * time.Minute
 
 // FollowURL hands the events of any server's event stream to handle until the

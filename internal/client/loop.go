@@ -33,8 +33,9 @@ type loop struct {
 }
 
 const (
-	// minReconnect is the first wait, until the server says another with retry, and
-	// the shortest: a server that says 0 must not be asked without end.
+	// minReconnect is the first wait until the server names another with retry.
+	// It is also the shortest wait, because a server that says 0 must not be
+	// asked without a pause.
 	minReconnect = time.Second
 	// maxReconnect is the longest wait: after a stop of some hours a server has its
 	// readers back within half a minute.

@@ -49,12 +49,13 @@ func ParseTTL(s string) (time.Duration, error) { return wire.ParseTTL(s) }
 
 const (
 	// The waits between tries of a publish: a restart of the server takes about a
-	// second, and a publisher that waits holds items back.
+	// second, and a publisher that waits holds items back, so it never waits
+	// long.
 	firstRetry = 250 * time.Millisecond
 	maxRetry   = 5 * time.Second
-	// patience is how long one try may take, longer than any commit that is not
-	// stuck, and lineRate what it may take longer for each byte of the body: 64 KiB a
-	// second, four times the slowest that the server takes.
+	// patience is how long one try may take: as long as the server waits for a
+	// commit. lineRate is what it may take longer for each byte of the body: 64
+	// KiB a second, four times the slowest that the server takes.
 	patience = 30 * time.Second
 	lineRate = time.Second / (64 << 10)
 )
@@ -163,7 +164,7 @@ func quoted(s string) []byte {
 	return b
 }
 
-// publish sends one publish until it is answered for good.
+// publish sends one publish until it is stored, or refused for good.
 func (c *Client) publish(ctx context.Context, feed, target, kind, key string, body []byte) (Receipt, error) {
 	if key == "" {
 		key = rand.Text()

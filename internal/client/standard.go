@@ -4,10 +4,11 @@ import (
 	"bytes"
 )
 
-// The library does not read all fields as the HTML standard says (9.2.6). For
-// streams of other servers than feedd each line is changed into one that both read
-// alike. What the library cannot express goes through it as a value that no server
-// can send, because such a value is left out if a server sends it.
+// The library reads some fields otherwise than the HTML standard says (9.2.6).
+// For streams of other servers than feedd each line is changed into one that
+// both read alike. What the library cannot express goes through it as a value
+// that no server can send, because such a value is left out if a server sends
+// it.
 const (
 	resetID  = "\x00"      // as an id: the server took its last id back
 	tooLarge = "too large" // as a retry: the block's data was left out

@@ -9,7 +9,7 @@ import (
 	"feedd/internal/units"
 )
 
-// checkAll checks what a setting must be besides its type, each by itself and then
+// checkAll checks the settings beyond their types: each by itself, and then
 // those that depend on each other.
 func (l *loader) checkAll() {
 	c := &l.cfg
@@ -38,8 +38,8 @@ func (l *loader) checkAll() {
 	l.fitAnonymous()
 }
 
-// checkItemFitsBody reports an item that is larger than a body. The error is at the
-// one of the two that the stronger layer said.
+// checkItemFitsBody reports an item that is larger than a body. The error names
+// the one of the two settings that the stronger layer set.
 func (l *loader) checkItemFitsBody() {
 	const item, body = "limits.max_item_bytes", "limits.max_body_bytes"
 	m := &l.cfg.Limits
@@ -59,16 +59,17 @@ func (l *loader) checkItemFitsBody() {
 	}
 }
 
-// fitBodies makes room for the largest body in max_bodies_bytes, or reports that
-// there is none where that was said.
+// fitBodies raises max_bodies_bytes to what the largest body takes or, if
+// max_bodies_bytes was set, reports that it is too small.
 func (l *loader) fitBodies() {
 	const path = "limits.max_bodies_bytes"
 	m := &l.cfg.Limits
 	if l.bad[path] || l.bad["limits.max_body_bytes"] || l.bad["limits.max_batch_items"] {
 		return
 	}
-	// A batch of envelopes is there three times while it is parsed, and of each
-	// item what wire.DraftsCost counts; and something is the publish's own.
+	// A batch of envelopes is in memory three times while it is parsed. To this
+	// come what wire.DraftsCost counts for each item, and what the publish takes
+	// itself.
 	need := 3*m.MaxBodyBytes + 128*min(units.Size(m.MaxBatchItems), m.MaxBodyBytes) + 64*units.KiB
 	if m.MaxBodiesBytes >= need {
 		return
@@ -93,8 +94,9 @@ func (l *loader) fitAnonymous() {
 	}
 }
 
-// checkBounds checks the settings in a group that were said against the bounds in
-// their tags: least and most, and zero, which says what 0 means beside them.
+// checkBounds checks the settings in a group that were set against the bounds
+// in their tags: least and most, and zero, which says what 0 means if it is
+// below least.
 func (l *loader) checkBounds(group reflect.Value, path string) {
 	for s := range leaves(group, path) {
 		if _, said := l.origins[s.path]; !said || s.tag.Get("least") == "" {

@@ -43,7 +43,7 @@ type Config struct {
 	// Limits bound what one request, and what the whole server, may take.
 	Limits Limits `yaml:"limits"`
 	// Legacy is for pages of the two servers that feedd replaces. The group was
-	// called forerunner, which is still valid.
+	// called forerunner; the old name is still valid.
 	Legacy Legacy `yaml:"legacy"`
 	// ShutdownTimeout is how long a stopping server waits for the publishes in
 	// flight and for its streams to end, 1s to 1h.
@@ -104,9 +104,10 @@ type Limits struct {
 	// MaxStoreBytes is how large the store may grow, on disk or, with store
 	// memory, in memory; at least 1MiB. When it is reached publishing stops.
 	MaxStoreBytes units.Size `yaml:"max_store_bytes" least:"1MiB"`
-	// DiskReserve is how much of the disk is kept for what makes room, so that
-	// deleting, purging and trimming go on when it is full; at least 1MiB, and
-	// less on a small disk or with a small MaxStoreBytes. 0: nothing is kept.
+	// DiskReserve is how much of the disk is kept for operations that make room,
+	// so that deleting, purging and trimming go on when the disk is full; at
+	// least 1MiB, and less on a small disk or with a small MaxStoreBytes. 0:
+	// nothing is kept.
 	DiskReserve units.Size `yaml:"disk_reserve" zero:"no bound" least:"1MiB"`
 	// MaxWindowBytes is the memory for the newest items of all feeds together,
 	// from which live readers are served; at least 1MiB.
@@ -119,7 +120,7 @@ type Limits struct {
 	MaxSubscribersPerIP int `yaml:"max_subscribers_per_ip" least:"0"`
 	// MaxBodiesBytes is the memory for all bodies that are being published
 	// together, from their first byte to the answer; at least what the largest
-	// one takes, to which it is raised where it is not set. Those without a
+	// one takes, to which it is raised if it is not set. Senders without a
 	// credential may have a quarter of it.
 	MaxBodiesBytes units.Size `yaml:"max_bodies_bytes" least:"16MiB"`
 	// BodyTimeout is how long a body may pause while it comes, 1s to 1m.
@@ -201,8 +202,9 @@ func Default() Config {
 			MaxStoreBytes:  16 * units.GiB,
 			DiskReserve:    16 * units.MiB,
 			MaxWindowBytes: 64 * units.MiB,
-			// Two of the largest bodies, or six batches of 10 MB: more than a
-			// transaction of the store takes, so a larger one would not be faster.
+			// Two of the largest bodies, or six batches of 10 MB. That is more than a
+			// transaction of the store takes, so more memory would not make
+			// publishing faster.
 			MaxBodiesBytes:         128 * units.MiB,
 			BodyTimeout:            units.Duration(20 * time.Second),
 			MaxAnonymousRate:       20,

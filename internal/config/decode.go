@@ -58,13 +58,13 @@ func (k kind) String() string {
 type listForm struct {
 	list, item string // for errors: how they are written
 	needs      []string
-	start      reflect.Value // an item that says nothing
+	start      reflect.Value // an item as it is before anything in it is read
 }
 
 const exampleUpstream = "{url: https://example.org/feeds/news, feed: news}"
 
 var listForms = map[reflect.Type]listForm{
-	// What a rule leaves out of its retention comes from other layers too: see
+	// What a rule leaves out of its retention may come from other layers: see
 	// finishRules.
 	reflect.TypeFor[Rule](): {
 		"a list of rules, each as in - {match: chat}", "a rule, as in {match: chat}",
@@ -198,8 +198,8 @@ func (l *loader) decodeList(n *node, target reflect.Value, path string, at origi
 	target.Set(items)
 }
 
-// setText puts a value that is written as text into a setting, which with an
-// error keeps what it had.
+// setText puts a value that is written as text into a setting. After an error
+// the setting keeps its value.
 func setText(v reflect.Value, text string) error {
 	switch target := v.Addr().Interface().(type) {
 	case encoding.TextUnmarshaler:

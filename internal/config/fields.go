@@ -18,7 +18,7 @@ type setting struct {
 // are valid in the file, in variables and in flags.
 var oldNames = map[string]string{"forerunner": "legacy"}
 
-// oldPath returns the path that a setting had before; ok is false where it had no
+// oldPath returns the path that a setting had before; ok is false if it had no
 // other.
 func oldPath(path string) (old string, ok bool) {
 	group, rest, _ := strings.Cut(path, ".")

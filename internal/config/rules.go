@@ -19,14 +19,15 @@ type Rule struct {
 	// Read says who may read the feeds. Left out: anyone, except for feeds of
 	// feedd's own.
 	Read Access `yaml:"read,omitempty"`
-	// Publish says who may publish to the feeds. Left out: only who has a
+	// Publish says who may publish to the feeds. Left out: only clients with a
 	// credential for it.
 	Publish Access `yaml:"publish,omitempty"`
 }
 
-// maxRuleTerms is how many terms the selector of a rule may have: each request
-// for a feed may look at all of them. It is not limits.max_selector_terms, which
-// is about requests.
+// maxRuleTerms is how many terms the selector of a rule may have. It is bounded
+// because each request for a feed may look at all of them; 1,000 names are more
+// than a person keeps in a file. It is not limits.max_selector_terms, which is
+// about requests.
 const maxRuleTerms = 1000
 
 // Match is the selector of a rule, as text in the settings.
@@ -81,7 +82,7 @@ func (c *Config) ReadOpen(feed string) bool {
 }
 
 // PublishOpen reports whether anyone may publish to the feed without a
-// credential. That is so only where a rule says it, and never for a feed of
+// credential. That is so only if a rule says it, and never for a feed of
 // feedd's own.
 func (c *Config) PublishOpen(feed string) bool {
 	r := c.rule(feed)

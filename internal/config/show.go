@@ -19,9 +19,8 @@ func (c *Config) YAML() []byte {
 }
 
 // Changes returns the paths of the settings that differ between c and other, in
-// order. Of the rules and upstreams, which are lists of groups, it is: "feeds"
-// where who may read or publish differs, "feeds.retention" where what is kept
-// does, and "upstreams".
+// order. For the lists of groups these are: "feeds" if who may read or publish
+// differs, "feeds.retention" if what is kept differs, and "upstreams".
 func (c *Config) Changes(other *Config) (paths []string) {
 	theirs := make(map[string]reflect.Value)
 	for s := range leaves(reflect.ValueOf(other).Elem(), "") {

@@ -17,9 +17,9 @@ import (
 // Upstream is the event stream of another server, which is taken over into a
 // feed of this one.
 type Upstream struct {
-	// URL is of the stream, http or https, without user and password. The
-	// request is for it as it is; where to start when nothing was taken over
-	// yet is said in it, in the server's own words.
+	// URL is the stream's, http or https, without user and password. It is
+	// requested as it is. It also says, in the server's own words, where to start
+	// when nothing was taken over yet.
 	URL string `yaml:"url"`
 	// Feed is where the items go.
 	Feed string `yaml:"feed"`
@@ -45,8 +45,8 @@ func (l *loader) finishUpstreams() {
 	}
 }
 
-// tokenVars are the variables that hold tokens: they are no settings, whatever
-// they are called.
+// tokenVars returns the variables that hold tokens. These are no settings,
+// whatever their names are.
 func (l *loader) tokenVars() []string {
 	var names []string
 	for _, u := range l.cfg.Upstreams {

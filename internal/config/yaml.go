@@ -15,10 +15,11 @@ import (
 	"feedd/internal/units"
 )
 
-// What a file may have. The parser's time grows with the square of some of it.
+// What a file may have. There must be bounds, because the parser's time grows
+// with the square of some of it.
 const (
-	maxFileBytes = 256 * units.KiB
-	maxTokens    = 20_000 // some 2,000 rules
+	maxFileBytes = 256 * units.KiB // some 130 bytes for each of 2,000 rules
+	maxTokens    = 20_000          // some 2,000 rules
 )
 
 const secondDocument = "a second YAML document begins here; there must be only one"

@@ -25,9 +25,9 @@ func (s Scale) Lowest(bucket int) uint64 {
 	return uint64(bucket-exp<<s) << exp
 }
 
-// Rank returns the bucket of the value that a share of q, 0 to 1, of all counted
-// values does not exceed: the one of rank ceil(q*n). It is -1 where nothing was
-// counted.
+// Rank returns the bucket of the value that a share of q, 0 to 1, of all
+// counted values does not exceed: the one of rank ceil(q*n). It is -1 if
+// nothing was counted.
 func Rank(counts []uint64, q float64) int {
 	var n uint64
 	for _, c := range counts {

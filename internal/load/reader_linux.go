@@ -36,14 +36,14 @@ const (
 	// cost more than to read it, and would slow the server down too. Latency is
 	// measured with that grain.
 	nap = 500 * time.Microsecond
-	few = 64
+	few = 64 // a full batch of events is eight times as many
 	// openingLook is how often, in ms, a reader that has subscribers to connect
 	// looks whether more answers may be waited for.
 	openingLook = 50
 )
 
-// reader runs a share of the subscribers, in one goroutine. All fields are
-// owned by it, but for those that say otherwise.
+// reader runs a share of the subscribers, in one goroutine. It owns all fields,
+// except where a field says otherwise.
 type reader struct {
 	*session
 	ep   int

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// look is how often the run looks at its readers and reports its progress: often
-	// enough for an eye, and for the end of a phase.
+	// look is how often the run looks at its readers and reports its progress: to
+	// a person that seems steady, and a phase ends at most that late.
 	look = 50 * time.Millisecond
 	// settle is how long a server may rest, after all are connected, before its
 	// memory is measured: its garbage collector ran by then.

@@ -15,7 +15,7 @@ type subscriber struct {
 	state    state
 	fd       int32
 	turn     int32 // grows with each connection, so that events of an old one are known
-	tries    int32 // connects that failed, since the last that did not
+	tries    int32 // connects that failed after the last that did not
 	began    int64 // when the connection was begun
 	liveFrom int64 // what was published before is a repetition, after a reconnect
 	known    bool  // it was connected before, so it resumes

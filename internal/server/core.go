@@ -19,7 +19,7 @@ import (
 
 const (
 	// headerTimeout is how long the headers of a request may take to come. Only a
-	// client that is out to hold connections is slower.
+	// client that wants to hold connections open is slower.
 	headerTimeout = 10 * time.Second
 	// idleTimeout is how long a connection is kept between two requests: longer
 	// than proxies keep theirs, so that these close first.
@@ -42,7 +42,8 @@ type Parts struct {
 	API api.Options
 }
 
-// Core is a feedd without what a process has: it listens nowhere by itself.
+// Core is a feedd without the parts that a process adds: it listens nowhere by
+// itself.
 type Core struct {
 	Engine stream.Engine
 	Hub    *stream.Hub
@@ -57,7 +58,7 @@ type Core struct {
 	failed  chan error
 }
 
-// Assemble makes a core. It must be closed; where it fails the engine is closed.
+// Assemble makes a core, which must be closed. If it fails, it closes the engine.
 func Assemble(p Parts) (_ *Core, err error) {
 	c := &Core{
 		Engine: p.Engine, own: newOwnFeeds(), idle: cmp.Or(p.IdleTimeout, idleTimeout), logger: p.API.Logger,
@@ -106,21 +107,21 @@ func (c *Core) Serve(h http.Handler, listeners ...net.Listener) {
 	}
 }
 
-// Failed returns what tells of a listener that failed.
+// Failed returns a channel that gets the error of a listener that failed.
 func (c *Core) Failed() <-chan error { return c.failed }
 
 // Observe begins to publish the server's own figures.
 func (c *Core) Observe() { c.own.observe(c.API) }
 
-// step is one of a stop. Why says why it is where it is in the order: for the
-// reader of the code, and of a log of level debug.
+// step is a step of a stop. why says why it has its place in the order: for
+// readers of the code, and of a log of level debug.
 type step struct {
 	name, why string
 	do        func(ctx context.Context)
 }
 
-// steps are those of a stop, in order (P9). What is left when their context ends
-// is cut.
+// steps returns the steps of a stop, in order (P9). What is left when their
+// context ends is cut.
 func (c *Core) steps() []step {
 	return []step{
 		{"drain", "first for the clients: no new streams, and subscribers are told to come back, which empties the connections that the next steps wait for", func(context.Context) { c.Hub.Drain() }},

@@ -15,7 +15,8 @@ import (
 	"syscall"
 )
 
-// maxSocketPath is how long the path of a unix socket may be (unix(7)).
+// maxSocketPath is how long the path of a unix socket may be: sun_path has 108
+// bytes with the zero at its end (unix(7)).
 const maxSocketPath = 107
 
 // dataDir is the directory of a server's data, held by this process alone.
@@ -30,9 +31,10 @@ type dataDir struct {
 	socketIs fs.FileInfo
 }
 
-// openDataDir makes the directory where there is none, and takes its lock. A
+// openDataDir makes the directory if there is none, and takes its lock. The
 // lock is gone with its process, however that ends. A directory that holds a
-// store and cannot be written is opened all the same: the store can be read.
+// store and cannot be written is opened all the same, because the store can be
+// read.
 func openDataDir(path string, logger *slog.Logger) (*dataDir, error) {
 	made, err := makeDir(path)
 	if err != nil {
@@ -71,8 +73,8 @@ func makeDir(path string) (made bool, err error) {
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// close removes the socket, where it is still this one's, and gives the lock
-// back.
+// close removes the socket if it is still that of this process, and gives the
+// lock back.
 func (d *dataDir) close() error {
 	if d.socket != nil && !d.socketGone() {
 		os.Remove(d.file("admin.sock"))
@@ -83,8 +85,9 @@ func (d *dataDir) close() error {
 // errKeyNotKept says that a key was made and could not be written down.
 var errKeyNotKept = errors.New("it cannot be written")
 
-// adminKey returns the key in admin.key, which is made where there is none. With
-// errKeyNotKept it returns a key that nobody was told.
+// adminKey returns the key in admin.key, which it makes if there is none. With
+// errKeyNotKept it returns a new key that stands in no file, so no client can
+// have it.
 func (d *dataDir) adminKey(logger *slog.Logger) (string, error) {
 	name := d.file("admin.key")
 	defer d.noteKey()
@@ -105,8 +108,8 @@ func (d *dataDir) adminKey(logger *slog.Logger) (string, error) {
 	return key, nil
 }
 
-// adminKeyAtStart returns the admin key. Where none can be written a store is
-// served without.
+// adminKeyAtStart returns the admin key. If no key can be written, a store is
+// served without one.
 func (d *dataDir) adminKeyAtStart(logger *slog.Logger) (string, error) {
 	key, err := d.adminKey(logger)
 	if errors.Is(err, errKeyNotKept) && d.holdsStore() {
@@ -116,7 +119,7 @@ func (d *dataDir) adminKeyAtStart(logger *slog.Logger) (string, error) {
 	return key, err
 }
 
-// makeAdminKey returns a new key, and an error where it could not be written.
+// makeAdminKey returns a new key, and an error if it could not be written.
 func (d *dataDir) makeAdminKey(name string) (string, error) {
 	var random [32]byte
 	rand.Read(random[:])
@@ -134,8 +137,8 @@ func (d *dataDir) noteKey() {
 	}
 }
 
-// keyChanged reports whether admin.key is not what was read. False also where
-// the key is from elsewhere.
+// keyChanged reports whether admin.key is no longer what was read. It is false
+// if the key is from elsewhere.
 func (d *dataDir) keyChanged() bool {
 	was := d.key.Load()
 	if was == nil {
@@ -161,8 +164,8 @@ func (f sessionFile) Load() ([]byte, error) {
 // Save implements auth.SessionStore.
 func (f sessionFile) Save(b []byte) error { return replaceFile(string(f), b) }
 
-// replaceFile writes a file that only its owner may read beside its place and
-// moves it there, so that it is never half there.
+// replaceFile writes a file that only its owner may read. It writes it beside
+// its place and then moves it there, so that it is never half there.
 func replaceFile(name string, content []byte) error {
 	dir := filepath.Dir(name)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(name)+"-") // mode 0600
@@ -188,7 +191,7 @@ func (d *dataDir) listenAdmin() (net.Listener, error) {
 	if len(name) > maxSocketPath {
 		return nil, fmt.Errorf("the path of a socket has at most %d bytes, and %s has more: use a shorter --data", maxSocketPath, name)
 	}
-	// A socket that is left over has no server: this process has the lock.
+	// A socket that is left over has no server, because this process has the lock.
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -199,7 +202,7 @@ func (d *dataDir) listenAdmin() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // the name may be another server's by then
+	l.SetUnlinkOnClose(false) // by then the name may belong to another server's socket
 	info, err := os.Stat(name)
 	if err != nil {
 		l.Close()

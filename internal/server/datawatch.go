@@ -11,8 +11,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// watchEvery is how often the data directory is looked at. A commit looks
-// itself; this is for the log, and for files that no commit needs.
+// watchEvery is how often the data directory is looked at. A commit looks by
+// itself; the watch is for lines in the log, and for files that no commit
+// needs, and a second is soon enough for both.
 const watchEvery = time.Second
 
 // dataWatch looks after a data directory while a server runs: it says when the
@@ -53,7 +54,7 @@ func (w *dataWatch) start() (stop func()) {
 }
 
 func (w *dataWatch) look() {
-	if w.dir.lock.inPlace() == nil { // else what is there is somebody else's
+	if w.dir.lock.inPlace() == nil { // else the directory at this path is not the one that is locked
 		w.keep()
 	}
 	switch err := w.inPlace(); {
@@ -87,7 +88,8 @@ func (w *dataWatch) keep() {
 	w.keyTold = changed
 }
 
-// placeOf returns what says whether the next start finds what an engine stores.
+// placeOf returns a function that says whether the next start finds what an
+// engine stores.
 func placeOf(engine stream.Engine) func() error {
 	if e, ok := engine.(interface{ InPlace() error }); ok {
 		return e.InPlace
@@ -95,7 +97,7 @@ func placeOf(engine stream.Engine) func() error {
 	return func() error { return nil }
 }
 
-// detachedGauge is that for an operator.
+// detachedGauge shows an operator whether the store is in its place.
 func detachedGauge(inPlace func() error) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "feedd_store_detached", Help: "1 while publishes are refused because the next start would open other files than the open ones.",

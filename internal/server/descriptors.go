@@ -9,7 +9,8 @@ import (
 
 const (
 	// ownFiles are descriptors for other things than connections: the database,
-	// listeners, pollers, the log. A server with the default settings has 26 of them.
+	// listeners, pollers, the log. A server with the default settings has 26 of
+	// them, so 64 leave room for more upstreams and processors.
 	ownFiles = 64
 	// spareFiles are descriptors kept for connections that are not subscribers':
 	// of publishers, and of load balancers that ask how the server is. With ownFiles
@@ -55,11 +56,11 @@ func (d descriptors) subscribers(configured int, logger *slog.Logger) int {
 	return most
 }
 
-// keepAlive makes the kernel ask a peer on a silent connection whether it is
-// there, so that one that vanished is noticed when it is not heard of for as
-// long as the patience lasts.
+// keepAlive makes the kernel ask the peer of a silent connection whether it is
+// there. A peer that vanished is noticed once nothing was heard of it for
+// patience.
 func keepAlive(patience time.Duration) net.KeepAliveConfig {
-	const probes = 4 // one that is lost on a bad network must not end a connection
+	const probes = 4 // so that a probe or two lost on a bad network end no connection
 	step := max(patience/(2*probes), time.Second)
 	return net.KeepAliveConfig{Enable: true, Idle: max(patience/2, time.Second), Interval: step, Count: probes}
 }

@@ -20,9 +20,9 @@ import (
 )
 
 // dirLock keeps every other feedd away from a directory. It is a lock of the
-// directory itself, since a name in it can be removed and given to another file.
-// The file "lock" in it is locked as well: versions of feedd that do not know
-// the lock of the directory look at that, and it says who holds both.
+// directory itself, because a name in it can be removed and given to another
+// file. The file "lock" in it is locked as well: versions of feedd that do not
+// know the lock of the directory look at that, and it says who holds both.
 type dirLock struct {
 	path string // absolute
 	dir  *os.File
@@ -33,8 +33,8 @@ type dirLock struct {
 	file   *os.File // nil: it could not be opened
 	fileIs fs.FileInfo
 
-	// lost is set once another feedd may be here, and never again nil: that one
-	// may have changed the store, which this one would not know.
+	// lost is set once another feedd may have been here, and then never becomes
+	// nil: that one may have changed the store, and this one would not know.
 	lost atomic.Pointer[error]
 }
 
@@ -48,8 +48,8 @@ func (e *inUseError) Error() string {
 	return "in use by another feedd (process " + e.process + ")"
 }
 
-// lockDir locks a directory. Where the file in it cannot be written, the lock of
-// the directory is enough for one that holds a store already.
+// lockDir locks a directory. If the file in it cannot be written, the lock of
+// the directory is enough for a directory that holds a store already.
 func lockDir(path string, holdsStore bool, logger *slog.Logger) (*dirLock, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -91,7 +91,7 @@ func lockDir(path string, holdsStore bool, logger *slog.Logger) (*dirLock, error
 
 func (l *dirLock) name() string { return filepath.Join(l.path, "lock") }
 
-// takeFile locks the file "lock", which it makes where there is none, and
+// takeFile locks the file "lock", which it makes if there is none, and
 // writes this process's id into it.
 func (l *dirLock) takeFile() error {
 	name := l.name()
@@ -140,7 +140,7 @@ func (l *dirLock) inPlace() error {
 	return nil
 }
 
-// keep makes the lock file again where it was removed or replaced, and reports
+// keep makes the lock file again if it was removed or replaced, and reports
 // whether it did.
 func (l *dirLock) keep() bool {
 	if info, err := os.Stat(l.name()); err == nil && l.file != nil && os.SameFile(info, l.fileIs) {
@@ -168,8 +168,8 @@ func (l *dirLock) close() error {
 	return err
 }
 
-// flock locks what is open, or returns an inUseError, or why it cannot be
-// locked. File is where the holder of the lock writes its id.
+// flock locks an open file or directory, or returns an inUseError, or why it
+// cannot be locked. file is where the holder of the lock writes its id.
 func flock(open *os.File, file string) error {
 	err := syscall.Flock(int(open.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
@@ -183,7 +183,7 @@ func flock(open *os.File, file string) error {
 }
 
 // holder returns the id of the process that has an flock of what is open, as
-// Linux tells it; "" where that is not known.
+// Linux tells it; "" if that is not known.
 func holder(open *os.File) string {
 	var is unix.Stat_t
 	if err := unix.Fstat(int(open.Fd()), &is); err != nil {
@@ -196,7 +196,7 @@ func holder(open *os.File) string {
 		if len(fields) < 6 || fields[1] != "FLOCK" || !slices.Contains(fields, want) {
 			continue
 		}
-		// One of another container has no id here, but 0.
+		// A process of another container has the id 0 here.
 		if id, err := strconv.Atoi(fields[4]); err == nil && id > 0 {
 			return fields[4]
 		}

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsentBytes is how much the kernel takes of what a peer has no room for yet, in
-// bytes: what a worker writes at a time, so that the next write has all of it.
+// unsentBytes is how many bytes the kernel takes that a peer has no room for
+// yet: as many as a worker writes at a time, so that the kernel takes the next
+// write whole.
 const unsentBytes = 64 << 10
 
-// listen listens on a TCP address. What it accepts takes the options over.
+// listen listens on a TCP address. Accepted connections inherit its options.
 //
-// With the kernel's default a reader that takes nothing holds 4 MiB of the
-// kernel's memory (P5), and one that is only slow is taken for stalled: a full
-// buffer takes nothing more until a third of it is free.
+// With the kernel's default a reader that takes nothing would hold 4 MiB of the
+// kernel's memory (P5). And a slow reader would seem to have stalled, because a
+// full buffer takes nothing more until a third of it is free.
 func listen(address string, patience time.Duration) (net.Listener, error) {
 	config := net.ListenConfig{KeepAliveConfig: keepAlive(patience), Control: func(_, _ string, c syscall.RawConn) error {
 		var set error

@@ -10,7 +10,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// ownFeeds are the feeds of feedd's own, in memory: the figures of the last ten
+// ownFeeds are feedd's own feeds, in memory: the figures of the last ten
 // minutes.
 type ownFeeds struct {
 	engine *memlog.Log

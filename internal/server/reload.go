@@ -14,8 +14,8 @@ import (
 	"feedd/internal/config"
 )
 
-// reloader reads again what can be read again while the server runs. But for
-// shown all of it belongs to one goroutine, that of Reload.
+// reloader reads again what can be read again while the server runs. All of it
+// but shown belongs to one goroutine, that of Reload.
 type reloader struct {
 	load     func() (config.Config, error)
 	level    *slog.LevelVar // nil: it stays
@@ -74,8 +74,9 @@ func (r *reloader) reload() {
 	logger.Log(context.Background(), level, what, "changed", list(changed), "need_restart", list(later))
 }
 
-// take puts in force what can be of other settings, but for what permit does. It
-// returns the paths of what is, and of what differs and needs a restart.
+// take puts those of the new settings in force that can be, except for what
+// permit does. It returns the paths of these, and of those that differ and need
+// a restart.
 func (r *reloader) take(next *config.Config) (changed, later []string) {
 	for _, path := range r.inForce.Changes(next) {
 		switch path {
@@ -104,8 +105,8 @@ func (r *reloader) readKey() (string, error) {
 	if key := string(r.start.AdminKey); key != "" {
 		return key, nil
 	}
-	// What the path leads to now may be another server's, or empty: no key is
-	// made there.
+	// The path may now lead to another server's directory, or an empty one, so no
+	// key is made there.
 	if err := r.dir.lock.inPlace(); err != nil {
 		return "", err
 	}
@@ -120,7 +121,7 @@ func (r *reloader) permit(key string, changed []string) {
 		return
 	}
 	r.key = key
-	rules := r.inForce // of their own: it changes
+	rules := r.inForce // a copy, because inForce changes
 	r.auth.Change(key, rulesOf(&rules))
 	if key != old {
 		if err := r.sessions.ChangeKey(key); err != nil {

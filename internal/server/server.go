@@ -1,10 +1,10 @@
 // Package server is the composition root: it makes a server of a configuration,
 // runs it, and stops it in order. Commands, tests and benchmarks run the same.
 //
-// There are two floors. [Assemble] wires an engine, a hub, the fan-out and the
-// HTTP interface, and serves them on any listeners. [New] puts beneath it what a
-// process has: a data directory and its lock, the admin key, descriptors, a
-// listener and upstreams.
+// There are two layers. [Assemble] joins an engine, a hub, the fan-out and the
+// HTTP interface, and serves them on any listeners. [New] adds what a process
+// needs: a data directory and its lock, the admin key, descriptors, a listener
+// and upstreams.
 package server
 
 import (
@@ -28,8 +28,7 @@ import (
 // Logger is required.
 type Options struct {
 	Logger *slog.Logger
-	// Level is that of Logger; nil where it does not change with the
-	// configuration.
+	// Level is that of Logger; nil if it does not change with the configuration.
 	Level *slog.LevelVar
 	// Version is for the log.
 	Version string
@@ -63,8 +62,8 @@ type opened struct {
 	close func() error
 }
 
-// New makes a server that listens, and serves with Run. What it has opened is
-// closed again where it fails.
+// New makes a server that listens; Run serves. If New fails, it closes what it
+// has opened.
 func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	s := &Server{cfg: cfg, options: o, logger: o.Logger}
 	defer func() {
@@ -125,7 +124,7 @@ func (s *Server) URL() string { return browserURL(s.address) }
 // DataFile returns the path of a file in the data directory.
 func (s *Server) DataFile(name string) string { return s.dir.file(name) }
 
-// Ticket returns a ticket that signs a browser in, "" where none can be made.
+// Ticket returns a ticket that signs a browser in, "" if none can be made.
 func (s *Server) Ticket() string {
 	ticket, _, err := s.sessions.Ticket(s.sessions.Name())
 	if err != nil {
@@ -168,9 +167,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	return err
 }
 
-// upstreamPatience is how much of a stop's time upstreams may take to commit what
-// they read last: an fsync takes a fraction of it, and the clients of this server
-// wait behind it.
+// upstreamPatience is how much of a stop's time upstreams may take to commit
+// what they read last. It is short because the clients of this server wait
+// meanwhile, and enough because an fsync takes a fraction of it.
 const upstreamPatience = 2 * time.Second
 
 func (s *Server) stopUpstreams(patience context.Context) {
@@ -201,7 +200,7 @@ func (s *Server) Close() error {
 	return first
 }
 
-// inUse adds what to do where another program listens at an address.
+// inUse adds what to do if another program listens at an address.
 func inUse(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; stop what listens there, or give this one another --listen", err)

@@ -10,8 +10,9 @@ import (
 	"feedd/internal/client"
 )
 
-// calm is how long a stream must last for its next loss to be logged again, though
-// the cause is the same: an upstream that flaps is logged once.
+// calm is how long a stream must last so that its next loss is logged although
+// the cause is the same. An upstream that comes and goes all the time is logged
+// once.
 const calm = time.Minute
 
 // opened is called for each stream that began.
@@ -39,7 +40,7 @@ func (f *follower) lost(err error, wait time.Duration) {
 // causes logs a fault when its cause changes, not at each try.
 type causes struct {
 	last string
-	open bool // a fault was logged, and not yet that it has passed
+	open bool // a fault was logged, but not yet that it has passed
 }
 
 func (c *causes) warn(logger *slog.Logger, what string, err error, args ...any) {
@@ -67,8 +68,8 @@ func causeOf(err error) string {
 	return err.Error()
 }
 
-// skipEvery is how often skipped events are logged: enough to be found, and not a
-// line for each of a stream of large events.
+// skipEvery is how often skipped events are logged: an operator finds the line,
+// and a stream of large events does not fill the log.
 const skipEvery = time.Minute
 
 // atMost allows something at most once in skipEvery.

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	// idEvery is how often an id is stored that came without an item, such as with
-	// each heartbeat. It spares the next connection some scanning, which is not
-	// worth an fsync each time.
+	// idEvery is how often an id is stored that came without an item, as with
+	// each heartbeat. A stored id spares the upstream some scanning at the next
+	// connection, which is not worth an fsync for each heartbeat.
 	idEvery = 15 * time.Second
-	// The waits after a commit that failed. The first is short because most faults
-	// (a locked database) pass; the longest is still soon after a disk has room.
+	// The waits after a commit that failed. The first is short because most
+	// faults (a locked database) pass soon; after the longest, items come half a
+	// minute at most after a disk has room again.
 	firstRetry = time.Second
 	maxRetry   = 30 * time.Second
 )
@@ -84,7 +85,7 @@ func (f *follower) session(reading, committing context.Context) (committed bool,
 		err := f.client.FollowURL(reading, f.URL, client.URLOptions{
 			After: at, Idle: f.Idle, MaxDataBytes: f.most, Opened: f.opened,
 		}, func(e client.Event) error { return in.put(reading, f.draft(e), e.ID) })
-		end(fmt.Errorf("the reader ended: %w", err)) // it never does so by itself
+		end(fmt.Errorf("the reader ended: %w", err)) // it never ends by itself
 	}()
 	defer func() {
 		end(errStopped)

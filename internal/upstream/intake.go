@@ -8,9 +8,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// These bound what is read ahead of the commits, for one upstream; more waits in
-// the connection. They also bound one commit: 1,000 items are some 10 ms of it, in
-// which other publishers wait.
+// These bound what is read ahead of the commits for one upstream; more waits in
+// the connection. They also bound one commit, because other publishers wait for
+// it: 1,000 items take some 10 ms.
 const (
 	intakeItems = 1000
 	intakeBytes = 4 << 20 // and one item

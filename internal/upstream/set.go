@@ -18,7 +18,7 @@ import (
 type Config struct {
 	// Name is the name under which its last id is stored, unique in a Set.
 	Name string
-	// URL is of its stream, http or https. It is requested as it is, with the
+	// URL is its stream's, http or https. It is requested as it is, with the
 	// last id as Last-Event-ID once there is one.
 	URL string
 	// Feed is the feed that gets its items.

@@ -15,7 +15,7 @@ const maxRef = 256
 
 // ClientFrame is what a client sends over a WebSocket: an item to publish.
 type ClientFrame struct {
-	Ref   string // that the answer shall repeat, "" for none
+	Ref   string // repeated in the answer, "" for none
 	Feed  string // "" for the one that is read
 	Key   string // the idempotency key, "" for none
 	Draft stream.Draft

@@ -6,16 +6,16 @@ import (
 	"feedd/internal/stream"
 )
 
-// What parsing takes of memory beside the body, in bytes on a 64-bit machine.
-// These are upper bounds: what is taken is known only when it is too late to
-// refuse it.
+// How much memory parsing takes beside the body, in bytes on a 64-bit machine.
+// These are upper bounds, because the real amount is known only when it is too
+// late to refuse the body.
 const (
 	// draftCost is what a draft takes beside its bytes: 56 of its own, half as
 	// much for the room that a growing slice has, and what the allocator rounds
 	// up for its data and event.
 	draftCost = 128
-	// fieldCost is what a field of a form takes beside its bytes: its place in
-	// the list and in the index, and its values.
+	// fieldCost is what a field of a form takes at most beside its bytes: its
+	// place in the list and in the index, and its values.
 	fieldCost = 320
 )
 

@@ -42,7 +42,8 @@ type ClosingNotice struct {
 
 // Line is what a line of NDJSON, a frame, or the data of an SSE event with
 // envelope=true says: one of its fields is set, with a Gap the Cursor as well.
-// None is for a notice that this version does not know, which a client skips.
+// If none is set, it is a notice that this version does not know; a client
+// skips it.
 type Line struct {
 	Item    *Envelope
 	Cursor  string

@@ -59,9 +59,10 @@ func put2(b []byte, at, n int) {
 	b[at+1] = '0' + byte(n%10)
 }
 
-// appendOneLine appends stored JSON. It has no line breaks; should a store
-// hold some all the same, one envelope must not become two lines. Outside of
-// strings, where alone JSON can have them, a space means the same.
+// appendOneLine appends stored JSON. feedd stores JSON without line breaks;
+// should a store have some all the same, one envelope must not become two
+// lines. JSON can have line breaks only outside of strings, and there a space
+// means the same.
 func appendOneLine(dst, data []byte) []byte {
 	start := len(dst)
 	dst = append(dst, data...)

@@ -7,8 +7,9 @@ import (
 	"feedd/internal/stream"
 )
 
-// MaxFields is how many fields a form may have: each costs some hundred bytes,
-// however short it is, so a form of "a&a&a" would take many times its size.
+// MaxFields is how many fields a form may have. Each takes some hundred bytes,
+// however short it is, so a form of "a&a&a" takes many times its size; 10,000
+// take some 3 MiB.
 const MaxFields = 10_000
 
 // ParseForm reads a body of application/x-www-form-urlencoded, which is what
@@ -31,7 +32,7 @@ func ParseForm(body []byte) (stream.Draft, error) {
 	case ok:
 		return d, nil
 	case err != nil:
-		// Whether it is JSON is not known then, but it was surely meant to be.
+		// Then it is not known whether it is JSON, but it was surely meant to be.
 		return stream.Draft{}, err
 	case !isForm(body):
 		return ParseText(body)

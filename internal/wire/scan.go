@@ -24,14 +24,14 @@ type scanner struct {
 	// around is how many levels around an item's data do not count in MaxDepth.
 	around int
 
-	// member, if set, is given the members of the outermost object. An
-	// error of its ends the scan.
+	// member, if set, is given the members of the outermost object. If it returns
+	// an error, the scan ends.
 	member func(name, value span) error
 }
 
 // span is a part of the input that is one JSON value.
 type span struct {
-	at    int    // its offset; 0: no value, since a member never stands there
+	at    int    // its offset; 0: no value, because no member stands there
 	raw   []byte // as it was sent
 	space int    // bytes of insignificant whitespace in it
 }

@@ -60,9 +60,9 @@ func AppendSSEClosing(dst []byte, c stream.Closing) []byte {
 	return endClosing(dst, c)
 }
 
-// What follows has the frames of NDJSON and WebSocket for its data, and no
-// names: a page hears all of it with one listener, also the opening and the
-// heartbeat, which are otherwise nothing that a page can see.
+// The functions below make events without names, whose data are the frames of
+// NDJSON and WebSocket. A page hears all of these with one listener, even the
+// opening and the heartbeat, which it cannot see otherwise.
 
 // AppendSSEFrame appends the item as a message with its envelope.
 func AppendSSEFrame(dst []byte, it *stream.Item) []byte {
@@ -120,8 +120,8 @@ func appendEventName(dst []byte, name string) []byte {
 	return append(dst, '\n')
 }
 
-// appendDataLines always writes the one space after the colon: a reader strips
-// one, so that without it a line that starts with a space would lose it.
+// appendDataLines always writes one space after the colon: a reader strips one,
+// so without it a line that starts with a space would lose that.
 func appendDataLines(dst, data []byte) []byte {
 	for {
 		upToLF, rest, more := bytes.Cut(data, lf)
