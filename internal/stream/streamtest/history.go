@@ -27,7 +27,7 @@ type history struct {
 }
 
 // historyFeeds are the feeds of a history, below its name. Those that are short
-// keep 4 items; items with a ttl go to the others only, since an engine is free
+// keep 4 items; items with a ttl go to the others only, because an engine is free
 // to count an item that ran out until it is swept.
 var historyFeeds = []string{"a", "b", "short", "x.a", "x.short"}
 

@@ -112,8 +112,8 @@ func testKeeperPurge(t *testing.T, s Subject) {
 	}
 }
 
-// A bound that is lowered holds soon, though nobody publishes; one that is
-// taken back gives way to the configuration.
+// A bound that is lowered holds soon, even without publishes; one that is taken
+// back gives way to the configuration.
 func testKeeperSetRetention(t *testing.T, s Subject) {
 	ctx := context.Background()
 	configured := stream.Retention{MaxItems: 4}
@@ -141,7 +141,7 @@ func testKeeperSetRetention(t *testing.T, s Subject) {
 
 	less := stream.Retention{MaxItems: 2}
 	set("f", &less)
-	eventually(t, "a lowered bound holds though nobody publishes", func() bool { return len(st.items("f")) == 2 })
+	eventually(t, "a lowered bound holds without publishes", func() bool { return len(st.items("f")) == 2 })
 	st.holds("the newest stay", "f", "6", "7")
 	if s.Durable {
 		st.reopen()
@@ -166,7 +166,7 @@ func testKeeperSetRetention(t *testing.T, s Subject) {
 	}
 }
 
-// A probe is for /readyz: nobody should see it, and ids go on as before.
+// A probe is for /readyz: no reader sees it, and ids go on as before.
 func testKeeperProbe(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	a := st.put("f", "a")

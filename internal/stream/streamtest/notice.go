@@ -10,7 +10,7 @@ import (
 )
 
 // Notice: the hub's windows hold items, so they are told of what is taken out
-// of the store by somebody's will.
+// of the store by an operator's will.
 var casesNotice = []testCase{
 	{rule: "trimming is told, up to which id, with the commit that does it", run: testNoticeTrim},
 	{rule: "a purge is told, up to which id, before it returns", run: testNoticePurge},
@@ -43,8 +43,8 @@ func testNoticeTrim(t *testing.T, s Subject) {
 	}
 }
 
-// Whoever purged a feed and then reads it must find it empty, also where it is
-// read from a window. Items that are published later are not meant.
+// A client that purged a feed and then reads it must find it empty, also if it
+// is read from a window. Items that are published later are not meant.
 func testNoticePurge(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	rc := st.put("f", "a", "b")
@@ -59,7 +59,7 @@ func testNoticePurge(t *testing.T, s Subject) {
 	same(t, "both purges of f", purged, []stream.Removal{{Feed: "f", ID: rc.Last}, {Feed: "f", ID: d.Last}})
 }
 
-// Whoever deleted an item and then reads the feed must not find it.
+// A client that deleted an item and then reads the feed must not find it.
 func testNoticeDelete(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	rc := st.put("f", "a", "b", "c")

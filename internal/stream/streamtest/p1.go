@@ -67,8 +67,8 @@ func testP1ClockStepsBack(t *testing.T, s Subject) {
 	}
 }
 
-// A batch has the ids from First to Last, and nobody else's lie between them,
-// also when many publish at once.
+// A batch has the ids from First to Last, and no ids of other batches lie
+// between them, also when many publish at once.
 func testP1BatchesStayTogether(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	want := appendConcurrently(t, st, 8, 10)
@@ -146,10 +146,9 @@ func testP1WatchInOrder(t *testing.T, s Subject) {
 	}
 }
 
-// Three publishes to the feeds A, B and A wait for one commit to end. Whoever
-// reads both feeds meanwhile, at any moment, sees the first ones of the three
-// in the order of ids and never a later one alone: its cursor would pass the
-// earlier one.
+// Three publishes to the feeds A, B and A wait for one commit to end. A reader
+// of both feeds, at any moment, sees the first ones of the three in the order
+// of ids and never a later one alone: its cursor would pass the earlier one.
 func testP1NoLaterWithoutEarlier(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	for round := range 10 {

@@ -10,8 +10,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// P3 resume: whoever presents id N gets every retained item above N that the
-// selection matches, once, in order.
+// P3 resume: a reader that presents id N gets every retained item above N that
+// the selection matches, once, in order.
 var casesP3 = []testCase{
 	{rule: "paging from any id gives exactly the retained items, once, in order", run: testP3PagingIsExact},
 	{rule: "an item is read as it was published", run: testP3ItemsAsPublished},

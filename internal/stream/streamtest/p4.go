@@ -25,7 +25,7 @@ var casesP4 = []testCase{
 	{rule: "losses of any history are exact", run: testP4HistoriesAreExact},
 	{rule: "a reader that is overtaken by trimming is told of all it missed", run: testP4OvertakenReader},
 	{rule: "losses are told after opening again", durable: true, run: testP4LossStays},
-	{rule: "the loss of a forgotten feed is told to whoever may have read it", run: testP4ForgottenFeed},
+	{rule: "the loss of a forgotten feed is told to all that may have read it", run: testP4ForgottenFeed},
 	{rule: "nothing is lost to the zero selection, which selects nothing", run: testP4ZeroSelection},
 }
 
@@ -137,8 +137,8 @@ func testP4Resume(t *testing.T, s Subject) {
 	same(t, "a alone: to the loss", st.loss("a", st.start, 0), want)
 }
 
-// Who deletes one item wants it gone, so nobody is told that something is
-// missing.
+// A client that deletes one item wants it gone, so no reader is told that
+// something is missing.
 func testP4DeleteIsNoLoss(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	rc := st.put("f", "a", "b", "c")
@@ -194,9 +194,9 @@ func testP4ExpiryIsNoLoss(t *testing.T, s Subject) {
 	same(t, "sweeping them is no loss", st.loss("f,x.short,p", st.start, 0), nil)
 }
 
-// Nobody remembers the event names of what is gone, so a reader of some events
-// is told of every loss; and it must not go on beyond items of other events,
-// which may be what it asks for next.
+// A log does not remember the event names of what is gone, so a reader of some
+// events is told of every loss. And it must not go on beyond items of other
+// events, which may be what it asks for next.
 func testP4EventsDoNotCount(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{Retention: retain(stream.Retention{MaxItems: 2})})
 	var rcs []stream.Receipt
@@ -328,10 +328,10 @@ func testP4LossStays(t *testing.T, s Subject) {
 	}
 }
 
-// An empty feed that nobody touched for its MaxAge is forgotten, else names
+// An empty feed that was not touched for its MaxAge is forgotten, else names
 // would pile up. Its loss goes into one mark of the store, which is told to
-// whoever may have read it: any pattern, and a name that is absent; and a feed
-// made anew starts with it.
+// every reader that may have read the feed: of any pattern, and of a name that
+// is absent. A feed made anew starts with it.
 func testP4ForgottenFeed(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{Retention: retain(stream.Retention{MaxAge: time.Hour})})
 	ctx := context.Background()

@@ -94,7 +94,7 @@ func testP4EachOpening(t *testing.T, s Subject) {
 	}
 }
 
-// Somebody copies the store, goes on with it, and then puts the copy back. The
+// An operator copies the store, goes on with it, and then puts the copy back. The
 // items after the copy are gone, and their ids are noticed: they lie in the
 // hole of the opening after, for ever.
 func testP4RestoredCopy(t *testing.T, s Subject) {
@@ -136,7 +136,7 @@ func testP4RestoredCopy(t *testing.T, s Subject) {
 	st.holds("and what came after", "f", "a", "b", "e")
 }
 
-// Somebody comes with a time, or an id of an item that is gone; the log finds
+// A reader comes with a time, or an id of an item that is gone; the log finds
 // a position to stand at from which nothing is skipped.
 func testP4Floor(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})

@@ -16,7 +16,7 @@ import (
 var casesP6 = []testCase{
 	{rule: "retention by count holds from each publish on", run: testP6Count},
 	{rule: "retention by bytes holds from each publish on, and the newest item always stays", run: testP6Bytes},
-	{rule: "retention by age holds though nobody publishes, and what goes is told", run: testP6Age},
+	{rule: "retention by age holds without publishes, and what goes is told", run: testP6Age},
 	{rule: "lowered bounds hold after opening again", durable: true, run: testP6LoweredWhileClosed},
 	{rule: "a read for a rare event looks at a bounded number of items", run: testP6BoundedScan},
 	{rule: "the number of keys is bounded, and the oldest go", run: testP6Keys},
@@ -84,7 +84,7 @@ func testP6Age(t *testing.T, s Subject) {
 	st.holds("nothing is older than an hour", "f", "a", "b", "c", "d")
 	st.clock.move(40 * time.Minute)
 	q := st.whole(st.sel("f"))
-	eventually(t, "items older than MaxAge are trimmed though nobody publishes", func() bool {
+	eventually(t, "items older than MaxAge are trimmed without publishes", func() bool {
 		p := st.page(q)
 		missing := 4 - len(p.Items)
 		want := &stream.Loss{
@@ -112,7 +112,7 @@ func testP6LoweredWhileClosed(t *testing.T, s Subject) {
 	rc := st.put("f", "a", "b", "c", "d", "e")
 	st.opts.Retention = retain(stream.Retention{MaxItems: 2})
 	st.reopen()
-	eventually(t, "the lowered bound holds though nobody publishes", func() bool { return len(st.items("f")) == 2 })
+	eventually(t, "the lowered bound holds without publishes", func() bool { return len(st.items("f")) == 2 })
 	st.holds("the newest stay", "f", "d", "e")
 	same(t, "what was trimmed is told", st.loss("f", start, 0), &stream.Loss{
 		Through: rc.First + 2, Reason: stream.Trimmed, Oldest: rc.First + 3, Resume: rc.First + 2, Feeds: []string{"f"},
@@ -120,9 +120,8 @@ func testP6LoweredWhileClosed(t *testing.T, s Subject) {
 }
 
 // A reader may ask for an event that hardly ever comes. A Read that looked
-// through a large store for it would hold up whoever needs the store
-// meanwhile: it stops after some items, says how far it came, and is asked
-// again.
+// through a large store for it would hold up all others. So it stops after some
+// items, says how far it came, and is asked again.
 func testP6BoundedScan(t *testing.T, s Subject) {
 	const batch = 4_000
 	const most = 15_000 // looked at by one Read; engines choose less
@@ -219,8 +218,8 @@ func testP6Keys(t *testing.T, s Subject) {
 	}
 }
 
-// Whoever may publish to names of his choice must not fill the memory with
-// them. The feeds there are go on.
+// A client that may publish to any name must not fill the memory with feeds.
+// The feeds that exist go on.
 func testP6Feeds(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{Feeds: 3})
 	st.put("a", "1")

@@ -181,7 +181,7 @@ func testP7KeyOutlivesItems(t *testing.T, s Subject) {
 }
 
 // Keys are remembered for KeyAge and then given back, so that they are bounded
-// also where nobody publishes.
+// also without publishes.
 func testP7KeyAge(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{KeyAge: time.Hour})
 	b := keyed(text("f", "a"), "k")
@@ -194,7 +194,7 @@ func testP7KeyAge(t *testing.T, s Subject) {
 	}
 	st.holds("it is stored a second time", "f", "a", "a")
 	st.clock.move(2 * time.Hour)
-	eventually(t, "keys older than KeyAge are given back though nobody publishes", func() bool { return st.Usage().Keys == 0 })
+	eventually(t, "keys older than KeyAge are given back without publishes", func() bool { return st.Usage().Keys == 0 })
 }
 
 // A publisher that was cut off by a restart retries like any other.

@@ -11,7 +11,8 @@ import (
 )
 
 // Source: how far another server's feed was taken over is committed with its
-// items (P2), so that whoever goes on from there neither loses nor doubles one.
+// items (P2), so that an upstream that goes on from there neither loses nor
+// doubles one.
 var casesSource = []testCase{
 	{rule: "a source is what its last batch said", run: testSourceIsReplaced},
 	{rule: "a batch without drafts moves the source, and nothing else", run: testSourceAlone},
@@ -56,7 +57,7 @@ func testSourceIsReplaced(t *testing.T, s Subject) {
 	st.holds("the items are stored", "f", "0", "1", "2", "3", "4", "other", "of nobody")
 }
 
-// It tells nobody of anything, takes no id, and makes no feed.
+// OnCommit does not tell of it, and it takes no id and makes no feed.
 func testSourceAlone(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{Feeds: 1})
 	a := st.put("f", "a")
@@ -104,8 +105,8 @@ func testSourceFailedCommit(t *testing.T, s Subject) {
 	st.holds("a failed commit stores nothing", "f", "a", "b")
 }
 
-// Whoever follows an upstream asks where it stands after such an error: what it
-// is told must be what the items say.
+// After such an error an upstream asks where its source stands: the answer must
+// agree with the items.
 func testSourceOutcomeUnknown(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})
 	st.publish(from(text("f", "a"), "u", "1"))

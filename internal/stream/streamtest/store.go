@@ -19,7 +19,7 @@ type reporter interface {
 }
 
 // store is an open store of the engine under test, with its clock, its hooks
-// and what its OnCommit function was told since it was opened.
+// and what its OnCommit function was told after it was opened.
 type store struct {
 	stream.Engine
 	t       reporter

@@ -72,7 +72,7 @@ func (s *store) begin(ctx context.Context, b stream.Batch) <-chan answer {
 	return c
 }
 
-// waitContext is a context that tells when somebody looks at its end.
+// waitContext is a context that tells when a caller begins to wait for its end.
 type waitContext struct {
 	context.Context
 	once  sync.Once
