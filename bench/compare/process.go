@@ -15,8 +15,8 @@ import (
 // process is a server that runs.
 type process struct {
 	*measure.Process
-	sub  []string // the flags of feedd bench that lead to it, for those who subscribe
-	pub  []string // and for those who publish
+	sub  []string // the flags of feedd bench that lead to it, for subscribers
+	pub  []string // and for publishers
 	pids []int    // all of its processes
 }
 

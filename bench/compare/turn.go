@@ -79,7 +79,7 @@ func (b *bench) serve(ctx context.Context, s server, env []string, do func(*proc
 const (
 	// quietPorts is how many connections in TIME_WAIT do not disturb: each holds
 	// a port, of which there are 28,000 by default. A load leaves few of them,
-	// since it resets its connections in the end.
+	// because it resets its connections in the end.
 	quietPorts = 20_000
 	// quietOrphans is the same for connections that have something to send yet
 	// and no process: they hold memory, which is measured.

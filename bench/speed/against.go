@@ -283,8 +283,8 @@ func (c *costs) reached() bool {
 	return !slices.ContainsFunc(c.list, func(k *cost) bool { return middle(k.ratios()) > dearer })
 }
 
-// middle is the median; of two in the middle their mean, since a bound of a few
-// in a hundred must not depend on which of the two is taken.
+// middle is the median; of two in the middle their mean, because a bound of a
+// few in a hundred must not depend on which of the two is taken.
 func middle(sorted []float64) float64 {
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2

@@ -36,7 +36,7 @@ func (s *server) fill(ctx context.Context, feed string, items int) ([]receipt, e
 	return receipts, s.expectCount(ctx, feed, items)
 }
 
-// expectCount makes sure that the feed holds so many items.
+// expectCount makes sure that the feed holds want items.
 func (s *server) expectCount(ctx context.Context, feed string, want int) error {
 	body, err := s.call(ctx, http.MethodGet, "/feeds?match="+feed, nil)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestBenchReportsAsText(t *testing.T) {
 	}
 }
 
-// TestBenchFailsWhenItemsAreLost: whoever calls it in a script must notice.
+// TestBenchFailsWhenItemsAreLost: a script that calls it must notice.
 func TestBenchFailsWhenItemsAreLost(t *testing.T) {
 	newBenchServer(t, true)
 	stdout, _, err := execute(t.Context(), newBenchCmd(), nil, append(aMoment, "--patience", "300ms")...)

@@ -193,7 +193,7 @@ func TestPublishLinesThroughFailures(t *testing.T) {
 	}
 }
 
-// httpDiscard is an answer that nobody gets.
+// httpDiscard is an answer that no client gets.
 type httpDiscard struct{}
 
 func (httpDiscard) Header() http.Header         { return http.Header{} }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// AdminIsIn is true when somebody is signed in, adminIsOut when the form is
-	// there.
+	// AdminIsIn is true when the browser is signed in, AdminIsOut when the form
+	// is there.
 	AdminIsIn  = `document.querySelector("#inside")?.hidden === false`
 	AdminIsOut = `document.querySelector("#signin")?.hidden === false`
 )
@@ -79,7 +79,7 @@ func (tab *Tab) WaitCell(feed, column, want string) {
 	tab.Wait(fmt.Sprintf(`cell(%s, %s) === %s`, Quote(feed), Quote(column), Quote(want)))
 }
 
-// WaitSignedIn waits until the admin page is that of somebody who is signed in.
+// WaitSignedIn waits until the admin page shows that the browser is signed in.
 func (tab *Tab) WaitSignedIn() {
 	tab.t.Helper()
 	tab.Wait(AdminIsIn)

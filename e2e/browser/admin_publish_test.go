@@ -174,7 +174,7 @@ func testAdminRetry(t *testing.T, b *browser.Browser) {
 	tab.WantQuiet(`status of 502`)
 }
 
-// deaf takes an answer that nobody gets.
+// deaf takes an answer that no client gets.
 type deaf struct{ header http.Header }
 
 func (d *deaf) Header() http.Header { return d.header }

@@ -139,7 +139,7 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 	reader := b.Open(t, s.URL()+"/shared/style.css")
 	reader.Eval(`globalThis.opened = 0; globalThis.source = new EventSource("/feeds/cut.*,me"); source.onopen = () => opened++; ""`)
 	reader.Wait(`opened === 1`)
-	// Nobody asks for what nobody sees.
+	// The page does not ask for what is out of sight.
 	tab.Wait(`$("#state").textContent === "live" && ` + plotted + ` >= 3`)
 	if got := tab.Eval(`performance.getEntriesByType("resource").map(({name}) => name).filter(name => name.includes("/subscribers?")).join()`); got != "" {
 		t.Errorf("the page asks for %s", got)
@@ -178,7 +178,7 @@ func testAdminSubscribers(t *testing.T, b *browser.Browser) {
 	tab.Wait(`/was cut\.$/.test($("#message span")?.textContent)`)
 	reader.Wait(`opened === 2`)
 	tab.Wait(`mine().length === 1 && mine()[0].dataset.id !== ` + browser.Quote(first))
-	// Out of sight nobody asks any more, for as long as two more turns.
+	// Out of sight the page does not ask any more, for as long as two more turns.
 	const asked = `performance.getEntriesByType("resource").filter(({name}) => name.includes("/subscribers?")).length`
 	tab.Scroll(0)
 	tab.Wait(`$("#subscribers").getBoundingClientRect().top > innerHeight + 100`)

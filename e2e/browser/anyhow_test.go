@@ -160,12 +160,12 @@ func testReaderAnyhow(t *testing.T, b *browser.Browser) {
 		{1, func() { eval(`history.forward()`) }},
 		{1, submit("choose", "selector", "other")},
 		{1, submit("choose", "selector", "main")},
-		{1, submit("narrow", "events", "goal")}, // nobody has one
+		{1, submit("narrow", "events", "goal")}, // no item has one
 		{1, submit("narrow", "events", "message")},
 		{1, submit("goto", "place", "2 s ago")},
 		{1, submit("goto", "place", "3 d ago")},
 		{1, func() {
-			mu.Lock() // nobody publishes meanwhile
+			mu.Lock() // so that no item is published meanwhile
 			defer mu.Unlock()
 			does("the server is killed, and comes again")
 			s.Restart(syscall.SIGKILL)

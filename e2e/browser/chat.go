@@ -126,7 +126,7 @@ func (tab *Tab) WantChat(want ...string) {
 	}
 }
 
-// WaitUnsent waits until so many messages are on their way.
+// WaitUnsent waits until n messages are on their way.
 func (tab *Tab) WaitUnsent(n int) {
 	tab.t.Helper()
 	tab.Wait(fmt.Sprintf(`unsent().length === %d`, n))

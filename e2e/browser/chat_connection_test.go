@@ -76,7 +76,7 @@ func testChatLostAnswer(t *testing.T, b *browser.Browser) {
 		for i := range 3 {
 			c.Deaf.Store(true)
 			tab.Says(fmt.Sprintf("message %d", i))
-			// It is stored, and whoever said it does not know.
+			// It is stored, and the guest who said it does not know.
 			harness.Await(t, "the message is stored", func() bool { return len(stored(t, s)) == before+i+1 })
 			tab.WaitUnsent(1)
 			c.Out.Store(true)

@@ -356,6 +356,6 @@ const pale = `(() => {
 	}).filter(([ratio]) => ratio < 4.5).map(([ratio, e]) => ratio.toFixed(2) + " " + e.outerHTML.slice(0, 80)).join("\n");
 })()`
 
-// unlabelled lists the controls that nobody can call by a name.
+// unlabelled lists the controls without a name that a person could call them by.
 const unlabelled = `[...document.querySelectorAll("input, textarea, button, a")].filter(e => e.checkVisibility() &&
 	!(e.ariaLabel || e.labels?.[0]?.textContent.trim() || e.textContent.trim())).map(e => e.outerHTML).join()`

@@ -29,7 +29,7 @@ func testChatClosed(t *testing.T, b *browser.Browser) {
 		tab.WantQuiet()
 	}
 
-	// Opened meanwhile, and closed while somebody was about to speak.
+	// Opened meanwhile, and closed while a guest was about to speak.
 	tab := b.OpenGuest(t, s.URL(), "Anna")
 	tab.WaitShown("#closed")
 	s.Stop(syscall.SIGTERM)

@@ -154,7 +154,7 @@ func testChatTwo(t *testing.T, b *browser.Browser) {
 }
 
 func testChatMany(t *testing.T, b *browser.Browser) {
-	// All come from one address, and nobody waits between two messages.
+	// All come from one address, and no client waits between two messages.
 	s := browser.StartChat(t, "FEEDD_LIMITS_MAX_ANONYMOUS_RATE=100", "FEEDD_LIMITS_MAX_ANONYMOUS_ITEMS=100")
 	const clients, each, tabsEach = 20, 8, 4
 	var tabs []*browser.Tab

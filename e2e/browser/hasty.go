@@ -21,7 +21,7 @@ const (
 	}`
 )
 
-// Hasty makes waits of exactly so many ms take a part of that.
+// Hasty divides waits of exactly these numbers of ms by part.
 func Hasty(part int, waits ...int) string {
 	list, err := json.Marshal(waits)
 	if err != nil {

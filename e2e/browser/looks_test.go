@@ -118,7 +118,7 @@ func testLooksTall(t *testing.T, b *browser.Browser) {
 		[li.offsetHeight > innerHeight ? "tall" : "", li.querySelector(".fold")?.textContent ?? "", li.querySelector(".fold")?.ariaExpanded ?? ""].join("")).join()`)
 	tab.WaitRows(35)
 	tab.Wait(`tall() === ",,Show morefalse,Show morefalse,Show morefalse"`)
-	// What somebody opens is not without bounds, either.
+	// What a reader opens is bounded too.
 	tab.Do(chromedp.Click(chromedp.CSS("#items summary")), chromedp.Click(chromedp.CSS("#items details details summary")))
 	tab.Wait(`tall() === ",Show morefalse,Show morefalse,Show morefalse,Show morefalse"`)
 	for _, hidden := range []string{"true", "false"} { // it is closed, and opened again

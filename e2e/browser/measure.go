@@ -23,9 +23,10 @@ func (tab *Tab) WaitNumber(n int) {
 	tab.Wait(fmt.Sprintf(`document.querySelector("#items > li:first-child .value")?.textContent === "%d" && document.querySelector("#details").textContent === ""`, n))
 }
 
-// LongestTasks runs do and returns how long the page's main thread was busy with
-// its longest tasks, in ms: the time of the processor, since by the wall a task
-// is as long as others on the machine make it (that is given too).
+// LongestTasks runs do and returns how long the page's main thread was busy
+// with its longest tasks, in ms: in time of the processor, because in time of
+// the wall (which is given too) other programs on the machine make a task
+// longer.
 func (tab *Tab) LongestTasks(do func()) (processor, wall []float64) {
 	tab.t.Helper()
 	type event struct {

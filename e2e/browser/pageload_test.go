@@ -47,7 +47,7 @@ func testPageTwoWindows(t *testing.T, b *browser.Browser) {
 	reader.WantQuiet()
 }
 
-// pour publishes n items of several kinds, so many in a second, and calls
+// pourKinds publishes n items of several kinds, rate in a second, and calls
 // check now and then.
 func pourKinds(t *testing.T, s *harness.Server, feed string, from, n, rate int, check func()) {
 	t.Helper()

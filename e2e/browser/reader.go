@@ -67,8 +67,8 @@ func (tab *Tab) Resume() {
 	tab.Click("#pause")
 }
 
-// WaitPausedBehind waits until the page says that it is paused and so many items
-// wait; 0: it says of none.
+// WaitPausedBehind waits until the page says that it is paused and n items
+// wait; 0: it tells of no items.
 func (tab *Tab) WaitPausedBehind(n int) {
 	tab.t.Helper()
 	want := ", paused"
@@ -78,7 +78,7 @@ func (tab *Tab) WaitPausedBehind(n int) {
 	tab.WaitText("#details", want)
 }
 
-// WaitNewButton waits until the button says that so many new items wait.
+// WaitNewButton waits until the button says that n new items wait.
 func (tab *Tab) WaitNewButton(n int) {
 	tab.t.Helper()
 	items := "items"

@@ -114,7 +114,7 @@ func testReaderHolds(t *testing.T, b *browser.Browser) {
 	tab.WantDense()
 
 	// The keys can be switched off.
-	// By script: whoever scrolls down to it has older items loaded, which move it.
+	// By script: to scroll down to it would load older items, which move it.
 	tab.ClickByScript("#shortcuts")
 	tab.Press("p")
 	if got := tab.Text("#pause"); got != "Pause" {
@@ -191,7 +191,8 @@ func testReaderRecounts(t *testing.T, b *browser.Browser) {
 	tab.WaitPausedBehind(1)
 	tab.Filter("")
 	tab.WaitText("#new", "10,001 or more new items, show")
-	// Few of the first match: nobody looks through all the others for more.
+	// Few of the first match: the page does not look through all the others for
+	// more.
 	tab.Filter("100899")
 	tab.WaitPausedBehind(0)
 	tab.Click("#pause")

@@ -16,7 +16,7 @@ type Row struct {
 	Gap                   bool
 }
 
-// WaitRows waits until there are so many rows, or more.
+// WaitRows waits until there are n rows, or more.
 func (tab *Tab) WaitRows(n int) {
 	tab.t.Helper()
 	tab.Wait(fmt.Sprintf("rows().length >= %d", n))

@@ -68,7 +68,7 @@ func (tab *Tab) WaitShown(selector string) {
 	tab.Wait(fmt.Sprintf(`!document.querySelector(%s).hidden`, Quote(selector)))
 }
 
-// Scroll scrolls to so many CSS pixels from the top; Bottom is the end.
+// Scroll scrolls to y CSS pixels from the top; Bottom is the end.
 func (tab *Tab) Scroll(y int) {
 	tab.t.Helper()
 	tab.Eval(fmt.Sprintf(`scrollTo(0, %d), ""`, y))

@@ -81,8 +81,8 @@ func (a *answer) decide() {
 		}
 		c.rnd.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 	}
-	// Clients wait longer after each answer that gave them nothing, so nobody
-	// gets two of those in a row if it can be helped.
+	// Clients wait longer after each answer that gave them nothing, so no client
+	// gets two of these in a row if that can be avoided.
 	next := max(0, slices.IndexFunc(deck, func(p place) bool { return p > inOpening || c.last[a.client] > inOpening }))
 	a.place = deck[next]
 	c.last[a.client], c.decks[library(a.client)] = a.place, slices.Delete(deck, next, next+1)

@@ -153,7 +153,7 @@ func (s *clientStory) storm(length time.Duration) {
 
 // publish publishes items until the context ends, one after the other.
 func (s *clientStory) publish(ctx context.Context) error {
-	// About as fast as those who are cut all the time can follow.
+	// About as fast as clients that are cut all the time can follow.
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// stalledPipe returns the end of a pipe for writing that takes nothing, and one
-// that nobody reads yet.
+// stalledPipe returns a pipe's end for writing, which takes nothing, and its
+// end for reading, from which nothing was read yet.
 func stalledPipe(t *testing.T) (w, r *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -93,7 +93,7 @@ func TestServe_LogNobodyTakes(t *testing.T) {
 	s.WantEnd()
 }
 
-// A log that nobody reads any more harms only the log. So it is with Ctrl-C in
+// A log whose reader has gone harms only the log. So it is with Ctrl-C in
 // `feedd serve 2>&1 | tee log`, which ends tee first.
 func TestServe_LogPipeBroken(t *testing.T) {
 	for _, json := range []bool{false, true} {
@@ -132,7 +132,7 @@ func TestServe_FailsWithoutAReader(t *testing.T) {
 	s := harness.New(t)
 	l, err := net.Listen("tcp", s.Address)
 	if err != nil {
-		t.Skip(err) // somebody took the address
+		t.Skip(err) // another program took the address
 	}
 	defer l.Close()
 	w, _ := stalledPipe(t)

@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptFreePort sets variables to addresses that nobody listens on.
+// scriptFreePort sets variables to addresses on which no server listens.
 func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
 		address, free, err := harness.ReserveAddress()
@@ -59,8 +59,8 @@ func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptAwait waits until the server at an address is ready, or with ! until
-// nobody listens there.
+// scriptAwait waits until the server at an address is ready, or with ! until no
+// server listens there.
 func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
 	defer cancel()
@@ -140,7 +140,7 @@ func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Defer(func() { f.Close() })
 			return
 		}
-		f.Close() // somebody was faster
+		f.Close() // another test was faster
 		ts.Check(os.RemoveAll(name))
 	}
 }

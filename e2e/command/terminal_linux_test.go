@@ -35,7 +35,7 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// Whoever starts a server on a terminal gets a link that signs in. When the
+// A person who starts a server on a terminal gets a link that signs in. When the
 // terminal is closed, the server goes on without it.
 func TestServe_Terminal(t *testing.T) {
 	s := harness.New(t)

@@ -47,7 +47,7 @@ func startLeaky(t *testing.T, to string, most int) *leaky {
 	t.Cleanup(func() {
 		l.Close()
 		c.mu.Lock()
-		c.most = -1 // whoever comes now is closed
+		c.most = -1 // connections that come now are closed
 		for conn := range c.open {
 			conn.Close()
 		}

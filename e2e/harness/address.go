@@ -27,9 +27,9 @@ func LastingAddress(t testing.TB) string {
 	return address
 }
 
-// ReserveAddress returns an address of loopback where nobody listens, until free
-// is called. Other tests see that it is taken, also those of other processes: the
-// UDP port of that number, which nobody uses, is bound meanwhile.
+// ReserveAddress returns an address of loopback where no server listens. Until
+// free is called, other tests, also those of other processes, see that it is
+// taken: the UDP port of that number, which no test uses, is bound meanwhile.
 func ReserveAddress() (address string, free func(), err error) {
 	const tries = 100 // each meets a port that is taken once in hundreds
 	for range tries {

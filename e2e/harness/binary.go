@@ -116,8 +116,9 @@ func Main(m *testing.M) {
 	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil {
 		flag.Set("test.parallel", strconv.Itoa(max(n, sideBySide)))
 	}
-	// Go would take a pass from its cache, since it does not see that the server
-	// has changed. Where it gets no list of what the tests read, it keeps nothing.
+	// Go would take a pass from its cache, because it does not see that the
+	// server has changed. If it gets no list of what the tests read, it keeps
+	// nothing.
 	flag.Set("test.testlogfile", "")
 	os.Exit(m.Run())
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // While feedd is away, a proxy with our snippet tells an EventSource, which
-// would stop for good at an error, to come back; nobody else is told that all is
-// well. (That it then has everything is what TestP1P3P4_clients_of_others
-// shows.)
+// would stop for good at an error, to come back; no other client is told that
+// all is well. (That it then has everything is what
+// TestP1P3P4_clients_of_others shows.)
 func TestProxies_WhileFeeddIsAway(t *testing.T) {
-	server := harness.LastingAddress(t) // where nobody listens
+	server := harness.LastingAddress(t) // where no server listens
 	for _, front := range proxies.Ways[1:] {
 		t.Run(front.Name, func(t *testing.T) {
 			address := front.Start(t, server)

@@ -45,7 +45,7 @@ func Caddy(t *testing.T, server string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() // else it waits for whoever still reads
+		cmd.Process.Kill() // else it waits for clients that still read
 		cmd.Wait()
 	})
 	awaitProxy(t, address, &said)

@@ -69,7 +69,7 @@ http {
 	return address, said
 }
 
-// awaitProxy waits until somebody answers at an address.
+// awaitProxy waits until a proxy answers at an address.
 func awaitProxy(t *testing.T, address string, said fmt.Stringer) {
 	t.Helper()
 	defer func() {

@@ -10,7 +10,7 @@ import (
 	"feedd/internal/answer"
 )
 
-// Whoever is gone altogether is not worked for much longer.
+// A client that is gone altogether is not worked for much longer.
 func TestP5_AnAnswerForNobodyIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, leave := context.WithCancel(t.Context())
@@ -33,7 +33,8 @@ func TestP5_AnAnswerForNobodyIsGivenUp(t *testing.T) {
 	})
 }
 
-// P6: whoever breaks off very many is worked for in a few of them.
+// P6: of very many requests that a client breaks off, only a few are still
+// worked on.
 func TestP6_FewAreWorkedForWithoutAClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := answer.New(time.Second, 1)

@@ -57,7 +57,7 @@ func TestP8_ClosedFeedsLookAlike(t *testing.T) {
 	if p := s.Page("absent"); len(p.Items) != 0 {
 		t.Errorf("%+v", p)
 	}
-	// Feeds of feedd's own are nobody's to publish to: with a key that is 403.
+	// No client may publish to feedd's own feeds: with a key that is 403.
 	s.Do("POST", "/feeds/_own", "x").MustProblem(t, 403, "forbidden")
 	s.Do("POST", "/feeds/_own", "x", servertest.Anonymous).MustProblem(t, 401, "unauthorized")
 	s.Do("GET", "/feeds/_own", "", servertest.Anonymous).MustProblem(t, 401, "unauthorized")

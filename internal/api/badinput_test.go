@@ -104,7 +104,7 @@ func TestBadInput_FeedNames(t *testing.T) {
 	s.MustStore(7)
 }
 
-// A body that nobody asked for, and that perhaps never comes, holds nothing up.
+// A body that was not asked for, and that perhaps never comes, holds nothing up.
 func TestBadInput_BodyOfAGet(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true})

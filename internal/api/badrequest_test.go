@@ -132,8 +132,8 @@ func TestBadInput_PresentedPositions(t *testing.T) {
 	s.Get("/feeds/f?"+many).MustStatus(t, http.StatusOK)
 }
 
-// What is pipelined behind the GET of a stream does no harm; whoever never sends its body gets its refusal, and is not
-// waited for.
+// What is pipelined behind the GET of a stream does no harm. A client that
+// never sends its body gets its refusal, and is not waited for.
 func TestP5_WhoSaysTooMuchOrTooLittle(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true})

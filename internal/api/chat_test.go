@@ -13,8 +13,9 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// Whoever opens /chat gets what it can use: a browser the page, the page what it
-// must know, everybody else the word that it is spoken over WebSocket.
+// A client that opens /chat gets what it can use: a browser the page, the page
+// what it must know, any other client the word that the chat is spoken over
+// WebSocket.
 func TestChat_AnswersByAccept(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Legacy: servertest.Legacy}})
@@ -60,7 +61,7 @@ func TestChat_AnswersByAccept(t *testing.T) {
 	s.Get("/chat?format=json").MustProblem(t, 503, "draining")
 }
 
-// P8: the page is open to all, and what is said only to those who may read.
+// P8: the page is open to all, and what is said only to readers of the feed.
 func TestP8_ChatThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{

@@ -12,8 +12,8 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// P5, P6: whoever keeps connections open for nothing does not lock out those
-// who have something to say, nor the subscribers.
+// P5, P6: a client that keeps idle connections open locks out neither
+// publishers nor subscribers.
 func TestP5_IdleConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	const most = 10

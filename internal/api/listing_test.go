@@ -107,7 +107,7 @@ func TestP5_a_list_waits_for_no_strangers(t *testing.T) {
 	all.Wait()
 }
 
-// P9: a server that goes down makes no more lists for those who wait for theirs.
+// P9: a server that stops makes no more lists for clients that wait for theirs.
 func TestP9_lists_that_wait_hold_up_no_stop(t *testing.T) {
 	held := make(chan struct{})
 	s, l := startWithFeeds(t, 20, held)
@@ -128,8 +128,8 @@ func TestP9_lists_that_wait_hold_up_no_stop(t *testing.T) {
 	}
 }
 
-// P8: what is kept of a list for an administrator is shown to nobody else, and the
-// other way round.
+// P8: a list that is kept for administrators is shown only to administrators,
+// and one for strangers only to strangers.
 func TestP8_kept_lists_are_for_who_may_read_the_same(t *testing.T) {
 	s, _ := startWithFeeds(t, 4000, nil)
 	for range 3 {

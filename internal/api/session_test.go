@@ -91,13 +91,13 @@ func TestP8_WhatIsNoSignInIsRefused(t *testing.T) {
 	}
 	s.Do("POST", "/session", `{"key":"`+servertest.Key+`"}`, servertest.Anonymous, "Content-Type: application/json", "Sec-Fetch-Site: cross-site").MustProblem(t, 403, "cross-origin")
 	s.Do("POST", "/tickets", "", servertest.Anonymous).MustProblem(t, 401, "unauthorized")
-	// An old cookie locks nobody out of what is open.
+	// An old cookie does not lock a browser out of what is open.
 	s.Do("GET", "/feeds/main?format=json", "", servertest.Anonymous, "Cookie: "+s.Sessions.Name()+"=old").MustStatus(t, 200)
 	s.Do("DELETE", "/session", "", servertest.Anonymous).MustStatus(t, 204)
 }
 
-// What a session alone allowed ends with it: streams and waiting pages, and a
-// WebSocket, which could publish. What anybody may read goes on.
+// What a session alone allowed ends with it: streams and long polls, and a
+// WebSocket, which could publish. What anyone may read goes on.
 func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Readers: func(feed string) bool { return feed == "open" }})

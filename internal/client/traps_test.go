@@ -478,7 +478,7 @@ func TestTrapClosingIsObeyed(t *testing.T) {
 	})
 }
 
-// Whoever was refused before it had a position begins as it wanted to.
+// A client that was refused before it had a position begins where it wanted to.
 func TestTrapClosingWithoutPositionKeepsTheStart(t *testing.T) {
 	f := newFeed(3)
 	f.tamper = func(visit int, w http.ResponseWriter, b []byte) bool {

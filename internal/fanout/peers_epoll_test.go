@@ -24,8 +24,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// An event that was under way when its connection was closed is nothing to
-// whoever has the place of that connection now.
+// An event that was under way when its connection was closed means nothing to
+// the member that has the slot of that connection now.
 func TestP5_an_event_of_an_earlier_connection_is_nobodys(t *testing.T) {
 	// With one shard the second subscriber has the place of the first.
 	f := newFarm(t, fanout.Options{Number: 1}, stream.StoreOptions{}, stream.HubOptions{})
@@ -186,7 +186,7 @@ func TestP5_subscribers_cost_no_goroutine_and_no_buffer(t *testing.T) {
 	runtime.KeepAlive(f)
 }
 
-// heap returns how many bytes are in use when nobody is at work.
+// heap returns how many bytes are in use when no goroutine is at work.
 func heap() int64 {
 	least := int64(math.MaxInt64)
 	for range 4 {
@@ -361,8 +361,8 @@ func TestP5_replays_hold_up_no_live_reader(t *testing.T) {
 	}
 }
 
-// A silent stream shows that it lives, each of many; and nobody gets a sign of
-// life as long as items come.
+// Each of many silent streams shows that it lives; and none gets a sign of life
+// as long as items come.
 func TestHeartbeats_of_many(t *testing.T) {
 	t.Parallel()
 	f := newFarm(t, fanout.Options{Heartbeat: 100 * time.Millisecond}, stream.StoreOptions{}, stream.HubOptions{})

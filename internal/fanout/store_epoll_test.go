@@ -16,8 +16,8 @@ import (
 	"feedd/internal/stream"
 )
 
-// P5: a live reader whose socket is full does not stand behind those who wait
-// for the store: what it gets next is in the windows.
+// P5: a live reader whose socket is full does not stand behind readers that
+// wait for the store: what it gets next is in the windows.
 func TestP5_large_items_pass_those_who_wait_for_the_store(t *testing.T) {
 	t.Parallel()
 	g := &gate{Engine: memlog.Open(stream.StoreOptions{}), open: make(chan struct{})}
@@ -62,8 +62,8 @@ func TestP5_a_slow_store_is_no_stall(t *testing.T) {
 	}
 }
 
-// barren is an engine that looks long for what nobody published: its pages are
-// empty, and say that there is more.
+// barren is an engine that looks long for items that were never published: its
+// pages are empty, and say that there is more.
 type barren struct {
 	stream.Engine
 	empty atomic.Bool

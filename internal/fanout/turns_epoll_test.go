@@ -71,7 +71,7 @@ func TestP3_members_that_come_together(t *testing.T) {
 }
 
 // P1: what comes while a group is being served, one slice of it after the
-// other, reaches those who had their turn as well, without anything more to
+// other, also reaches the members that had their turn, without anything more to
 // wake them.
 func TestP1_items_that_come_during_a_pass(t *testing.T) {
 	f, _ := newLane(t, memlog.Open(stream.StoreOptions{}), stream.HubOptions{})

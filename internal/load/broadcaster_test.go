@@ -24,7 +24,7 @@ type broadcaster struct {
 	send func(b *broadcaster, sub, i int) []int
 	// resume says where a subscriber goes on that presents an id.
 	resume func(id int) int
-	// limit ends each connection behind so many items, in the middle of the
+	// limit ends each connection behind this many items, in the middle of the
 	// next event; 0: none.
 	limit int
 	// silent answers with the first item only.

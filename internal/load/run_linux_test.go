@@ -42,8 +42,8 @@ func mustRun(t *testing.T, c Config) *Report {
 	return r
 }
 
-// mustRunOf runs until so many items were published: as many in four times as
-// long, where the machine is too busy for them. Each time there is a server of
+// mustRunOf runs until a number of items were published, for up to four times
+// as long if the machine is too busy for them. Each time there is a server of
 // its own.
 func mustRunOf(t *testing.T, items uint64, config func() Config) *Report {
 	t.Helper()

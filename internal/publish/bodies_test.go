@@ -27,7 +27,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// lines returns a batch of n items with so many bytes of data each.
+// lines returns a batch of n items with size bytes of data each.
 func lines(n, size int) string {
 	return strings.Repeat(`"`+strings.Repeat("x", size-2)+"\"\n", n)
 }

@@ -11,8 +11,8 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// Where publishing is open, strangers send small items, one at a time. Whoever
-// has a key is not bounded by that.
+// If publishing is open, strangers send small items, one at a time. A publisher
+// with a key is not bounded by that.
 func TestStrangers_SendSmallItemsOneAtATime(t *testing.T) {
 	t.Parallel()
 	const most = 1000

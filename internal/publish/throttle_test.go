@@ -10,8 +10,9 @@ import (
 	"feedd/internal/publish"
 )
 
-// Whoever waits as long as it is told may publish, and not a second before; three
-// seconds of one address that does its worst bring what the rate says.
+// A client that waits as long as it is told may publish, and not a second
+// before; three seconds of one address that does its worst bring what the rate
+// says.
 func TestStrangers_RetryAfterIsExact(t *testing.T) {
 	t.Parallel()
 	request := func(addr string) *http.Request {

@@ -14,8 +14,8 @@ import (
 // hasty leaves clients a moment to answer the closing of a WebSocket.
 const hasty = 200 * time.Millisecond
 
-// P5, P9: who is told of the closing and begins a frame that never ends holds
-// neither a goroutine nor the stop of the server.
+// P5, P9: a client that is told of the closing, and then begins a frame that
+// never ends, holds up neither a goroutine nor the stop of the server.
 func TestP5_NobodyHoldsUpTheClosing(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Timeouts: api.Timeouts{Farewell: hasty}}})
@@ -64,8 +64,8 @@ func TestP9_SocketsAreCutInTheEnd(t *testing.T) {
 	}
 }
 
-// P2: whoever closes, or ends its sending half, behind its publishes gets all
-// the answers first.
+// P2: a client that closes, or ends its sending half, behind its publishes gets
+// all the answers first.
 func TestP2_AnswersComeBeforeTheClosing(t *testing.T) {
 	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
 		s := servertest.Start(t, d)

@@ -10,8 +10,8 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// P6: those who may not publish cannot fill the memory with messages that they
-// do not finish; those who have a key are read nevertheless.
+// P6: clients that may not publish cannot fill the memory with messages that
+// they do not finish; clients with a key are read nevertheless.
 func TestP6_UnfinishedFramesOfStrangers(t *testing.T) {
 	t.Parallel()
 	const n, room, size = 12, 4, 1 << 20

@@ -149,8 +149,8 @@ func drawSequence(t *rapid.T) (q sequence) {
 	return q
 }
 
-// message adds a text message, whole or in parts, with pings and pongs that
-// nobody asked for between them.
+// message adds a text message, whole or in parts, with pings, and pongs that no
+// ping asked for, between them.
 func (q *sequence) message(t *rapid.T, body string) {
 	first := byte(servertest.Text)
 	for rapid.IntRange(0, 3).Draw(t, "in parts") == 0 {

@@ -206,7 +206,7 @@ func TestP9_WebSocketsAreClosedWithTheCursor(t *testing.T) {
 func TestP5_WebSocketsThatDoNotAnswerAreCut(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Timeouts: api.Timeouts{Heartbeat: 50 * time.Millisecond, Stall: 300 * time.Millisecond, Farewell: hasty}}})
-	conn, _, err := s.DialSocket("f") // nobody reads it, so no ping is answered
+	conn, _, err := s.DialSocket("f") // it is not read, so no ping is answered
 	if err != nil {
 		t.Fatal(err)
 	}

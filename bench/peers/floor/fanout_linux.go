@@ -78,8 +78,8 @@ func (f *fanout) deliver(b []byte) {
 	f.fds = whole
 }
 
-// duplicate returns a descriptor of the connection that nobody else knows. It
-// does not block, as the connection's own does not.
+// duplicate returns a descriptor of the connection that Go's runtime does not
+// know. It does not block, as the connection's own does not.
 func duplicate(conn *net.TCPConn) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

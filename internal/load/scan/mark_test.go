@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// digitsOf draws a number of so many digits to the base 64.
+// digitsOf draws a number of width digits to the base 64.
 func digitsOf(width int) *rapid.Generator[uint64] { return rapid.Uint64Range(0, 1<<(6*width)-1) }
 
 func drawMark(t *rapid.T) Mark {

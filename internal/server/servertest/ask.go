@@ -153,7 +153,7 @@ func (s *Server) PutQuery(feed, query, text string, headers ...string) string {
 }
 
 // PutMany publishes the numbers of a range in batches of at most 100,
-// with a padding of so many bytes.
+// with pad bytes of padding.
 func (s *Server) PutMany(feed string, from, to, pad int) {
 	s.T.Helper()
 	for from < to {
@@ -211,7 +211,7 @@ func (s *Server) Position() string {
 	return s.Page("any?since=now").Cursor
 }
 
-// MustStore fails the test unless the store holds so many items.
+// MustStore fails the test unless the store holds n items.
 func (s *Server) MustStore(n int) {
 	s.T.Helper()
 	if got := s.Engine.Usage().Items; got != n {
@@ -259,7 +259,7 @@ func (s *Server) MustRaw(request, status string) {
 }
 
 // RawBytes sends bytes and reads one answer. It goes on sending while it reads,
-// as whoever sends much does.
+// as a client with a large body does.
 func (s *Server) RawBytes(t testing.TB, text string) Answer {
 	t.Helper()
 	c := s.Dial(0)

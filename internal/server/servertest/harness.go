@@ -47,7 +47,7 @@ func Main(m *testing.M) {
 
 const (
 	Key = "the-key-of-the-tests"
-	// patience is how long a test waits for what must come. It is long, since
+	// patience is how long a test waits for what must come. It is long, because
 	// nothing may depend on how busy the machine is.
 	Patience = time.Minute
 	// streamLife is how long a test may read from one stream.
@@ -322,8 +322,8 @@ func CopyDir(t testing.TB, from string) string {
 	return to
 }
 
-// Dial opens a bare connection, with a receive buffer of so many bytes (0: as
-// it comes).
+// Dial opens a bare connection, with a receive buffer of buffer bytes (0: the
+// kernel's default).
 func (s *Server) Dial(buffer int) *net.TCPConn {
 	s.T.Helper()
 	d := net.Dialer{Timeout: Patience, Control: receiveBuffer(buffer)}
@@ -364,7 +364,7 @@ func (s *Server) Draining() bool {
 	}
 }
 
-// AwaitSubscribers waits until so many are counted.
+// AwaitSubscribers waits until n subscribers are counted.
 func (s *Server) AwaitSubscribers(n int) {
 	s.T.Helper()
 	Eventually(s.T, fmt.Sprintf("there are %d subscribers", n), func() bool { return s.Metric("feedd_subscribers") == float64(n) })

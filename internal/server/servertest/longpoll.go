@@ -19,7 +19,7 @@ type Poller struct {
 
 func (s *Server) Poller() *Poller { return s.PollerWith(0) }
 
-// PollerWith makes one with a receive buffer of so many bytes.
+// PollerWith makes one with a receive buffer of buffer bytes.
 func (s *Server) PollerWith(buffer int) *Poller {
 	s.T.Helper()
 	c := s.Dial(buffer)
@@ -79,7 +79,7 @@ func (p *Poller) MustEnd() {
 	}
 }
 
-// MustWait waits until so many subscribers are there.
+// MustWait waits until n subscribers are there.
 func (s *Server) MustWait(n float64) {
 	s.T.Helper()
 	Eventually(s.T, fmt.Sprintf("%v wait", n), func() bool { return s.Metric("feedd_subscribers") == n })

@@ -20,8 +20,8 @@ type RawSocket struct {
 // Handshake is the headers of a WebSocket's opening.
 const Handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// OpenRaw opens a WebSocket, with a receive buffer of so many bytes (0: as it
-// comes), and reads nothing of it.
+// OpenRaw opens a WebSocket, with a receive buffer of buffer bytes (0: the
+// kernel's default), and reads nothing of it.
 func (s *Server) OpenRaw(path string, buffer int, headers string) *RawSocket {
 	s.T.Helper()
 	c := s.Dial(buffer)

@@ -452,7 +452,7 @@ func (e *sse) Note() Note {
 	return n
 }
 
-// Keep bounds each feed to so many items.
+// Keep bounds each feed to a number of items.
 func Keep(items int) stream.StoreOptions {
 	return stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{MaxItems: items} }}
 }

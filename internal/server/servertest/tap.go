@@ -30,8 +30,8 @@ type Tap struct {
 	Ended error  // why nothing more comes
 }
 
-// Tap opens a stream, with a receive buffer of so many bytes (0: as it comes).
-// It reads the opening.
+// Tap opens a stream, with a receive buffer of buffer bytes (0: the kernel's
+// default). It reads the opening.
 func (s *Server) Tap(path string, tr Transport, buffer int, headers ...string) (*Tap, Note) {
 	s.T.Helper()
 	tp := s.Ask(path, tr, buffer, headers...)
@@ -75,7 +75,7 @@ func (s *Server) Ask(path string, tr Transport, buffer int, headers ...string) *
 	return tp
 }
 
-// read reads what comes next, at most so many bytes.
+// read reads what comes next, at most most bytes.
 func (tp *Tap) read(most int) (n int) {
 	b := make([]byte, most)
 	n, err := tp.Conn.Read(b)
@@ -84,7 +84,7 @@ func (tp *Tap) read(most int) (n int) {
 	return n
 }
 
-// Take reads what is there, at most so many bytes, and waits for nothing.
+// Take reads what is there, at most most bytes, and waits for nothing.
 func (tp *Tap) Take(most int) (n int) {
 	raw, err := tp.Conn.SyscallConn()
 	if err != nil {
