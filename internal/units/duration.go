@@ -39,6 +39,11 @@ var durationForm = regexp.MustCompile(`^(-?)\+?(?:([0-9]+\.?[0-9]*|\.[0-9]+)d)?(
 // it; a minus may do so only before zero. What is above zero becomes at least
 // 1ns, because zero often has a meaning of its own, such as no bound.
 func ParseDuration(s string) (Duration, error) {
+	// Most are as the standard library has them, and it is several times as fast
+	// as the expression: a long poll says how long it waits in each request.
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return Duration(d), nil
+	}
 	form := durationForm.FindStringSubmatch(s)
 	switch {
 	case form == nil && isNumber(s):
