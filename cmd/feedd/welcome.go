@@ -81,7 +81,7 @@ func isFile(name string) bool {
 	return err == nil
 }
 
-// shellWord quotes a word for a shell where it needs it.
+// shellWord quotes a word for a shell if it needs that.
 func shellWord(s string) string {
 	plain := func(r rune) bool {
 		return strings.ContainsRune("/._-+:@%", r) || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'

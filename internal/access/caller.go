@@ -45,8 +45,8 @@ type Options struct {
 	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
 	Hosts []string
 	// Names are what the operator calls this server, without a port: pages of
-	// these names are its own, also where a proxy before it passes another Host
-	// on. They are no reason to refuse a request.
+	// these names are its own, even if a proxy before it passes another Host on.
+	// They are no reason to refuse a request.
 	Names []string
 
 	// MaxSelectorTerms is how many names and patterns a selector may have, at

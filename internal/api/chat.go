@@ -24,7 +24,7 @@ const chatEvent = "broadcast"
 // chat is a feed that is spoken over WebSocket.
 type chat struct {
 	feed      string
-	open      bool // anybody may publish
+	open      bool // anyone may publish
 	hub       *stream.Hub
 	gate      *access.Gate
 	answers   *answer.Answers

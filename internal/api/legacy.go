@@ -24,7 +24,7 @@ type Legacy struct {
 	// Feed is what POST /send_feed_item appends to and GET /real_time_feed
 	// reads, Chat what /chat speaks to; "": there is none.
 	Feed, Chat string
-	// FeedOpen and ChatOpen let anybody publish there, and there only.
+	// FeedOpen and ChatOpen let anyone publish there, and there only.
 	FeedOpen, ChatOpen bool
 }
 
@@ -40,7 +40,7 @@ const (
 // legacy speaks what the old feed server spoke.
 type legacy struct {
 	feed      string
-	open      bool // anybody may publish
+	open      bool // anyone may publish
 	hub       *stream.Hub
 	gate      *access.Gate
 	answers   *answer.Answers

@@ -62,8 +62,8 @@ type Access struct {
 	// through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
 	Hosts []string
 	// Names are what the operator calls this server, without a port: pages of
-	// these names are its own, also where a proxy before it passes another Host
-	// on. They are no reason to refuse a request.
+	// these names are its own, even if a proxy before it passes another Host on.
+	// They are no reason to refuse a request.
 	Names []string
 	// MaxSelectorTerms is how many names and patterns a selector may have, at
 	// least 1; MaxAnonymousPatterns how many patterns without a credential, 0: no
@@ -98,7 +98,7 @@ type Timeouts struct {
 
 // Pages are the embedded pages.
 type Pages struct {
-	Files fs.FS // index.html, chat.html where there is a chat, and what they load
+	Files fs.FS // index.html, chat.html if there is a chat, and what they load
 	// URL is where browsers on this machine reach the server, without a slash at
 	// the end.
 	URL string

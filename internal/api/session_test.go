@@ -138,7 +138,7 @@ func TestP8_WhatASessionAloneAllowedEndsWithIt(t *testing.T) {
 				t.Errorf("the answer is %+v", p)
 			}
 			want := 401
-			if path == "*" { // anybody may read what is open of it
+			if path == "*" { // anyone may read the open feeds of it
 				want = 200
 			}
 			s.Get("/feeds/"+path+"?since=now", servertest.Anonymous, cookie).MustStatus(t, want)

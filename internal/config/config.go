@@ -11,7 +11,7 @@ import (
 // valid; it is not changed afterwards, so that any goroutine may read it.
 //
 // A yaml tag is the name of a setting. The tags least and most are its bounds, and
-// zero says what 0 means where that is below least.
+// zero says what 0 means if that is below least.
 type Config struct {
 	// Listen is the TCP address to serve on, host:port. Port 0 takes a free
 	// one; without a host it is every address of the machine.
@@ -126,7 +126,7 @@ type Limits struct {
 	// BodyTimeout is how long a body may pause while it comes, 1s to 1m.
 	BodyTimeout units.Duration `yaml:"body_timeout" least:"1s" most:"1m"`
 	// MaxAnonymousRate is how many publishes a second one IPv4 address or IPv6
-	// /64 may send without a credential, where that is allowed at all; five times
+	// /64 may send without a credential, if that is allowed at all; five times
 	// as many at once. 0: no bound.
 	MaxAnonymousRate int `yaml:"max_anonymous_rate" least:"0" most:"1000000"`
 	// MaxAnonymousItems and MaxAnonymousBytes bound, likewise, the items and the

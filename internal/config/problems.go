@@ -63,8 +63,8 @@ func (ps problems) join() error {
 	return errors.Join(errs...)
 }
 
-// plain returns a key for an error message: as it is, or quoted where it would
-// not be one clear word.
+// plain returns a key for an error message: as it is, or quoted if it would not
+// be one clear word.
 func plain(key string) string {
 	odd := func(r rune) bool {
 		return r != '.' && r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

@@ -181,7 +181,7 @@ func scalarText(n ast.Node) string {
 	return ""
 }
 
-// line returns the line of a token, from 1; 0 where it has none.
+// line returns the line of a token, from 1; 0 if it has none.
 func line(t *token.Token) int {
 	if t == nil || t.Position == nil {
 		return 0

@@ -81,12 +81,12 @@ type Config struct {
 // Progress is how far a run is.
 type Progress struct {
 	Phase       string        // connecting, warming up, measuring, waiting for the rest, ...
-	Subscribers int           // that there shall be
+	Subscribers int           // that there will be
 	Connected   int           // that are there
 	Published   uint64        // items
 	Deliveries  uint64        // of items to subscribers
 	Elapsed     time.Duration // of the phase
-	Length      time.Duration // of the phase, 0 where it is not known
+	Length      time.Duration // of the phase, 0 if it is not known
 }
 
 // ErrUnsupported is Run's answer on systems other than Linux.

@@ -69,7 +69,7 @@ func (r *reader) ask(s *subscriber) error {
 	return nil
 }
 
-// send sends a request, with the position where there is one.
+// send sends a request, with the position if there is one.
 func (r *reader) send(s *subscriber, request string) error {
 	b := append(r.out[:0], request...)
 	if id := s.parser.Lines.Position(); len(id) > 0 && s.known && printable(id) {

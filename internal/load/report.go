@@ -99,7 +99,7 @@ type Delivery struct {
 type Latency struct {
 	Spread
 	// Last is how the times are spread after which each item was everywhere. nil
-	// where there were too many items.
+	// if there were too many items.
 	Last *Spread `json:"last,omitempty"`
 	Bars []Bar   `json:"histogram"`
 }

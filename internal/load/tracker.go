@@ -49,7 +49,7 @@ func (t *tracker) count(pub int, seq uint64) {
 	t.trace = (t.trace ^ (uint64(pub)<<40 + seq)) * 0x100000001b3
 }
 
-// fill takes a number out of the holes. It is false where it is in none.
+// fill takes a number out of the holes. It is false if it is in none.
 func (t *tracker) fill(pub int, seq uint64) bool {
 	list := t.holes[pub]
 	// The holes are in order, and an item that is late is so by a few others.

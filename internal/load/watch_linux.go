@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// enter begins a phase, of a length where it is known.
+// enter begins a phase, whose length is 0 if it is not known.
 func (r *run) enter(phase string, length time.Duration) {
 	r.phase = Progress{Phase: phase, Length: length, Subscribers: r.Subscribers}
 	r.phaseBegan = time.Now()

@@ -20,8 +20,8 @@ type Limits struct {
 	// Senders without a credential may have a quarter of it.
 	MaxBodiesBytes int64
 
-	// What one address may publish without a credential, where that is allowed
-	// at all. MaxAnonymousRate is publishes a second, MaxAnonymousItems items and
+	// What one address may publish without a credential, if that is allowed at
+	// all. MaxAnonymousRate is publishes a second, MaxAnonymousItems items and
 	// MaxAnonymousBytes bytes of bodies; of each five times as much at once; 0:
 	// no bound.
 	MaxAnonymousRate  int

@@ -63,7 +63,7 @@ type Form struct {
 	Feed string
 	// Event is the name of items for which the request gives none.
 	Event string
-	// Single says why a batch is refused, "" where it is not.
+	// Single says why a batch is refused, "" if it is not.
 	Single string
 	// Legacy ignores the parameters of the query and an Idempotency-Key: the
 	// older servers' pages give them no meaning.

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A data directory that cannot be written, read-only or full, is opened where it
-// holds a store, since that can be read; it is locked as any other. One that
+// A data directory that cannot be written, read-only or full, is opened if it
+// holds a store, because that can be read; it is locked as any other. One that
 // holds none is refused.
 func TestDataDir_ThatCannotBeWritten(t *testing.T) {
 	if !mayMount() {

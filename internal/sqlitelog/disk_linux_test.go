@@ -375,7 +375,7 @@ func leave(t *testing.T, dir string, clean bool) (first stream.ID, r stream.Rece
 	return r.First, r
 }
 
-// follow reads on, and expects a gap of the reason and so many items.
+// follow reads on, and expects a gap of the reason and a number of items.
 func follow(t *testing.T, hub *stream.Hub, cur *stream.Cursor, reason string, items int) {
 	t.Helper()
 	d, err := hub.Next(t.Context(), cur, stream.Bounds{Items: 1000, Bytes: 1 << 20})

@@ -12,11 +12,11 @@ func (h *Hub) WaitFirst(sel selector.Selection, notify func(first ID)) *Waiter {
 	return &Waiter{listener: h.wakes.hold(sel).Listen(notify)}
 }
 
-// Wake wakes those who wait for the items of a commit.
+// Wake wakes the listeners of the items of a commit.
 func (h *Hub) Wake(items []Item) { h.wakes.wake(items) }
 
-// HoldEdits keeps the tree of terms from being changed, as if somebody did, until
-// release, which may be called again.
+// HoldEdits keeps the tree of terms from being changed, as a change under way
+// does, until release, which may be called again.
 func (h *Hub) HoldEdits() (release func()) {
 	h.wakes.editMu.Lock()
 	return sync.OnceFunc(h.wakes.editMu.Unlock)

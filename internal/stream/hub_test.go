@@ -422,8 +422,8 @@ func TestP1_concurrent_readers_see_the_same_order(t *testing.T) {
 	hub.Close()
 }
 
-// A burst larger than a small backlog reaches who was there, and whoever
-// resumes is told what the backlog no longer has.
+// A burst larger than a small backlog reaches a live reader whole, and a reader
+// that resumes is told what the backlog no longer has.
 func TestP4_a_burst_beyond_retention(t *testing.T) {
 	engine := memlog.Open(stream.StoreOptions{Retention: func(string) stream.Retention { return stream.Retention{MaxItems: 2} }})
 	hub := stream.NewHub(engine, stream.HubOptions{})

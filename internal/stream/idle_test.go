@@ -23,8 +23,8 @@ func (c *counted) Read(ctx context.Context, q stream.Query) (stream.Page, error)
 	return c.Engine.Read(ctx, q)
 }
 
-// P6: what was published a while ago is not in memory any more: whoever comes
-// back then has it from the log.
+// P6: what was published a while ago is not in memory any more: a reader that
+// comes back then gets it from the log.
 func TestP6_the_hub_drops_what_is_old(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{Engine: memlog.Open(stream.StoreOptions{})}

@@ -9,7 +9,8 @@ import (
 	"feedd/internal/selector"
 )
 
-// Whoever selects a feed is found, and nobody else, whatever comes and goes.
+// All listeners that select a feed are found, and no others, whatever comes and
+// goes.
 func TestInterest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := newInterest()

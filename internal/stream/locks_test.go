@@ -10,7 +10,7 @@ import (
 )
 
 // P5: while the terms of a subscriber are put where they are found, or taken
-// out, those who are there get what comes, and others may go.
+// out, readers that are there get what comes, and others may go.
 func TestP5_who_comes_and_goes_holds_up_no_delivery(t *testing.T) {
 	hub, end := newHub()
 	defer end()

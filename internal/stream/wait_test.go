@@ -10,7 +10,7 @@ import (
 	"feedd/internal/stream"
 )
 
-// P1, P3: whoever waits is told first of an id at or below all that came. A
+// P1, P3: a listener is told first of an id at or below all that came. A
 // shard gives its parked members what came from that on, and moves them to the
 // head: what was told later and lies below would never reach them.
 func TestP1_waiters_are_told_the_lowest_item_first(t *testing.T) {

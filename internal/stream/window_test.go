@@ -62,7 +62,7 @@ func TestP6_windows_are_bounded_with_their_frames(t *testing.T) {
 	}
 }
 
-// P6: a feed that is idle holds no memory, and whoever reads on finds
+// P6: a feed that is idle holds no memory, and a reader that reads on finds
 // everything all the same: in the windows what comes next, in the log the rest.
 func TestP6_windows_of_idle_feeds_are_dropped(t *testing.T) {
 	w := newWindows(1 << 20)

@@ -16,7 +16,7 @@ import (
 
 // A peer that is not read while it waits: its end lies behind what it sent.
 
-// waits are the ways to wait in which nobody reads what the peer sends: in a
+// waits are the ways to wait in which what the peer sends is not read: in a
 // shard, and in goroutines.
 func waits(t *testing.T, s *servertest.Server) map[string]func() (net.Conn, string) {
 	t.Helper()
@@ -61,8 +61,8 @@ func waitingServer(t *testing.T) (s *servertest.Server, begun *atomic.Int64) {
 	return servertest.Start(t, servertest.Deployment{Memory: true, Around: around, Readers: func(feed string) bool { return feed != "closed" && feed != "_stats" }, Options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}, Timeouts: api.Timeouts{Heartbeat: time.Hour}, Legacy: api.Legacy{Feed: "open"}}}), begun
 }
 
-// P5: whoever is gone has no place for the rest of its wait, whatever it had
-// sent before.
+// P5: a client that is gone takes no place for the rest of its wait, whatever
+// it had sent before.
 func TestP5_UnreadInputHidesNoEnd(t *testing.T) {
 	t.Parallel()
 	const head = "\r\nHost: localhost\r\n\r\n"
@@ -132,8 +132,8 @@ func TestP5_ManyDeadPollsHaveNoPlaces(t *testing.T) {
 	servertest.Eventually(t, "the places are free again", func() bool { return s.Subscribers() == 0 })
 }
 
-// Whoever ends the sending half only, behind something that was not read yet, is
-// answered at once as well.
+// A client that ends only its sending half, behind something that was not read
+// yet, is answered at once as well.
 func TestPolls_HalfClosedBehindUnreadInput(t *testing.T) {
 	t.Parallel()
 	for _, name := range waysOfPolls {

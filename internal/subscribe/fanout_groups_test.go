@@ -23,7 +23,7 @@ func TestP1_ManySelectionsGetExactlyTheirItems(t *testing.T) {
 	const feeds, publishers, each = 300, 4, 120
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Window: 100_000, Options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})
 	var all []*stream.Item
-	for i := range 100 { // whoever begins early here must be read the log
+	for i := range 100 { // a reader that begins early among these needs the log
 		all = append(all, s.Text("g.7", fmt.Sprintf("old %d %s", i, strings.Repeat("x", 2000))))
 	}
 	type subscriber struct {
@@ -110,7 +110,7 @@ func TestP1_ManySelectionsGetExactlyTheirItems(t *testing.T) {
 		}
 		return items
 	}
-	// Whoever is told to go has what was published before.
+	// A reader that is told to go has what was published before.
 	total := 0
 	for _, sub := range subs {
 		total += len(want(sub))

@@ -34,8 +34,8 @@ type history struct {
 // record is an item that was committed once.
 type record struct {
 	stream.Item
-	// brief: its ttl runs out in the course of the test, so that nobody is owed
-	// it, nor is anybody to be told.
+	// brief: its ttl runs out in the course of the test, so that no reader must
+	// get it, or be told of its loss.
 	brief   time.Duration
 	deleted bool
 	gone    int  // the operation that found it gone, 0: none did
@@ -227,7 +227,7 @@ type follower struct {
 	pos     stream.ID // the last position that reached it
 	told    stream.ID // the highest loss that it was told of
 	here    stream.ID // the same, on this connection
-	free    stream.ID // the highest loss that may count as told, since it asked for what there is
+	free    stream.ID // the highest loss that may count as told, because it asked for what there is
 	sure    stream.ID // the highest that does
 	strange string    // the position that it began with, which is not this store's
 	foreign bool      // it was not told so yet
@@ -359,7 +359,7 @@ func (r *follower) come() {
 	r.connect()
 }
 
-// read reads so many bytes of what is there, or a page.
+// read reads at most most bytes of what is there, or a page.
 func (r *follower) read(most int) {
 	switch {
 	case !r.tr.Streams:

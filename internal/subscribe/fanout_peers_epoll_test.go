@@ -10,8 +10,8 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// P5: a peer may say a little after its request, which nobody reads; whoever
-// says more is cut.
+// P5: a peer may say a little after its request, which is thrown away; a peer
+// that says more is cut.
 func TestP5_PeersThatTalkAreCut(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{}})

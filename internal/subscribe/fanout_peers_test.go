@@ -72,8 +72,8 @@ func TestP5_ManyStalledReadersHoldUpNobody(t *testing.T) {
 	}
 }
 
-// P5: who is over a bound is refused for a while, and a place is free again
-// when somebody leaves, however.
+// P5: a subscriber above a bound is refused for a while, and a place is free
+// again when another one leaves, however that is.
 func TestP5_MaxSubscribersPerIP(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, SendBuffer: 4096, Options: api.Options{Subscribe: subscribe.Limits{MaxSubscribersPerIP: 3, MaxSubscribers: 4}}})
@@ -113,8 +113,8 @@ func TestP5_MaxSubscribersPerIP(t *testing.T) {
 	}
 }
 
-// Descriptors and places are used again at once: nobody gets what is somebody
-// else's, nor loses the connection to the one who had it before.
+// Descriptors and slots are used again at once: no subscriber gets the items of
+// another, nor loses its connection because of an earlier one in its slot.
 func TestP1_QuickReconnects(t *testing.T) {
 	t.Parallel()
 	const feeds, each = 6, 60
@@ -174,8 +174,8 @@ func TestP1_QuickReconnects(t *testing.T) {
 }
 
 // P9: every subscriber is told to come back, and when, with its position, and
-// its connection ends in order; one that takes nothing is closed; nobody else
-// gets in.
+// its connection ends in order; one that takes nothing is closed; no other gets
+// in.
 func TestP9_DrainOfMany(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, SendBuffer: 4096, Options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 1000}}})

@@ -75,8 +75,8 @@ func (e *tardy) SetRetention(ctx context.Context, feed string, r *stream.Retenti
 	return e.Engine.SetRetention(ctx, feed, r)
 }
 
-// Whoever ends the sending half behind a request still reads the answer, and is
-// not told that the store has failed.
+// A client that ends its sending half behind a request still reads the answer,
+// and is not told that the store has failed.
 func TestBadInput_HalfClosedGetsItsAnswer(t *testing.T) {
 	t.Parallel()
 	e := new(tardy)
@@ -117,8 +117,8 @@ func TestBadInput_HalfClosedGetsItsAnswer(t *testing.T) {
 		}
 	}
 
-	// Streams end with it. Anybody can do that as often as they like, so it is
-	// nothing for the log.
+	// Streams end with it. A client can do that as often as it likes, so it is
+	// nothing for the logger.
 	p := s.Poller()
 	p.Ask("GET /feeds/main?last=1&format=sse")
 	p.Conn.CloseWrite()

@@ -45,7 +45,7 @@ func Return(buf *[]byte, b []byte) {
 // follow serves a stream in the handler's goroutine.
 func (rs *Readers) follow(w http.ResponseWriter, r *http.Request, sub Subscription, onEnd func(fanout.End)) error {
 	end := fanout.EndGone
-	defer func() { onEnd(end) }() // also where the store panics
+	defer func() { onEnd(end) }() // also if the store panics
 	l, err := rs.NewLoop(r, sub)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (rs *Readers) follow(w http.ResponseWriter, r *http.Request, sub Subscripti
 type Loop struct {
 	readers *Readers
 	sub     Subscription
-	conn    net.Conn // nil where it is not known
+	conn    net.Conn // nil if it is not known
 	alone   bool     // conn is not shared, as it is over HTTP/2
 	waiter  *stream.Waiter
 	cur     *stream.Cursor

@@ -23,7 +23,7 @@ const (
 // anything gets a stream.
 var formats = []struct {
 	format Format
-	name   string // for ?format=, "" where it cannot be asked for
+	name   string // for ?format=, "" if it cannot be asked for
 	types  []string
 }{
 	{SSE, "sse", []string{"text/event-stream"}},

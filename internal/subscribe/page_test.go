@@ -173,7 +173,7 @@ func TestPages_Gap(t *testing.T) {
 		if p = s.Page("f?last_event_id=" + p.Cursor); p.Gap != nil || fmt.Sprint(p.Data()) != `["4"]` {
 			t.Errorf("%+v %+v", p, p.Gap)
 		}
-		// A waiting page tells of it at once.
+		// A long poll tells of it at once.
 		s.Do("DELETE", "/feeds/f", "").MustStatus(t, http.StatusOK)
 		p = s.Page("f?wait=60s&last_event_id=" + from)
 		if p.Gap == nil || len(p.Items) > 0 {

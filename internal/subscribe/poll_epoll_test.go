@@ -77,8 +77,8 @@ func TestP6_RestingConnectionsEnd(t *testing.T) {
 	p.MustEnd()
 }
 
-// Whoever ends the sending half behind another request has asked for both, and
-// is answered at once: nobody can tell it from one that is gone.
+// A client that ends its sending half behind another request has asked for
+// both. It is answered at once, because it looks like one that is gone.
 func TestPolls_HalfClosedBehindAnotherRequest(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true})
@@ -93,7 +93,7 @@ func TestPolls_HalfClosedBehindAnotherRequest(t *testing.T) {
 	p.MustEnd()
 }
 
-// Whoever ends the sending half in the middle of an answer has all of it.
+// A client that ends its sending half in the middle of an answer gets all of it.
 func TestPolls_HalfClosedInTheMiddleOfAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, SendBuffer: 4096})

@@ -58,8 +58,8 @@ func TestP1_TheRestOfAnAnswerIsItsOwn(t *testing.T) {
 	}
 }
 
-// Answers that nobody reads cost no more than they may (P6), and whoever is cut
-// for it asks again.
+// Answers that are not read cost no more than they may (P6), and a client that
+// is cut for it asks again.
 func TestP6_AnswersThatNobodyReadAreBounded(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, SendBuffer: 4 << 10})

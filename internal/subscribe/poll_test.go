@@ -121,7 +121,7 @@ func TestPolls_Pipelined(t *testing.T) {
 	})
 }
 
-// Whoever ends the sending half has no more to ask, but may still read.
+// A client that ends its sending half has no more to ask, but may still read.
 func TestPolls_HalfClosedIsAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true})
@@ -152,8 +152,8 @@ func TestPolls_HalfClosedIsAnsweredAtOnce(t *testing.T) {
 	s.MustWait(0)
 }
 
-// P5: whoever goes is noticed, and its place is free again; so is that of one
-// who has an answer and keeps the connection.
+// P5: a client that goes is noticed, and its place is free again; so is that of
+// one that has an answer and keeps the connection.
 func TestP5_PlaceOfAPollIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Subscribe: subscribe.Limits{MaxSubscribers: 2, MaxSubscribersPerIP: 2}}})
@@ -290,7 +290,7 @@ func TestP4_PollBehindTheWindows(t *testing.T) {
 	})
 }
 
-// Those who wait for the same in other words get each their own.
+// Long polls for the same items, by other selectors and limits, get each its own answer.
 func TestPolls_EachGetsWhatItAskedFor(t *testing.T) {
 	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
 		d.Options = api.Options{Legacy: api.Legacy{Feed: "f"}}

@@ -131,7 +131,7 @@ func (rs *Readers) Metrics() []prometheus.Collector {
 		count("feedd_catch_up_pages_total", "Pages written to subscribers that were behind.", func() uint64 {
 			return rs.shards.Stats().CaughtUp
 		}),
-		gauge("feedd_subscribers", "Streams and waiting pages.", func() float64 { return float64(rs.Count()) }),
+		gauge("feedd_subscribers", "Streams and long polls.", func() float64 { return float64(rs.Count()) }),
 		gauge("feedd_max_subscribers", "How many subscribers there may be.", func() float64 { return float64(rs.places.most) }),
 		gauge("feedd_max_subscribers_per_ip", "How many of them may come from one address, 0 for any number.", func() float64 {
 			return float64(rs.places.perIP)

@@ -92,7 +92,7 @@ type aheadConn struct {
 // NetConn returns the connection itself, for what looks at its socket.
 func (c *aheadConn) NetConn() net.Conn { return c.Conn }
 
-// CloseWrite ends the sending half, where the connection has halves.
+// CloseWrite ends the sending half, if the connection has halves.
 func (c *aheadConn) CloseWrite() error {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {

@@ -27,7 +27,7 @@ func terms(n int, form string) string {
 
 // P6: what subscribers select is charged before they are in, in all and by
 // address, and given back when they go. Ordinary ones are never refused for it,
-// and those who select the same are charged once.
+// and readers that select the same are charged once.
 func TestP6_selections_have_a_budget(t *testing.T) {
 	const total, share = 14_000, 11_000 // one of 40 terms takes some 5,000
 	for _, way := range []string{"", "?format=ndjson", "?format=json&wait=30s"} {

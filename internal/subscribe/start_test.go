@@ -26,8 +26,8 @@ func at(t testing.TB, id string, off int64) string {
 	return strconv.FormatInt(n+off, 10)
 }
 
-// P3: whoever presents id N gets everything above it, and then what is live,
-// from every transport, by header and by query.
+// P3: a reader that presents id N gets everything above it, and then what is
+// live, from every transport, by header and by query.
 func TestP3_ResumeGivesWhatIsAboveThenLive(t *testing.T) {
 	servertest.Everywhere(t, func(t *testing.T, d servertest.Deployment, tr servertest.Transport) {
 		s := servertest.Start(t, d)

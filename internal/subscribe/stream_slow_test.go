@@ -8,7 +8,8 @@ import (
 	"feedd/internal/server/servertest"
 )
 
-// P5: whoever does not read holds up neither publishers nor others.
+// P5: a subscriber that does not read holds up neither publishers nor other
+// subscribers.
 func TestP5_ReaderThatNeverReadsHoldsUpNobody(t *testing.T) {
 	servertest.OnEngines(t, func(t *testing.T, d servertest.Deployment) {
 		d.SendBuffer = 4096

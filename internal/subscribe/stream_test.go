@@ -82,7 +82,7 @@ func TestStream_Headers(t *testing.T) {
 }
 
 // A stream that has nothing to send shows that it lives, and moves the
-// position of a filtered selection; neither is an item to anybody.
+// position of a filtered selection; a client takes neither for an item.
 func TestStream_SignsOfLife(t *testing.T) {
 	t.Parallel()
 	d := servertest.Deployment{Memory: true}
@@ -109,7 +109,7 @@ func TestStream_SignsOfLife(t *testing.T) {
 	if n.Raw != "id: "+id+"\n\n" {
 		t.Errorf("%q came instead of the position %s", n.Raw, id)
 	}
-	// P3: whoever has that position misses nothing.
+	// P3: a reader with that position misses nothing.
 	s.PutQuery("f", "event=goal", "goal")
 	filtered.MustItems("goal")
 	servertest.OpenSSE(s, "f?event=goal&last_event_id="+n.Id).MustItems("goal")

@@ -78,7 +78,7 @@ func TestSubscribers_AreFound(t *testing.T) {
 	}
 }
 
-// So are waiting pages, also those that no shard has.
+// So are long polls, also those that no shard has.
 func TestSubscribers_WaitingPagesAreListedAndCut(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Deployment{Memory: true, Readers: func(feed string) bool { return feed == "open" }})
@@ -160,7 +160,8 @@ func TestSubscribers_ThatTakeNothingAreListedFirstAndCut(t *testing.T) {
 	}
 }
 
-// Who asks why nobody gets in gets in, by any way, but not without end.
+// An administrator who asks why no subscriber gets in does get in, over any
+// transport, but not without bound.
 func TestStats_CanBeReadWhenAllPlacesAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, limits := range []subscribe.Limits{{MaxSubscribers: 2}, {MaxSubscribersPerIP: 2}} {

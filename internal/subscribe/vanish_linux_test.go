@@ -30,7 +30,7 @@ func vanish(t testing.TB, c *net.TCPConn) {
 
 // P5: a peer that vanishes without a word is noticed within stall_timeout: on a
 // feed with items by what it does not acknowledge, on a quiet one by the
-// heartbeats. Those who are there are not cut.
+// heartbeats. Peers that are there are not cut.
 func TestP5_PeersThatVanishAreNoticed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -41,7 +41,7 @@ func TestP5_PeersThatVanishAreNoticed(t *testing.T) {
 			const patience = time.Second
 			s := servertest.Start(t, servertest.Deployment{Memory: true, Options: api.Options{Timeouts: api.Timeouts{Stall: patience, Heartbeat: patience / 4}}})
 			gone, _ := s.OpenConn("f")
-			s.OpenConn("f") // acknowledges, though nobody reads
+			s.OpenConn("f") // acknowledges, although no program reads
 			vanish(t, gone)
 			began := time.Now()
 			servertest.Eventually(t, "the peer is noticed", func() bool {

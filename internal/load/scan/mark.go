@@ -82,7 +82,7 @@ func appendDigits(dst []byte, v uint64, width int) []byte {
 	return dst
 }
 
-// ParseMark reads the mark that b begins with. It is false where there is none.
+// ParseMark reads the mark that b begins with. It is false if there is none.
 func ParseMark(b []byte, m *Mark) bool {
 	if len(b) < markLen || b[0] != MarkEdge || b[markLen-1] != MarkEdge {
 		return false

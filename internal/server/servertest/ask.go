@@ -219,7 +219,7 @@ func (s *Server) MustStore(n int) {
 	}
 }
 
-// Metric returns a value of /metrics, 0 where there is none.
+// Metric returns a value of /metrics, 0 if there is none.
 func (s *Server) Metric(name string) float64 {
 	s.T.Helper()
 	body := s.Do("GET", "/metrics", "").MustStatus(s.T, http.StatusOK).Body

@@ -64,7 +64,7 @@ type Deployment struct {
 	Around  func(http.Handler) http.Handler // what requests come through
 	Window  int64
 	Options api.Options // those that differ
-	// readers and publishers are the feeds that are open to anybody.
+	// readers and publishers are the feeds that are open to anyone.
 	Readers    func(feed string) bool
 	Publishers func(feed string) bool
 	Local      bool          // serve what the local socket serves
@@ -230,7 +230,7 @@ func (l narrow) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Stop ends the server as serve does, but does not wait for anybody.
+// Stop ends the server as serve does, but waits for no subscriber or publisher.
 func (s *Server) Stop() {
 	s.once.Do(func() {
 		s.Hooks.Set(nil, nil)

@@ -67,7 +67,7 @@ func Say(t testing.TB, conn *websocket.Conn, kind websocket.MessageType, text st
 	}
 }
 
-// Legacy has both legacy feeds, closed to anybody without a credential.
+// Legacy has both legacy feeds, closed to clients without a credential.
 var Legacy = api.Legacy{Feed: "main", Chat: "chat"}
 
 // DialChat opens a WebSocket to /chat, without a key.

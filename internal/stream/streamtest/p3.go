@@ -116,7 +116,7 @@ func testP3ItemsAsPublished(t *testing.T, s Subject) {
 	}
 }
 
-// A page has one item at least where there is one: else an item larger than
+// A page has one item at least if there is one: else an item larger than
 // the page limit would stop every reader for ever.
 func testP3OneItemWhateverItsSize(t *testing.T, s Subject) {
 	st := open(t, s, stream.StoreOptions{})

@@ -29,7 +29,7 @@ import (
 // Subject is the engine under test.
 type Subject struct {
 	// Open opens the store that is kept in dir, a directory that exists, and
-	// makes the store where there is none. An engine that keeps nothing on disk
+	// makes the store if there is none. An engine that keeps nothing on disk
 	// does not look at dir.
 	//
 	// A Durable engine keeps the whole store below dir, so that a copy of the
