@@ -32,6 +32,7 @@ func (l *loadLine) show(p load.Progress) {
 		return
 	}
 	now := time.Now()
+	// Twice a second: over less time the rate would jump, and could not be read.
 	if d := now.Sub(l.looked); d >= 500*time.Millisecond {
 		if !l.looked.IsZero() {
 			l.rate = float64(p.Deliveries-l.deliveries) / d.Seconds()

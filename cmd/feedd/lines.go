@@ -126,7 +126,7 @@ func (p *publishing) publishLines(ctx context.Context, cmd *cobra.Command) error
 // readLines sends the lines that are not blank, and at the end closes out.
 func readLines(ctx context.Context, r io.Reader, out chan<- inputLine) {
 	defer close(out)
-	br := bufio.NewReaderSize(r, 64<<10)
+	br := bufio.NewReaderSize(r, 64<<10) // what a pipe holds, so one read empties it
 	for number := 1; ; number++ {
 		data, size, err := readLine(br)
 		if number == 1 {

@@ -46,6 +46,8 @@ of the data directory can have one, by the socket in it.`,
 // it. base is where browsers reach the server; "": the server says so itself.
 func newLink(ctx context.Context, socket, base string) (string, error) {
 	client := &http.Client{
+		// Longer than the second or two that a busy server takes, and soon enough
+		// for the person who waits for the link.
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)

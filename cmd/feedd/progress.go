@@ -23,7 +23,7 @@ func newProgress(stderr io.Writer, in io.Reader) *progress {
 	}
 	common := []progressbar.Option{
 		progressbar.OptionSetWriter(stderr),
-		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionThrottle(100 * time.Millisecond), // to an eye that is all the time
 		// Without it the library has a goroutine that turns the spinner.
 		progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionSetDescription("publishing"),

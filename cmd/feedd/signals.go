@@ -29,7 +29,8 @@ func interruptible() context.Context {
 				signal.Reset(s)
 				syscall.Kill(os.Getpid(), s.(syscall.Signal))
 				// The signal does nothing if it was ignored when the process began, as
-				// in the background of a script. Else the process is gone by now.
+				// in the background of a script. Else the process is gone long before
+				// the second is over.
 				time.Sleep(time.Second)
 				os.Exit(128 + int(s.(syscall.Signal))) // as a shell tells it
 			}

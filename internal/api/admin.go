@@ -32,6 +32,7 @@ func (a *admin) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem.BadQuery.Because(err)
 	}
+	// 100 rows are a few screens; among more than 1,000 only match finds one.
 	limit, err := subscribe.Number(query, "limit", 1, 1000, 100)
 	if err != nil {
 		return err

@@ -28,16 +28,16 @@ type blocks struct {
 	// error, and lines stay as they are.
 	standard bool
 
-	chunk [32 << 10]byte
-	rest  []byte // of chunk, not looked at yet
-	block []byte // the block that is being put together
-	line  int    // where its last line begins
-	out   []byte // of block, whole, to be handed out
-	cr    bool   // the last line ended in CR: an LF now belongs to it
-	begun bool   // the first line is over
-	over  bool   // the block is too large: its data is left out
-	skip  bool   // so is the rest of its last line
-	err   error  // of src, or errTooLarge
+	chunk [32 << 10]byte // what one read takes at most: some hundred items
+	rest  []byte         // of chunk, not looked at yet
+	block []byte         // the block that is being put together
+	line  int            // where its last line begins
+	out   []byte         // of block, whole, to be handed out
+	cr    bool           // the last line ended in CR: an LF now belongs to it
+	begun bool           // the first line is over
+	over  bool           // the block is too large: its data is left out
+	skip  bool           // so is the rest of its last line
+	err   error          // of src, or errTooLarge
 }
 
 // errTooLarge ends Follow: the event would come again after each reconnect.

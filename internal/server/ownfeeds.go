@@ -23,13 +23,17 @@ type ownFeeds struct {
 // the admin page sees them move, and ten minutes of them are 600 items.
 const observeEvery = time.Second
 
+// ownWindow is the memory for the window of feedd's own feeds, in bytes: an item
+// takes less than 1 KiB in it, so all 600 are there.
+const ownWindow = 1 << 20
+
 func newOwnFeeds() *ownFeeds {
 	engine := memlog.Open(stream.StoreOptions{
 		Retention: func(string) stream.Retention {
 			return stream.Retention{MaxItems: int(10 * time.Minute / observeEvery)}
 		},
 	})
-	return &ownFeeds{engine: engine, hub: stream.NewHub(engine, stream.HubOptions{WindowBytes: 1 << 20}), stop: func() {}}
+	return &ownFeeds{engine: engine, hub: stream.NewHub(engine, stream.HubOptions{WindowBytes: ownWindow}), stop: func() {}}
 }
 
 // observe publishes the figures of a server, from now on.

@@ -16,6 +16,9 @@ const (
 	// maxPageItems is how many items a page has at most: more than a person reads,
 	// and a page of small items is still made in a millisecond.
 	maxPageItems = 1000
+	// defaultPageItems is how many it has if the client does not say: a few
+	// screens.
+	defaultPageItems = 100
 	// pageBytes is how large a page becomes, in bytes. It is bounded because it
 	// is made in memory; 4 MiB hold maxPageItems items of 4 KiB. A page has at
 	// least one item, of any size.
@@ -27,7 +30,7 @@ const (
 
 // Page answers with one JSON page.
 func (rs *Readers) Page(w http.ResponseWriter, r *http.Request, q Request) error {
-	limit, err := Number(q.Query, "limit", 1, maxPageItems, 100)
+	limit, err := Number(q.Query, "limit", 1, maxPageItems, defaultPageItems)
 	if err != nil {
 		return err
 	}
