@@ -73,7 +73,7 @@ func (l *legacy) sendFeedItem(w http.ResponseWriter, r *http.Request) error {
 	return l.answers.JSON(w, http.StatusOK, struct{}{})
 }
 
-// typeOf returns the type that an item says it has, for the log: the text of a
+// typeOf returns the type that an item says it has, for the logger: the text of a
 // string, else its JSON, else "".
 func typeOf(item []byte) string {
 	var says struct{ Type json.RawMessage }

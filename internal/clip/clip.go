@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// Most is how many characters of a foreign text a line of the log has: enough
-	// to recognise the text.
+	// Most is how many characters of a foreign text a line of the logger has:
+	// enough to recognise the text.
 	Most = 100
 	// mostOfLine is how many characters any one text in the log has. Texts of
 	// feedd's own are shorter; it bounds foreign texts within errors that no call

@@ -114,7 +114,7 @@ func (c *Core) Failed() <-chan error { return c.failed }
 func (c *Core) Observe() { c.own.observe(c.API) }
 
 // step is a step of a stop. why says why it has its place in the order: for
-// readers of the code, and of a log of level debug.
+// readers of the code, and for a logger of level debug.
 type step struct {
 	name, why string
 	do        func(ctx context.Context)

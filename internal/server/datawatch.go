@@ -12,7 +12,7 @@ import (
 )
 
 // watchEvery is how often the data directory is looked at. A commit looks by
-// itself; the watch is for lines in the log, and for files that no commit
+// itself; the watch is for lines of the logger, and for files that no commit
 // needs, and a second is soon enough for both.
 const watchEvery = time.Second
 

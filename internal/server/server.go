@@ -30,7 +30,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Level is that of Logger; nil if it does not change with the configuration.
 	Level *slog.LevelVar
-	// Version is for the log.
+	// Version is for the logger.
 	Version string
 	// Metrics are further ones for GET /metrics.
 	Metrics []prometheus.Collector
@@ -178,9 +178,9 @@ func (s *Server) stopUpstreams(patience context.Context) {
 	s.upstreams.Stop(ctx)
 }
 
-// Reload reads the configuration and the admin key again. What cannot be read, or
-// needs a restart, stays as it is; the log says which. It may be called from one
-// goroutine at a time.
+// Reload reads the configuration and the admin key again. What cannot be read,
+// or needs a restart, stays as it is; the logger says which. It may be called
+// from one goroutine at a time.
 func (s *Server) Reload() { s.reloader.reload() }
 
 func (s *Server) opens(name string, close func() error) {

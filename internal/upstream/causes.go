@@ -69,7 +69,7 @@ func causeOf(err error) string {
 }
 
 // skipEvery is how often skipped events are logged: an operator finds the line,
-// and a stream of large events does not fill the log.
+// and the logger does not write a line for each event of a stream of large ones.
 const skipEvery = time.Minute
 
 // atMost allows something at most once in skipEvery.
