@@ -10,8 +10,8 @@ const (
 	// MaxFeedName is the longest feed name, in characters: room for several long
 	// tokens, and 256 such names still fit into the address of a request.
 	MaxFeedName = 128
-	// MaxEventName is the longest event name, in characters. It is the name of a
-	// kind of item, so half a feed's name is enough.
+	// MaxEventName is the longest event name, in characters. It names a kind of
+	// item and has no hierarchy, so half a feed's name is enough.
 	MaxEventName = 64
 )
 

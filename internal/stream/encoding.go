@@ -38,8 +38,8 @@ func (e *Encoding) AppendDelivery(dst []byte, d *Delivery) []byte {
 	return dst
 }
 
-// Retry is about how long a reader should wait before it comes back: time for a
-// restart of the server, and a pause that a person hardly notices.
+// Retry is about how long a reader should wait before it comes back: most of
+// them then find a restarted server, because a restart takes about a second.
 const Retry = 2 * time.Second
 
 // JitteredRetry is Retry spread over half of it to one and a half, so that

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// MaxSourceName and MaxSourceAt bound a Source, in bytes: far more than a URL
-	// or an event id of a server has, and so little that the store keeps them for
-	// ever.
+	// MaxSourceName and MaxSourceAt bound a Source, in bytes, because the store
+	// keeps sources for ever. They are room for a URL, which is the name by
+	// default, and for the longest id that a client presents in a header.
 	MaxSourceName = 256
 	MaxSourceAt   = 4096
 )
