@@ -11,7 +11,7 @@
 // connections, restarts of the server and changes of transport no message is
 // lost or doubled.
 
-import {Failure, Refusal, ask, parsed, persist} from "../feed-pages.js";
+import {Failure, LONGEST_WAIT, Refusal, ask, parsed, persist, spread} from "../feed-pages.js";
 import {Feed} from "../feed.js";
 import {ALWAYS} from "../shared/http.js";
 import {Socket} from "./socket.js";
@@ -240,7 +240,8 @@ export class Room extends EventTarget {
       // message later. Any other answer is for the person who said it, such as
       // that these are too many messages.
       const passing = !problem?.status || problem.type === "draining" || problem.status === 408 || problem.status >= 500 && !problem.type;
-      if (passing) throw err;
+      // The person waits: no longer than between other attempts, whatever a proxy says.
+      if (passing) throw new Failure({problem, reason: err.reason, retry: err.retry && Math.min(err.retry, spread(LONGEST_WAIT))});
       return {problem};
     }
     throw new Failure();
